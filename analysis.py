@@ -1,0 +1,111 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["tagoio-sdk>=5.1.8,<6", "python-dotenv>=1.0", "structlog>=24.1"]
+# ///
+"""Notify TagoRUN users who carry a tag, with up to four buttons; see README.md.
+
+It runs when you press Run, when an Action triggers it, or on an Action's schedule. Set it up once:
+
+ 1. In TagoIO's admin open My Account and select your profile.
+ 2. Under Tokens create one that never expires, and copy it. (Or leave account_token empty and give this Analysis an
+    Access Management policy with Run User: Access, Create notification and Access notification.)
+ 3. Install this as an Analysis (runtime python-rt2025) and open its Environment Variables.
+ 4. account_token: the token you copied.    5. tag_key, tag_value: a tag that your users have.
+ 6. No tag yet? Add one in User Management > a user > Tags.
+ 7. dry_run = true shows who would be told what. Remove it to send.
+ 8. Press Save, then Run.                   9. Change `compose` below; make an Action to run it.
+
+Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, log_level.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import structlog
+
+from lib.audience import choose_audience
+from lib.campaign import TagoRunChannel, check_all, messages, new_campaign, plain_button_id
+from lib.console import Console
+from lib.delivery import Delivery
+from lib.log import set_up_log
+from lib.notification import Button, Notification
+from lib.preview import preview
+from lib.report import Report
+from lib.settings import read_settings
+from lib.start import start
+from lib.transport import TagoIO
+from lib.trigger import read_trigger
+from lib.window import RateWindow
+
+# ---------------------------------------------------------------------------------------------------- EDIT ME
+
+
+def compose(trigger, user):
+    """The notification for one user, or None to leave this user out. Called for every user, more than once."""
+    temperature = trigger.value("temperature", 9)
+    buttons = [
+        Button("dashboard", "Open dashboard", color="#1565c0", page="/dashboards/info/5b16b4c86ba351000105badc"),
+        Button("manual", "What to do", color="gray", link="https://help.tago.io"),
+        Button("call", "Call service", color="orange", link="https://example.com/service"),
+    ]
+    if trigger.analysis_id:  # a run from a laptop has no Analysis that could answer
+        buttons.insert(0, Button("acknowledge", "Acknowledge", color="green", analysis=trigger.analysis_id))
+    return Notification(
+        title="Refrigerator alarm",
+        message=f"{user.name}, the refrigerator is at {temperature} °C. Please check the door.",
+        buttons=tuple(buttons),
+        buttons_autodisable=True,
+    )
+
+
+def decide(press):
+    """What to do when a user pressed a button that runs this Analysis; the text goes to the console."""
+    button, _campaign = plain_button_id(press.button_id)
+    return f"User {press.user_id} pressed {button}"
+
+
+# ------------------------------------------------------------------------------------------------- the entrypoint
+
+
+def notify(context, scope, variables):
+    """One run, step by step; the exit code. What has to be mended first is raised as a SetupError."""
+    started = time.monotonic()
+    settings = read_settings(context.environment, variables, context.token)
+    set_up_log(settings.log_level, settings.account_token)
+    console, log = Console(context.log), structlog.get_logger()
+
+    trigger = read_trigger(context.environment, scope, context.analysis_id)
+    if trigger.press:
+        console.say([decide(trigger.press)])
+        return 0
+
+    tago = TagoIO(settings.account_token)
+    audience = choose_audience(tago.run, settings)
+    campaign = new_campaign(trigger, tago.client.time_at_tagoio())
+
+    def notification_for(user):
+        return settings.notification or compose(trigger, user)
+
+    report = Report(notes=[*audience.notes, *check_all(audience.chosen, notification_for)])
+    if settings.dry_run:
+        console.say(preview(audience, notification_for, report.notes))
+        return 0
+
+    report.add_skipped(audience.skipped)
+    window = RateWindow(on_wait=lambda seconds: console.hint(f"Rate limit reached; going on in {seconds:.0f} s"))
+    delivery = Delivery(TagoRunChannel(tago.run, campaign), window, workers=min(40, len(audience.chosen)))
+    delivery.deliver(
+        messages(audience.chosen, notification_for, report),
+        report.add,
+        tick=lambda: console.progress(len(report.outcomes), audience.size, report.not_told),
+    )
+
+    report.seconds = time.monotonic() - started
+    console.say(report.summary())
+    log.info("run.finished", trigger=trigger.kind, campaign=campaign.key, **report.figures())
+    return report.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(start(notify, Path(__file__).parent))

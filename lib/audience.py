@@ -1,0 +1,246 @@
+"""Who is told: look the users up, read every page, and check each of them again before believing the answer."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lib.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
+from lib.settings import Settings
+
+PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
+FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags"]
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A TagoRUN user as `compose` sees them; `tags` holds (key, value) pairs."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+    active: bool = True
+    timezone: str = ""
+    language: str = ""
+    company: str = ""
+    phone: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def tag(self, key: str, default: str = "") -> str:
+        """The value of the user's first tag with that key, or `default`."""
+        return next((value for name, value in self.tags if name == key), default)
+
+
+class RunUsers(Protocol):
+    """The part of the SDK's `run` module that finds users."""
+
+    def listUsers(self, query: dict[str, Any]) -> list[dict[str, Any]]: ...  # the SDK's name
+    def userInfo(self, userID: str) -> dict[str, Any]: ...
+
+
+@dataclass(slots=True)
+class Audience:
+    """The users chosen: each either to be told, or skipped with a reason. `notes` are for the report."""
+
+    chosen: list[User] = field(default_factory=list)
+    skipped: list[tuple[User, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    size: int = 0
+
+
+def choose_audience(run: RunUsers, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Audience:
+    """The users of `send_to`, each once, every page read before anyone is told.
+
+    Raises SetupError when nobody matches, an entry of `send_to` is unknown, there are more than `max_recipients`, or
+    TagoIO's answer cannot be had or read.
+    """
+    try:
+        audience = _read_audience(_Finder(run, sleep), settings)
+    except TagoIOError as error:
+        raise _explained(error, settings.token_name) from error
+    if not audience.chosen and not audience.skipped:
+        raise SetupError(_nobody(settings))
+    if len(audience.chosen) > settings.max_recipients:
+        raise SetupError(
+            f"{len(audience.chosen)} users would be told, more than max_recipients ({settings.max_recipients}) allows. "
+            "Choose fewer users, or raise max_recipients"
+        )
+    return audience
+
+
+def _read_audience(finder: "_Finder", settings: Settings) -> Audience:
+    if settings.send_to == ("tags",):
+        users = finder.with_tag(settings.tag_key, settings.tag_value)
+    elif settings.send_to == ("all",):
+        users = finder.everyone()
+    else:
+        users = finder.named(settings.send_to)
+    audience = Audience(notes=finder.notes)
+    for user in users:
+        reason = is_inactive(user)
+        if reason:
+            audience.skipped.append((user, reason))
+        else:
+            audience.chosen.append(user)
+    audience.size = len(audience.chosen) + len(audience.skipped)
+    return audience
+
+
+def is_inactive(user: User) -> str | None:
+    return None if user.active else "inactive user"
+
+
+def retrying(call: Callable[[], Any], sleep: Callable[[float], None]) -> Any:
+    """The answer to a question that may safely be asked again; a rate limit is waited out."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return call()
+        except (Refused, Doubtful) as error:
+            if attempt == TRIES:
+                raise
+            sleep(error.retry_after if error.retry_after is not None else 0.5 * 2**attempt)
+    raise AssertionError("not reached")
+
+
+class _Finder:
+    def __init__(self, run: RunUsers, sleep: Callable[[float], None]) -> None:
+        self.run = run
+        self.sleep = sleep
+        self.notes: list[str] = []
+
+    def with_tag(self, key: str, values: Iterable[str]) -> Iterator[User]:
+        """One question per value: how TagoIO joins several tag filters is not documented."""
+        seen: set[str] = set()
+        strangers: set[str] = set()
+        for value in values:
+            for user in self._pages({"tags": [{"key": key, "value": value}]}):
+                if (key, value) not in user.tags:
+                    strangers.add(user.id)
+                elif user.id not in seen:
+                    seen.add(user.id)
+                    yield user
+        if strangers - seen:
+            self.notes.append(f"TagoIO also returned {len(strangers - seen)} users without the tag; they were left out")
+
+    def everyone(self) -> Iterator[User]:
+        return self._pages({})
+
+    def named(self, wanted: Iterable[str]) -> Iterator[User]:
+        """Ids, e-mail addresses and exact names, each of exactly one user; all others are named in one error."""
+        found: dict[str, User] = {}
+        problems: list[str] = []
+        everyone: list[User] | None = None
+        for entry in wanted:
+            matches = list(self._lookup(entry))
+            if not matches:
+                everyone = everyone if everyone is not None else list(self.everyone())
+                matches = [user for user in everyone if _is_called(user, entry)]
+            if len(matches) == 1:
+                found.setdefault(matches[0].id, matches[0])
+            elif matches:
+                problems.append(f'send_to: {len(matches)} users are called "{entry}"; use their e-mail or id instead')
+            else:
+                problems.append(f'send_to: no TagoRUN user has the id, e-mail or name "{entry}"')
+        if problems:
+            raise SetupError(*problems)
+        yield from found.values()
+
+    def _lookup(self, entry: str) -> Iterator[User]:
+        if len(entry) == 24 and all(letter in "0123456789abcdef" for letter in entry.lower()):
+            try:
+                yield _read_user(retrying(lambda: self.run.userInfo(entry), self.sleep))
+            except Rejected as error:
+                if error.status != 404:
+                    raise
+            return
+        matching = {"email": entry} if "@" in entry else {"name": entry}
+        yield from (user for user in self._pages(matching) if _is_called(user, entry))
+
+    def _pages(self, matching: dict[str, Any]) -> Iterator[User]:
+        """Every user that TagoIO lists, each once: page after page until one brings nobody new.
+
+        Neither a short page nor the amount asked for says that it was the last: the server may cap the amount, and
+        Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page.
+        """
+        seen: set[str] = set()
+        page = 0
+        while True:
+            page += 1
+            query = {"page": page, "amount": PAGE, "fields": FIELDS, "orderBy": ["created_at", "asc"]}
+            answer = retrying(lambda query=query: self.run.listUsers({**query, "filter": dict(matching)}), self.sleep)  # type: ignore[misc]
+            if not isinstance(answer, list):
+                raise Doubtful(f"page {page} of the users cannot be read: a list was expected")
+            fresh = [user for user in map(_read_user, answer) if user.id not in seen]
+            if not fresh:
+                return
+            seen.update(user.id for user in fresh)
+            yield from fresh
+
+
+_SHARED: dict[Any, Any] = {}
+
+
+def _shared(value: Any) -> Any:
+    """The same object for equal values: time zones, languages and tags recur for thousands of users."""
+    return _SHARED.setdefault(value, value) if len(_SHARED) < 10_000 else value
+
+
+def _read_user(given: Any) -> User:
+    if isinstance(given, list) and len(given) == 1:  # docs/api user-info shows a list of one
+        given = given[0]
+    if not isinstance(given, dict) or not isinstance(given.get("id"), str) or not given["id"]:
+        raise Doubtful("a user in TagoIO's answer cannot be read: it has no id")
+    listed = given.get("tags")
+    tags = tuple(
+        _shared((str(tag.get("key", "")), str(tag.get("value", ""))))
+        for tag in (listed if isinstance(listed, list) else ())
+        if isinstance(tag, dict)
+    )
+    return User(
+        id=given["id"],
+        name=str(given.get("name") or ""),
+        email=str(given.get("email") or ""),
+        active=given.get("active") is not False,
+        timezone=_shared(str(given.get("timezone") or "")),
+        language=_shared(str(given.get("language") or "")),
+        company=_shared(str(given.get("company") or "")),
+        phone=str(given.get("phone") or ""),
+        tags=_shared(tags),
+    )
+
+
+def _is_called(user: User, entry: str) -> bool:
+    return user.id == entry.lower() or user.name == entry or (bool(user.email) and user.email.lower() == entry.lower())
+
+
+def _nobody(settings: Settings) -> str:
+    if settings.send_to == ("tags",):
+        values = " or ".join(f'"{value}"' for value in settings.tag_value)
+        wanted = f'the tag "{settings.tag_key}" = {values}'
+        cause = "the tag is spelt otherwise (capitals count), or no user has it: see User Management"
+    else:
+        wanted, cause = "an account in this TagoRUN", "this profile has no users yet: see User Management"
+    return (
+        f"No TagoRUN user has {wanted}. Likely causes: {cause}; the token belongs to another profile; or "
+        "it is an Analysis token whose Access Management policy does not allow Run User / Access (TagoIO then answers "
+        "with an empty list, not with an error)"
+    )
+
+
+def _explained(error: TagoIOError, token_name: str) -> SetupError:
+    """What the developer can do when the users could not be looked up."""
+    denied = "denied" in error.message.lower()
+    if error.status == 401 and not denied:
+        return SetupError(
+            f"TagoIO does not accept the token in {token_name} ({error.message}). Get one in the admin: My Account > "
+            "Profile > Tokens (p-…), or leave account_token empty on TagoIO to use the Analysis' own token"
+        )
+    if error.status in (401, 403):
+        return SetupError(
+            f"The token in {token_name} may not list users ({error.message}). In Access Management, give this Analysis "
+            "a policy with Run User / Access and Run User / Create notification"
+        )
+    if isinstance(error, Refused) and not error.status:
+        return SetupError(f"{error.message}. Check the network, and TAGOIO_API if you set it")
+    return SetupError(f"The users cannot be looked up: {error.message}")

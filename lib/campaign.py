@@ -1,0 +1,151 @@
+"""One notification to one audience for one trigger: its key, its mark, and how TagoIO is asked about it."""
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from lib.audience import User
+from lib.errors import Doubtful, Rejected, SetupError
+from lib.notification import PUSH_CHARACTERS, Notification, wire_form
+from lib.report import Outcome, Report
+from lib.trigger import Trigger
+
+KEY_LENGTH = 10  # 50 bits: short enough for a button's id, long enough that no two campaigns of a profile meet
+MARKED = re.compile(r"(?P<id>.+)-n(?P<key>[a-z2-7]{10})", re.DOTALL)
+
+Composer = Callable[[User], Notification | None]
+
+
+class RunNotifications(Protocol):
+    """The part of the SDK's `run` module that sends and lists notifications."""
+
+    def notificationCreate(self, userID: str, data: dict[str, Any]) -> Any: ...  # the SDK's names
+    def notificationList(self, userID: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """`key` names it; `started_at` is TagoIO's time at the start, as near as it can be told."""
+
+    key: str
+    started_at: datetime
+
+    @property
+    def mark(self) -> str:
+        """What is put behind every button's id."""
+        return f"-n{self.key}"
+
+    def recognises(self, listed: dict[str, Any], notification: Notification) -> bool:
+        """Whether a notification that TagoIO lists is this campaign's. Its buttons decide; where it has none, its
+        text and its time do."""
+        buttons = [button for button in listed.get("buttons") or () if isinstance(button, dict)]
+        if buttons:
+            return any(str(button.get("id", "")).endswith(self.mark) for button in buttons)
+        same_text = all(
+            str(listed.get(name, "")).strip() == getattr(notification, name).strip() for name in ("title", "message")
+        )
+        return same_text and _time(listed.get("created_at")) >= self.started_at
+
+
+def new_campaign(trigger: Trigger, started_at: datetime) -> Campaign:
+    """The same event of an Action, handed in twice, gives the same key; every other run has its own."""
+    if trigger.kind == "action" and trigger.points:
+        event = [trigger.action_id]
+        for point in trigger.points:
+            event += [point.id or f"{point.device}|{point.variable}|{point.group}|{point.value}", point.time]
+        digest = hashlib.sha256("\n".join(event).encode()).digest()
+    else:
+        digest = secrets.token_bytes(16)
+    return Campaign(base64.b32encode(digest).decode().lower()[:KEY_LENGTH], started_at)
+
+
+def plain_button_id(button_id: str) -> tuple[str, str]:
+    """The id a developer gave the button and the campaign's key, from an id as it comes back in a press."""
+    found = MARKED.fullmatch(button_id)
+    return (found["id"], found["key"]) if found else (button_id, "")
+
+
+class TagoRunChannel:
+    """Sends one campaign's notifications to TagoRUN users, and asks TagoIO what became of one."""
+
+    def __init__(self, run: RunNotifications, campaign: Campaign) -> None:
+        self.run = run
+        self.campaign = campaign
+
+    def send(self, user: User, notification: Notification) -> str:
+        """The new notification's id. Raises Refused, Rejected or Doubtful."""
+        try:
+            answer = self.run.notificationCreate(user.id, wire_form(notification, self.campaign.mark))
+        except Rejected as error:
+            raise Rejected(_with_hint(error), status=error.status) from error
+        created = answer.get("id") if isinstance(answer, dict) else None
+        if not isinstance(created, str) or not created:
+            raise Doubtful("TagoIO answered without the id of a notification")
+        return created
+
+    def find(self, user: User, notification: Notification) -> str:
+        """The id of this campaign's notification to that user, or "" when TagoIO has none."""
+        listed = self.run.notificationList(user.id)
+        if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+            raise Doubtful("TagoIO's list of the user's notifications cannot be read")
+        for entry in listed:
+            if self.campaign.recognises(entry, notification):
+                return str(entry.get("id") or "?")
+        return ""
+
+
+def check_all(users: Iterable[User], compose: Composer) -> Iterator[str]:
+    """Compose every user's notification once before anyone is told: a mistake must not show half-way.
+
+    Yields warnings. Raises SetupError that names the first user whose notification cannot be composed.
+    """
+    too_long = 0
+    for user in users:
+        who = f" (for {user.name or user.id})"
+        try:
+            notification = compose(user)
+        except SetupError as error:
+            raise SetupError(*(problem + who for problem in error.problems)) from error
+        except Exception as error:
+            raise SetupError(f"compose failed: {type(error).__name__}: {error}{who}") from error
+        if notification is not None and not isinstance(notification, Notification):
+            raise SetupError(f"compose must return a Notification or None, not {type(notification).__name__}{who}")
+        too_long += notification is not None and notification.is_too_long_for_push
+    if too_long:
+        yield f"{too_long} of the messages exceed the {PUSH_CHARACTERS} characters that TagoIO documents for push"
+
+
+def messages(users: Iterable[User], compose: Composer, report: Report) -> Iterator[tuple[User, Notification]]:
+    """Each user with their notification; who gets none goes into the report at once."""
+    for user in users:
+        try:
+            notification = compose(user)
+        except Exception as error:
+            report.add(Outcome(user.id, user.name, "failed", f"compose failed: {type(error).__name__}: {error}"))
+            continue
+        if notification is None:
+            report.add(Outcome(user.id, user.name, "skipped", "compose gave no notification"))
+        else:
+            yield user, notification
+
+
+def _time(text: Any) -> datetime:
+    """A time of TagoIO; one that cannot be read is taken for long ago, so that it settles nothing."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _with_hint(error: Rejected) -> str:
+    if "denied" in error.message.lower() or error.status in (401, 403):
+        return f"{error.message}: allow Run User / Create notification in Access Management"
+    if error.status == 404:
+        return f"{error.message}: the user may have been deleted meanwhile"
+    return error.message

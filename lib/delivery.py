@@ -1,0 +1,194 @@
+"""The send loop: pace, send, settle what is in doubt, and come to one outcome per user."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from lib.audience import User
+from lib.errors import Doubtful, Refused, Rejected, TagoIOError
+from lib.notification import Notification
+from lib.report import Outcome
+from lib.window import RateWindow
+
+WORKERS = 40
+TRIES = 4
+OUTAGE = 50  # users in a row for whom TagoIO could not be reached, after which the rest are left for the next run
+
+# How long, in seconds between looks, TagoIO is asked whether a doubtful request was carried out after all.
+LOOKS = (0.2, 1.0, 2.0)
+LOOKS_WHEN_LATE = (0.2, 1.0, 2.0, 4.0, 8.0)  # nobody answered: TagoIO may still be at it
+LATE = (0, 408, 504)
+
+Message = tuple[User, Notification]
+
+
+class Channel(Protocol):
+    """How a message leaves, and how to ask what became of it; both raise Refused, Rejected or Doubtful."""
+
+    def send(self, user: User, notification: Notification) -> str: ...
+    def find(self, user: User, notification: Notification) -> str: ...
+
+
+class Delivery:
+    """Delivers messages over a channel. `clock` and `deadline` are seconds since the epoch.
+
+    Promise: each message ends as one outcome, and no message is sent again before TagoIO was asked about every earlier
+    try that left doubt.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        window: RateWindow,
+        *,
+        deadline: float = float("inf"),
+        workers: int = WORKERS,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.channel = channel
+        self.window = window
+        self.deadline = deadline
+        self.workers = workers
+        self.clock = clock
+        self.sleep = sleep
+        self.stopped = ""  # why no further message is begun
+        self._unreachable_in_a_row = 0
+
+    def deliver(
+        self, messages: Iterable[Message], record: Callable[[Outcome], None], tick: Callable[[], None] = lambda: None
+    ) -> None:
+        """Deliver all. `record` gets each outcome, from any thread; `tick` is called now and then meanwhile."""
+        source = iter(messages)
+        taking = threading.Lock()
+
+        def work() -> None:
+            while not self.stopped:
+                with taking:
+                    message = next(source, None)
+                if message is None:
+                    return
+                record(self._tell_safely(*message))
+
+        if self.workers == 1:
+            work()
+        else:
+            self._in_threads(work, tick)
+        for user, _ in source:
+            record(_outcome(user, "pending", self.stopped))
+
+    def _in_threads(self, work: Callable[[], None], tick: Callable[[], None]) -> None:
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(self.workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            _join(threads, tick)
+        except KeyboardInterrupt:
+            self.stopped = "stopped by hand"
+            _join(threads, tick)
+
+    def _tell_safely(self, user: User, notification: Notification) -> Outcome:
+        """A defect of ours must not end the run for everyone after this user."""
+        try:
+            return self.tell(user, notification)
+        except Exception as error:
+            return _outcome(user, "unknown", f"internal error: {type(error).__name__}: {error}")
+
+    def tell(self, user: User, notification: Notification) -> Outcome:
+        """Send until there is an outcome."""
+        reason: TagoIOError | None = None
+        for attempt in range(1, TRIES + 1):
+            try:
+                sent = self._send_when_allowed(user, notification)
+                return _outcome(user, "sent", notification_id=sent) if sent else _outcome(user, "pending", self.stopped)
+            except Rejected as error:
+                return _outcome(user, "failed", error.message)
+            except Refused as error:
+                reason = error
+                self._note_unreachable()
+                if self.stopped or attempt == TRIES:
+                    break
+                if not self._pause(0.5 * 2**attempt):
+                    return _outcome(user, "pending", "time budget used up")
+            except Doubtful as error:
+                reason = error
+                settled = self._settle(user, notification, error)
+                if settled:
+                    return settled
+        return _outcome(user, "failed", reason.message if reason else "")
+
+    def _send_when_allowed(self, user: User, notification: Notification) -> str:
+        """Send as soon as the rate window lets us; "" when it will not in time. A rate limit costs no try."""
+        while True:
+            ticket = self.window.enter(self.deadline)
+            if ticket is None or self.clock() >= self.deadline:
+                self.stopped = self.stopped or "time budget used up"
+                return ""
+            try:
+                sent = self.channel.send(user, notification)
+            except Refused as error:
+                if not error.by_rate_limit:
+                    self.window.passed(ticket)
+                    raise
+                self.window.refused(ticket, error.retry_after)
+                if self.window.is_hopeless:
+                    self.stopped = f"rate limit: nothing got through for minutes ({error.message})"
+                    return ""
+                continue
+            except TagoIOError:
+                self._answered(ticket)
+                raise
+            self._answered(ticket)
+            return sent
+
+    def _settle(self, user: User, notification: Notification, doubt: Doubtful) -> Outcome | None:
+        """Ask TagoIO what became of a doubtful request: an outcome, or None when it surely is not there."""
+        asked: TagoIOError | None = None
+        for pause in LOOKS_WHEN_LATE if doubt.status in LATE else LOOKS:
+            if not self._pause(pause):
+                return _outcome(user, "unknown", f"{doubt.message}; time ran out before TagoIO could be asked")
+            try:
+                found = self.channel.find(user, notification)
+                asked = None
+            except Rejected as error:
+                why = f"TagoIO does not say what became of it ({error.message}: allow Run User / Access notification)"
+                return _outcome(user, "unknown", f"{doubt.message}; {why}")
+            except (Refused, Doubtful) as error:
+                asked = error
+                self._pause(error.retry_after or 0)
+                continue
+            if found:
+                return _outcome(user, "sent", notification_id=found)
+        if asked is not None:
+            why = f"TagoIO could not be asked what became of it: {asked.message}"
+            return _outcome(user, "unknown", f"{doubt.message}; {why}")
+        return None
+
+    def _answered(self, ticket: int) -> None:
+        self._unreachable_in_a_row = 0
+        self.window.passed(ticket)
+
+    def _note_unreachable(self) -> None:
+        self._unreachable_in_a_row += 1
+        if self._unreachable_in_a_row >= OUTAGE * TRIES:
+            self.stopped = self.stopped or "TagoIO cannot be reached"
+
+    def _pause(self, seconds: float) -> bool:
+        """Sleep, unless that would go past the deadline."""
+        if self.clock() + seconds > self.deadline:
+            return False
+        if seconds:
+            self.sleep(seconds)
+        return True
+
+
+def _join(threads: Iterable[threading.Thread], tick: Callable[[], None]) -> None:
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(0.2)
+            tick()
+
+
+def _outcome(user: User, status: str, reason: str = "", notification_id: str = "") -> Outcome:
+    return Outcome(user.id, user.name, status, reason, notification_id)  # type: ignore[arg-type]

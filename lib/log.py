@@ -1,0 +1,53 @@
+"""The structured log on stderr (structlog), and the one place that keeps secrets out of everything printed."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+HIDDEN = "***"
+TOKEN = re.compile(r"\b(?:[apun]-|at-?)[0-9a-f]{8}[0-9a-f-]{4,}\b|(?<=token=)[^&\s\"']+", re.IGNORECASE)
+_secrets: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """From now on this text never shows in what `redact` has seen."""
+    if len(secret) >= 6:
+        _secrets.add(secret)
+
+
+def redact(text: str) -> str:
+    """The text without tokens: those we know, and what looks like one."""
+    for secret in _secrets:
+        text = text.replace(secret, HIDDEN)
+    return TOKEN.sub(HIDDEN, text)
+
+
+def set_up_log(level: str = "info", *secrets: str) -> None:
+    """Readable lines on a terminal, JSON lines elsewhere; `secrets` never show."""
+    for secret in secrets:
+        hide(secret)
+    final = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            _redact_event,
+            final,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+
+
+def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}

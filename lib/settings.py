@@ -1,0 +1,166 @@
+"""What the developer configures: environment variables, parsed once into one typed object."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lib.errors import SetupError, one_error
+from lib.notification import Notification, parse_notification
+
+# docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
+TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
+USABLE_TOKENS = ("p-", "a-")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The variables of the Analysis, each documented in the README and in env.example."""
+
+    account_token: str = ""
+    tag_key: str = ""
+    tag_value: tuple[str, ...] = ()
+    send_to: tuple[str, ...] = ("tags",)
+    notification: Notification | None = None
+    dry_run: bool = False
+    max_recipients: int = 1000
+    log_level: str = "info"
+    uses_own_token: bool = False
+
+    @property
+    def token_name(self) -> str:
+        """Where the token came from, for messages."""
+        return "T_ANALYSIS_TOKEN (the Analysis' own token)" if self.uses_own_token else "account_token"
+
+
+def read_settings(
+    environment: Iterable[Mapping[str, Any]] | None, variables: Mapping[str, str | None], own_token: str = ""
+) -> Settings:
+    """Settings from the Analysis' own environment (TagoIO's list of `{key, value}`), then from `variables`.
+
+    Keys are matched without regard to case; an empty value counts as not given; `own_token` stands in for an empty
+    `account_token`. Raises one SetupError with every problem, each naming the variable, what is wrong and the fix.
+    """
+    own = {str(entry.get("key", "")): entry.get("value") for entry in environment or ()}
+    given = _merged(own, variables)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, parse in VARIABLES.items():
+        if name not in given:
+            continue
+        try:
+            values[name] = parse(given[name])
+        except SetupError as error:
+            problems += error.problems
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+    if "account_token" not in given:
+        values.update(account_token=own_token, uses_own_token=True)
+        if not own_token:
+            problems.append(
+                "account_token is not set; create a token in TagoIO's admin (My Account > Profile > Tokens) and put it "
+                "there, or run this as an Analysis, which has a token of its own"
+            )
+    settings = Settings(**values)
+    problems += _missing_tags(settings, own, problems)
+    one_error(problems)
+    return settings
+
+
+def read_env_file(path: Path) -> dict[str, str | None]:
+    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too."""
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # imported late: inside TagoIO there is no .env, and start-up is billed
+
+    values = dotenv_values(path)
+    for name in ("T_ANALYSIS_TOKEN", "T_ANALYSIS_ID", "TAGOIO_API", "TAGOIO_SSE"):
+        if values.get(name):
+            os.environ.setdefault(name, values[name] or "")
+    return values
+
+
+def _merged(*sources: Mapping[str, Any]) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for source in sources:
+        for key, value in source.items():
+            name, text = key.strip().lower(), "" if value is None else str(value).strip()
+            if text and name in VARIABLES and name not in merged:
+                merged[name] = text
+    return merged
+
+
+def _missing_tags(settings: Settings, own: Mapping[str, Any], problems: list[str]) -> list[str]:
+    """`send_to` = tags needs a key and a value."""
+    if settings.send_to != ("tags",) or any(problem.startswith("send_to ") for problem in problems):
+        return []
+    missing = [name for name in ("tag_key", "tag_value") if not getattr(settings, name)]
+    found = []
+    for name in missing:
+        near = difflib.get_close_matches(name, [key.lower() for key in own if key.lower() not in VARIABLES], 1, 0.7)
+        hint = f' (is "{near[0]}" a typing error?)' if near else ""
+        found.append(
+            f"{name} is not set{hint}; set it to the tag's {name[4:]} as in User Management, or set send_to to all"
+        )
+    return found
+
+
+def _token(text: str) -> str:
+    prefix = text[:2].lower()
+    if "your" in text.lower() or " " in text:
+        raise ValueError("still holds the example text; paste a token, or leave it empty to use the Analysis' own")
+    if prefix in TOKEN_KINDS and prefix not in USABLE_TOKENS:
+        raise ValueError(
+            f"holds a {TOKEN_KINDS[prefix]} token ({prefix}…), which cannot send; use a profile token (p-…) from "
+            "My Account > Profile > Tokens, or leave it empty to use the Analysis' own"
+        )
+    return text
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part for part in (piece.strip() for piece in text.split(",")) if part))
+
+
+def _send_to(text: str) -> tuple[str, ...]:
+    wanted = _list(text)
+    for word in ("tags", "all"):
+        if word in (part.lower() for part in wanted):
+            if len(wanted) > 1:
+                raise ValueError(f'mixes "{word}" with other entries; use it alone, or only ids, e-mails and names')
+            return (word,)
+    return wanted
+
+
+def _flag(text: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(f'is "{text}"; use true or false')
+    return words[text.lower()]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise ValueError(f'is "{text}"; use a whole number from 1 up, such as 1000')
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f'is "{text}"; use one of {", ".join(LOG_LEVELS)}')
+    return text.lower()
+
+
+VARIABLES: dict[str, Callable[[str], Any]] = {
+    "account_token": _token,
+    "tag_key": str,
+    "tag_value": _list,
+    "send_to": _send_to,
+    "notification": parse_notification,
+    "dry_run": _flag,
+    "max_recipients": _count,
+    "log_level": _log_level,
+}

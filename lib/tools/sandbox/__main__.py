@@ -1,0 +1,111 @@
+"""`python -m lib.tools.sandbox`: a local TagoIO, the Analysis run on it, and what each user received."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
+from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.store import Identity, Record
+from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
+
+ANALYSIS = Path(__file__).resolve().parents[3] / "analysis.py"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    if not ANALYSIS.is_file():
+        sys.exit(f"{ANALYSIS.name} is not where the sandbox looks for it, at the top of the repository")
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(_run(options))
+    return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lib.tools.sandbox", description=__doc__)
+    add = parser.add_argument
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a variable of the Analysis (repeatable)")
+    add("--no-policy", action="store_true", help="leave the Analysis without an Access Management policy")
+    add("--plan", choices=PLANS, default="starter", help="whose rate limit applies (default: starter)")
+    add("--latency", type=float, default=0, metavar="SECONDS", help="how long every answer takes")
+    trouble = f"trouble on each user's first request: {', '.join(KINDS)}"
+    add("--fault", action="append", default=[], metavar="KIND", choices=KINDS, help=trouble)
+    add("--serve", action="store_true", help="keep the sandbox running for other clients")
+    add("--port", type=int, default=0, help="for --serve; any free one by default")
+    return parser
+
+
+async def _run(options: argparse.Namespace) -> int:
+    sandbox = Sandbox(echo=lambda line: print(f"  {line}", flush=True))
+    seed_users(sandbox.store)
+    variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(pair.partition("=")[::2] for pair in options.set)}
+    analysis = seed_analysis(sandbox.store, variables, with_policy=not options.no_policy)
+    sandbox.store.scripts[str(analysis["id"])] = ANALYSIS
+    sandbox.trouble.rate_limit = PLANS[options.plan]
+    sandbox.trouble.latency = options.latency
+    sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
+    server = await sandbox.open(options.port)
+    try:
+        if options.serve:
+            return await _serve(sandbox, analysis)
+        print(
+            f"A TagoIO on this machine, with {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n"
+        )
+        code = await sandbox.runner.run(analysis, analysis["variables"], None)  # type: ignore[arg-type]
+        print()
+        _show_inboxes(sandbox)
+        print(f"\nThe Analysis ended with exit code {code}.")
+        return code
+    finally:
+        await server.cleanup()
+
+
+async def _serve(sandbox: Sandbox, analysis: Record) -> int:
+    token = sandbox.store.token_for(Identity("analysis", analysis["id"]))
+    print(f"TAGOIO_API={sandbox.api}\nTAGOIO_SSE={sandbox.api}/events")
+    print(f"account_token={sandbox.store.profile_token}\nT_ANALYSIS_TOKEN={token}\nT_ANALYSIS_ID={analysis['id']}")
+    where = f"TagoRUN {sandbox.store.run_url}, users such as ana@example.com, password {PASSWORD}"
+    print(f"# {where}. Ctrl+C ends it.", flush=True)
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await stop.wait()
+    return 0
+
+
+def _show_inboxes(sandbox: Sandbox) -> None:
+    """A row for each notification, then where the buttons lead."""
+    table = Table(title="What the users have received", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("User", "Tags", "Notification", "Buttons"):
+        table.add_column(heading)
+    leads: dict[str, str] = {}
+    for user in sandbox.store.users.values():
+        tags = " ".join(f"{tag['key']}={tag['value']}" for tag in user["tags"])
+        name = user["name"] + ("" if user["active"] else " (inactive)")
+        notes = sandbox.store.inbox(user["id"])
+        if not notes:
+            table.add_row(Text(name), Text(tags), "-", "")
+        for note in notes:
+            leads |= {button["label"]: _leads_to(button) for button in note["buttons"]}
+            buttons = " ".join(f"[{button['label']}]" for button in note["buttons"])
+            table.add_row(Text(name), Text(tags), Text(f"{note['title']}: {note['message']}"), Text(buttons))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(table)
+    for label, leads_to in leads.items():
+        console.print(Text(f"  [{label}] {leads_to}"), soft_wrap=True)
+
+
+def _leads_to(button: Record) -> str:
+    return f"opens {button['url']}" if button.get("url") else f"runs the Analysis {button.get('analysis')}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The sandbox's HTTP side: TagoIO's envelope, its tokens, the trouble in between, and the list of routes."""
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+
+from lib.tools.sandbox.store import Identity, Record, Refusal, Store
+from lib.tools.sandbox.trouble import Trouble
+
+STORE = web.AppKey("store", Store)
+TROUBLE = web.AppKey("trouble", Trouble)
+ANONYMOUS = ("/login", "/events")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer in TagoIO's envelope, whatever goes wrong on the way, after the trouble has had its turn."""
+    body = await _body(request)
+    request["body"] = body
+
+    async def carry_out() -> web.Response:
+        try:
+            if not request.path.endswith(ANONYMOUS):
+                request["who"] = _identify(request)
+            answer = await handler(request)
+        except Refusal as refusal:
+            return web.json_response({"status": False, "message": refusal.message}, status=refusal.status)
+        except web.HTTPNotFound:
+            return web.json_response({"status": False, "message": "Route not found"}, status=404)
+        return answer  # type: ignore[return-value]  # a stream, for /events only
+
+    request.app[STORE].log.append((request.method, request.path))
+    subject = str(body.get("run_user", "")) if isinstance(body, dict) else ""
+    answer = await request.app[TROUBLE].play(request, subject or request.path, carry_out)
+    request.app[TROUBLE].answered[str(answer.status)] += 1
+    return answer
+
+
+async def _body(request: web.Request) -> Any:
+    content = await request.read()
+    if not content:
+        return {}
+    with suppress(ValueError):
+        return json.loads(content)
+    return {}
+
+
+def _identify(request: web.Request) -> Identity:
+    who = request.app[STORE].tokens.get(request.headers.get("token", ""))
+    if who is None:
+        raise Refusal(401, "Invalid token")  # bad token: 401 (C whl); TagoIO's text for it is unknown
+    return who
+
+
+def answered(result: Any) -> web.Response:
+    return web.json_response({"status": True, "result": result})
+
+
+def store_of(request: web.Request) -> Store:
+    return request.app[STORE]
+
+
+def who(request: web.Request) -> Identity:
+    identity: Identity = request["who"]
+    return identity
+
+
+def body(request: web.Request) -> Record:
+    given = request["body"]
+    return given if isinstance(given, dict) else {}
+
+
+def make_app(store: Store, trouble: Trouble, *route_tables: web.RouteTableDef) -> web.Application:
+    """An application with these routes, each with and without a slash at its end."""
+    app = web.Application(middlewares=[as_tagoio], client_max_size=8 * 1024**2)
+    app[STORE], app[TROUBLE] = store, trouble
+    for table in route_tables:
+        for route in table:
+            if isinstance(route, web.RouteDef):
+                app.router.add_route(route.method, route.path, route.handler)
+                app.router.add_route(route.method, f"{route.path}/", route.handler)
+    return app

@@ -1,0 +1,65 @@
+"""A sandbox that runs: a real HTTP server on a real socket of this machine."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from ssl import SSLContext
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from lib.tools.sandbox import platform_routes, run_routes
+from lib.tools.sandbox.app import make_app
+from lib.tools.sandbox.runner import RUNNER, Runner
+from lib.tools.sandbox.store import Store
+from lib.tools.sandbox.trouble import Trouble
+
+HOST = "127.0.0.1"
+T = TypeVar("T")
+
+
+class Sandbox:
+    """A TagoIO on this machine, loopback only. `api` is its address once it runs."""
+
+    def __init__(
+        self, store: Store | None = None, trouble: Trouble | None = None, echo: Callable[[str], None] | None = None
+    ) -> None:
+        self.store = store or Store()
+        self.trouble = trouble or Trouble()
+        self.runner = Runner(self.store, echo)
+        self.api = ""
+        self.connections = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self, port: int = 0, ssl: SSLContext | None = None) -> web.AppRunner:
+        """Listen; port 0 takes any free one."""
+        app = make_app(self.store, self.trouble, platform_routes.routes, run_routes.routes)
+        app[RUNNER] = self.runner
+        server = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await server.setup()
+        site = web.TCPSite(server, HOST, port, ssl_context=ssl)
+        await site.start()
+        assert site._server is not None
+        bound = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        self.api = self.runner.api = f"{'https' if ssl else 'http'}://{'localhost' if ssl else HOST}:{bound}"
+        return server
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run something on the server's thread, from another one."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+
+    @contextlib.contextmanager
+    def running(self, port: int = 0, ssl: SSLContext | None = None) -> Iterator["Sandbox"]:
+        """Serve from a thread of its own, for tests and benchmarks."""
+        self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        thread.start()
+        server = self.call(self.open(port, ssl))
+        try:
+            yield self
+        finally:
+            self.call(server.cleanup())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(5)

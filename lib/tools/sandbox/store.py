@@ -1,0 +1,237 @@
+"""What the sandbox remembers: users, notifications, Analyses, devices, policies and tokens, in TagoIO's wire form."""
+
+import fnmatch
+import itertools
+import secrets
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Record = dict[str, Any]
+
+_numbers = itertools.count(secrets.randbelow(0xFFFF))
+
+
+class Refusal(Exception):
+    """An answer of TagoIO's that is no success: `status` and the text of `message`."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        self.message = message
+        super().__init__(message)
+
+
+DENIED = Refusal(401, "Authorization Denied")  # C mcp handlers.ts; the status on /run/notification is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose token a request bears."""
+
+    kind: Literal["profile", "analysis", "run_user", "device"]
+    id: str
+
+
+def new_id() -> str:
+    """24 hex digits, the later the greater."""
+    return f"{int(time.time()):08x}{secrets.token_hex(5)}{next(_numbers) & 0xFFFFFF:06x}"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class Store:
+    """One profile and all that is in it. `log` collects (method, path) of the requests, for tests."""
+
+    profile_id: str = field(default_factory=new_id)
+    profile_token: str = field(default_factory=lambda: f"p-{secrets.token_hex(16)}")
+    run_url: str = "sandbox.tago.run"
+    users: dict[str, Record] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
+    notifications: dict[str, Record] = field(default_factory=dict)
+    admin_notifications: list[Record] = field(default_factory=list)
+    inboxes: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    analyses: dict[str, Record] = field(default_factory=dict)
+    scripts: dict[str, Any] = field(default_factory=dict)  # Analysis id -> path of the script on disk
+    actions: dict[str, Record] = field(default_factory=dict)
+    policies: dict[str, Record] = field(default_factory=dict)
+    devices: dict[str, Record] = field(default_factory=dict)
+    data: defaultdict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    tokens: dict[str, Identity] = field(default_factory=dict)
+    limits: Record = field(default_factory=lambda: {"push_notification": 1000})
+    used: Record = field(default_factory=lambda: {"push_notification": 0})
+    page_cap: int = 10_000
+    log: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tokens[self.profile_token] = Identity("profile", self.profile_id)
+
+    # ---- users
+
+    def add_user(self, given: Record) -> Record:
+        user = {
+            "id": new_id(), "name": "", "email": "", "active": False, "timezone": "UTC", "company": "", "phone": "",
+            "language": "en", "tags": [], "newsletter": False, "options": {}, "profile": self.profile_id,
+            "last_login": None, "created_at": now(), "updated_at": now(), **given,
+        }  # fmt: skip
+        self.passwords[user["id"]] = str(user.pop("password", "") or secrets.token_hex(8))
+        self.users[user["id"]] = user
+        return user
+
+    def log_in(self, email: str, password: str) -> str:
+        for user in self.users.values():
+            if user["email"].lower() == email.lower() and self.passwords[user["id"]] == password and user["active"]:
+                user["last_login"] = now()
+                return self.token_for(Identity("run_user", user["id"]))
+        raise Refusal(401, "Invalid credentials")
+
+    def token_for(self, who: Identity) -> str:
+        prefix = {"profile": "p-", "analysis": "a-", "run_user": "u-", "device": ""}[who.kind]
+        token = f"{prefix}{secrets.token_hex(16)}"
+        self.tokens[token] = who
+        return token
+
+    # ---- notifications
+
+    def notify(self, given: Record) -> Record:
+        user = self.users.get(str(given.get("run_user")))
+        if user is None:
+            raise Refusal(404, "User Not Found")
+        for name in ("title", "message"):
+            if not isinstance(given.get(name), str) or not given[name]:
+                raise Refusal(400, f"{name}: Required")
+        _check_buttons(given.get("buttons") or [])
+        known = ("title", "message", "buttons", "icon", "read", "buttons_enabled", "buttons_autodisable")
+        note = {
+            "id": new_id(), "run_user": user["id"], "read": False, "buttons": [], "buttons_enabled": True,
+            "buttons_autodisable": False, **{key: given[key] for key in known if key in given},
+            "created_at": now(), "updated_at": now(),
+        }  # fmt: skip
+        self.notifications[note["id"]] = note
+        self.inboxes[user["id"]].append(note["id"])
+        self.used["push_notification"] += 1
+        return note
+
+    def inbox(self, user_id: str) -> list[Record]:
+        """Newest first."""
+        return [self.notifications[note] for note in reversed(self.inboxes[user_id]) if note in self.notifications]
+
+    def notification(self, notification_id: str, user_id: str = "") -> Record:
+        note = self.notifications.get(notification_id)
+        if note is None or (user_id and note["run_user"] != user_id):
+            raise Refusal(404, "Notification Not Found")
+        return note
+
+    def remove_notification(self, notification_id: str) -> None:
+        note = self.notification(notification_id)
+        del self.notifications[notification_id]
+        self.inboxes[note["run_user"]].remove(notification_id)
+
+    # ---- the rest
+
+    def add_analysis(self, given: Record) -> Record:
+        analysis = {
+            "id": new_id(), "name": "Analysis", "active": True, "run_on": "tago", "runtime": "node-legacy", "tags": [],
+            "variables": [], "profile": self.profile_id, "created_at": now(), "updated_at": now(), **given,
+        }  # fmt: skip
+        self.analyses[analysis["id"]] = analysis
+        return analysis
+
+    def add_device(self, given: Record) -> tuple[Record, str]:
+        device = {"id": new_id(), "name": "Device", "tags": [], "profile": self.profile_id, **given}
+        self.devices[device["id"]] = device
+        return device, self.token_for(Identity("device", device["id"]))
+
+    def add_data(self, device_id: str, given: Any) -> int:
+        points = given if isinstance(given, list) else [given]
+        for point in points:
+            if not isinstance(point, dict) or not point.get("variable"):
+                raise Refusal(400, "variable: Required")
+        self.data[device_id] += [
+            {"id": new_id(), "time": now(), "group": new_id(), **point, "device": device_id} for point in points
+        ]
+        return len(points)
+
+    # ---- Access Management (mcp services/access-management/AGENTS.md)
+
+    def may(
+        self, who: Identity, action: str, resource: str, entity: Record | None = None, *, listing: bool = False
+    ) -> bool:
+        """A profile's token bypasses it; an Analysis holds no grants until a policy gives it some."""
+        if who.kind == "profile":
+            return True
+        effects = [
+            permission["effect"]
+            for policy in self.policies.values()
+            if policy.get("active", True) and any(self._is_target(target, who) for target in policy["targets"])
+            for permission in policy["permissions"]
+            if action in permission["action"] and _covers(permission["resource"], resource, entity)
+        ]
+        if listing:
+            return "allow" in effects and "deny" not in effects
+        return bool(effects) and sorted(effects)[-1] == "allow"  # allow sorts before deny: the last one counts
+
+    def _is_target(self, target: list[str], who: Identity) -> bool:
+        entity = self.analyses.get(who.id) if who.kind == "analysis" else self.users.get(who.id)
+        return _covers(target, who.kind, entity)
+
+
+def _covers(resource: list[str], kind: str, entity: Record | None) -> bool:
+    if not resource or resource[0] != kind:
+        return False
+    if len(resource) == 1:
+        return True
+    tags = [(tag["key"], tag["value"]) for tag in (entity or {}).get("tags", [])]
+    if len(resource) == 3 and resource[1] == "id":
+        return bool(entity) and entity["id"] == resource[2]  # type: ignore[index]
+    if len(resource) == 5 and resource[1] == "tag.key":
+        return (resource[2], resource[4]) in tags
+    return False
+
+
+def _check_buttons(buttons: Any) -> None:
+    """Both the documented form (url, analysis) and the SDK's (triggers) are taken."""
+    if not isinstance(buttons, list):
+        raise Refusal(400, "buttons: Expected array")
+    if len(buttons) > 4:
+        raise Refusal(400, "buttons: Array must contain at most 4 element(s)")
+    for button in buttons:
+        if not isinstance(button, dict) or not button.get("id") or not button.get("label"):
+            raise Refusal(400, "buttons: id and label are Required")
+        if " " in str(button["id"]):
+            raise Refusal(400, "buttons: id must not contain spaces")
+
+
+SORTABLE = ("name", "active", "last_login", "created_at", "updated_at")
+
+
+def select(
+    records: list[Record], filters: Record, order: str, page: int, amount: int, fields: list[str]
+) -> list[Record]:
+    """TagoIO's list: filtered, ordered, one page, only the fields asked for."""
+    key, _, direction = order.partition(",")
+    if key not in SORTABLE:
+        raise Refusal(400, "Invalid orderBy parameter")
+    found = [record for record in records if all(_holds(record, name, wanted) for name, wanted in filters.items())]
+    found.sort(key=lambda record: str(record.get(key) or "").lower(), reverse=direction == "desc")
+    start = (page - 1) * amount
+    return [{name: record.get(name) for name in fields if name in record} for record in found[start : start + amount]]
+
+
+def _holds(record: Record, name: str, wanted: Any) -> bool:
+    if name == "tags":
+        return all(
+            any(all(tag.get(part) == text for part, text in tag_wanted.items()) for tag in record.get("tags", []))
+            for tag_wanted in wanted
+        )
+    value = record.get(name)
+    if isinstance(value, bool):
+        return str(value).lower() == str(wanted).lower()
+    if name in ("name", "email"):
+        pattern = str(wanted).replace("[", "[[]").replace("?", "[?]")
+        return fnmatch.fnmatchcase(str(value).lower(), pattern.lower())
+    return str(value) == str(wanted)

@@ -1,0 +1,168 @@
+"""The trouble that the sandbox plays on request: rate limit, latency, and every way an answer can go wrong."""
+
+import asyncio
+import random
+import socket
+import struct
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+# docs rate-limits-hard-limits.md: POST run/notification, requests per minute
+PLANS = {"free": 60, "starter": 100, "scale": 1000}
+NOTIFY = ("POST", "/run/notification")
+HTML = "<html><body><h1>{status}</h1></body></html>"
+
+
+KINDS = (
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "reset",
+    "close",
+    "empty",
+    "cut",
+    "not-json",
+    "status-false",
+    "no-result",
+    "stall",
+    "late",
+)
+
+
+@dataclass
+class Fault:
+    """One way to go wrong, for a share of the users' first `attempts` requests on `route`.
+
+    `kind`: an HTTP status as `502`, or `reset`, `close`, `empty`, `cut`, `not-json`, `status-false`, `no-result`,
+    `stall` (no answer for `seconds`), `late` (carried out after `seconds`, then answered). `processed`: whether the
+    request is carried out before it goes wrong. `body`: `json`, `html` or `empty`, for a status. `retry_after`: where
+    a 429 says how long to wait, `text`, `header` or ``.
+    """
+
+    kind: str
+    processed: bool = False
+    body: str = "json"
+    share: float = 1.0
+    attempts: int = 1
+    seconds: float = 1.0
+    retry_after: str = "text"
+    route: tuple[str, str] = NOTIFY
+    seed: int = 1
+
+
+@dataclass
+class Trouble:
+    """What goes wrong at the moment; change its fields at any time. `rate_limit` counts per clock `window` seconds."""
+
+    rate_limit: int | None = None
+    window: float = 60.0
+    latency: float = 0.0
+    faults: list[Fault] = field(default_factory=list)
+    taken_by_others: int = 0  # requests of a window that another program of this profile has used
+    refused: int = 0
+    answered: Counter[str] = field(default_factory=Counter)
+    _counts: Counter[int] = field(default_factory=Counter)
+    _attempts: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+    async def play(
+        self, request: web.Request, subject: str, carry_out: Callable[[], Awaitable[web.Response]]
+    ) -> web.StreamResponse:
+        """Answer a request, in the way the trouble has it. `subject` is the user that the request is about."""
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        route = (request.method, "/".join(request.path.split("/")[:3]))
+        if route == NOTIFY and self.rate_limit is not None:
+            refusal = self._count()
+            if refusal is not None:
+                return refusal
+        for index, fault in enumerate(self.faults):
+            if fault.route == route and self._strikes(index, fault, subject):
+                return await _strike(fault, request, carry_out)
+        return await carry_out()
+
+    def _count(self) -> web.Response | None:
+        index = int(time.time() // self.window)
+        if index not in self._counts:
+            self._counts.clear()
+            self._counts[index] = self.taken_by_others
+        if self._counts[index] >= (self.rate_limit or 0):
+            self.refused += 1
+            wait = int((index + 1) * self.window - time.time()) + 1
+            return _too_many(f"Too many requests (Retry-After: {wait})")
+        self._counts[index] += 1
+        return None
+
+    def _strikes(self, index: int, fault: Fault, subject: str) -> bool:
+        attempt = self._attempts[index, subject] = self._attempts[index, subject] + 1
+        return attempt <= fault.attempts and random.Random(f"{fault.seed}{subject}").random() < fault.share
+
+
+def _too_many(message: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"status": False, "message": message}, status=429, headers=headers)
+
+
+async def _strike(
+    fault: Fault, request: web.Request, carry_out: Callable[[], Awaitable[web.Response]]
+) -> web.StreamResponse:
+    if fault.kind == "late":
+        await asyncio.sleep(fault.seconds)
+        return await asyncio.shield(carry_out())
+    answer = await carry_out() if fault.processed else web.json_response({"status": True, "result": {"id": "0" * 24}})
+    if fault.kind == "stall":
+        await asyncio.sleep(fault.seconds)
+        return _reset(request)
+    if fault.kind.isdigit():
+        return _status(fault)
+    if fault.kind == "reset":
+        return _reset(request)
+    if fault.kind == "close":
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+    if fault.kind == "cut":
+        return await _cut(request, answer)
+    answers = {
+        "empty": web.Response(),
+        "not-json": web.Response(text=HTML.format(status="OK"), content_type="text/html"),
+        "status-false": web.json_response({"status": False, "message": "Sorry, Internal Error"}),
+        "no-result": web.json_response({"status": True}),
+    }
+    return answers[fault.kind]
+
+
+def _status(fault: Fault) -> web.Response:
+    status = int(fault.kind)
+    if status == 429:
+        text = "Too many requests (Retry-After: 1)" if fault.retry_after == "text" else "Too many requests"
+        return _too_many(text, {"Retry-After": "1"} if fault.retry_after == "header" else None)
+    if fault.body == "json":
+        return web.json_response({"status": False, "message": "Sorry, Internal Error"}, status=status)
+    text = HTML.format(status=status) if fault.body == "html" else ""
+    return web.Response(text=text, content_type="text/html", status=status)
+
+
+def _reset(request: web.Request) -> web.Response:
+    """A TCP reset: closing a socket that lingers for no time."""
+    assert request.transport is not None
+    sock: socket.socket | None = request.transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.transport.abort()
+    return web.Response()
+
+
+async def _cut(request: web.Request, answer: web.Response) -> web.StreamResponse:
+    """Half of the answer, then the end of the connection."""
+    content = answer.body if isinstance(answer.body, bytes) else b"{}"
+    cut = web.StreamResponse(headers={"content-type": "application/json", "content-length": str(len(content))})
+    await cut.prepare(request)
+    await cut.write(content[: len(content) // 2])
+    assert request.transport is not None
+    request.transport.close()
+    return cut

@@ -1,0 +1,76 @@
+"""Why this run happened, read from what TagoIO hands the Analysis: its environment and its scope."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class DataPoint:
+    """One value that set off an Action (`time` is TagoIO's ISO text; `device` the device's id)."""
+
+    variable: str = ""
+    value: Any = None
+    unit: str = ""
+    time: str = ""
+    device: str = ""
+    group: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button somebody pressed, as TagoIO reports it: not yet verified."""
+
+    button_id: str
+    user_id: str
+    notification_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop."""
+
+    kind: Literal["manual", "schedule", "action", "press"] = "manual"
+    points: tuple[DataPoint, ...] = ()
+    action_id: str = ""
+    device_id: str = ""
+    analysis_id: str = ""
+    press: Press | None = None
+
+    def value(self, variable: str, default: Any = None) -> Any:
+        """The value of the newest data point of that variable, or `default`."""
+        return next((point.value for point in reversed(self.points) if point.variable == variable), default)
+
+
+def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, analysis_id: str = "") -> Trigger:
+    """Tell the trigger from TagoIO's variables (docs running-analysis-via-action.md; the press ones from
+    analysis-kickstarter-rtls). `scope` may be None, a list, or an object, whatever the trigger."""
+    env = {str(entry.get("key", "")): str(entry.get("value") or "") for entry in environment or ()}
+    points = _points(scope)
+    common = {"points": points, "analysis_id": analysis_id}
+    if env.get("button_id") and env.get("notification_id"):
+        press = Press(env["button_id"], env.get("user_id") or env.get("_user_id", ""), env["notification_id"])
+        return Trigger("press", press=press, **common)  # type: ignore[arg-type]  # the dict holds exactly those two
+    if env.get("_action_id"):
+        timed = env.get("_action_type") in ("schedule", "interval")
+        device = env.get("_device_id") or next((point.device for point in points), "")
+        return Trigger("schedule" if timed else "action", action_id=env["_action_id"], device_id=device, **common)  # type: ignore[arg-type]
+    return Trigger("manual", **common)  # type: ignore[arg-type]
+
+
+def _points(scope: Any) -> tuple[DataPoint, ...]:
+    listed = scope if isinstance(scope, list) else [scope]
+    return tuple(
+        DataPoint(
+            variable=str(point["variable"]),
+            value=point.get("value"),
+            unit=str(point.get("unit") or ""),
+            time=str(point.get("time") or ""),
+            device=str(point.get("device") or ""),
+            group=str(point.get("group") or ""),
+            id=str(point.get("id") or ""),
+        )
+        for point in listed
+        if isinstance(point, dict) and point.get("variable")
+    )
