@@ -10,7 +10,7 @@ from lib.settings import Settings
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
 FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags"]
-TRIES = 5
+LOOKUP_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ def is_inactive(user: User) -> str | None:
 
 def retrying(call: Callable[[], Any], sleep: Callable[[float], None]) -> Any:
     """The answer to a question that may safely be asked again; a rate limit is waited out."""
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, LOOKUP_TRIES + 1):
         try:
             return call()
         except (Refused, Doubtful) as error:
-            if attempt == TRIES:
+            if attempt == LOOKUP_TRIES:
                 raise
             sleep(error.retry_after if error.retry_after is not None else 0.5 * 2**attempt)
     raise AssertionError("not reached")

@@ -17,8 +17,7 @@ OUTAGE = 50  # users in a row for whom TagoIO could not be reached, after which 
 
 # How long, in seconds between looks, TagoIO is asked whether a doubtful request was carried out after all.
 LOOKS = (0.2, 1.0, 2.0)
-LOOKS_WHEN_LATE = (0.2, 1.0, 2.0, 4.0, 8.0)  # nobody answered: TagoIO may still be at it
-LATE = (0, 408, 504)
+LOOKS_WHEN_LATE = (0.2, 1.0, 2.0, 4.0, 8.0)
 
 Message = tuple[User, Notification]
 
@@ -145,7 +144,7 @@ class Delivery:
     def _settle(self, user: User, notification: Notification, doubt: Doubtful) -> Outcome | None:
         """Ask TagoIO what became of a doubtful request: an outcome, or None when it surely is not there."""
         asked: TagoIOError | None = None
-        for pause in LOOKS_WHEN_LATE if doubt.status in LATE else LOOKS:
+        for pause in LOOKS_WHEN_LATE if doubt.may_come_late else LOOKS:
             if not self._pause(pause):
                 return _outcome(user, "unknown", f"{doubt.message}; time ran out before TagoIO could be asked")
             try:

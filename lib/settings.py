@@ -55,7 +55,7 @@ def read_settings(
         try:
             values[name] = parse(given[name])
         except SetupError as error:
-            problems += error.problems
+            problems += [text if text.lower().startswith(name) else f"{name}: {text}" for text in error.problems]
         except ValueError as error:
             problems.append(f"{name} {error}")
     if "account_token" not in given:

@@ -81,7 +81,7 @@ class Client:
         if isinstance(error, PROCESSED_NOTHING) or "certificate verify failed" in reason.lower():
             return Refused(f"{self.api} cannot be reached: {reason}")
         if isinstance(error, urllib3.exceptions.TimeoutError):
-            return Doubtful(f"no answer within {self.timeout.read_timeout:g} s")
+            return Doubtful(f"no answer within {self.timeout.read_timeout:g} s", status=408)
         return Doubtful(f"connection broke: {reason}")
 
 

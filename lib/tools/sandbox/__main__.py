@@ -55,10 +55,8 @@ async def _run(options: argparse.Namespace) -> int:
     server = await sandbox.open(options.port)
     try:
         if options.serve:
-            return await _serve(sandbox, analysis)
-        print(
-            f"A TagoIO on this machine, with {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n"
-        )
+            return await _serve(sandbox)
+        print(f"A TagoIO on this machine, {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n")
         code = await sandbox.runner.run(analysis, analysis["variables"], None)  # type: ignore[arg-type]
         print()
         _show_inboxes(sandbox)
@@ -68,10 +66,12 @@ async def _run(options: argparse.Namespace) -> int:
         await server.cleanup()
 
 
-async def _serve(sandbox: Sandbox, analysis: Record) -> int:
-    token = sandbox.store.token_for(Identity("analysis", analysis["id"]))
+async def _serve(sandbox: Sandbox) -> int:
+    """Until Ctrl+C. Beside the Analysis that runs here, one that whoever has its token runs: an external one."""
+    external = sandbox.store.add_analysis({"name": "Notify (external)", "run_on": "external"})
+    token = sandbox.store.token_for(Identity("analysis", external["id"]))
     print(f"TAGOIO_API={sandbox.api}\nTAGOIO_SSE={sandbox.api}/events")
-    print(f"account_token={sandbox.store.profile_token}\nT_ANALYSIS_TOKEN={token}\nT_ANALYSIS_ID={analysis['id']}")
+    print(f"account_token={sandbox.store.profile_token}\nT_ANALYSIS_TOKEN={token}\nT_ANALYSIS_ID={external['id']}")
     where = f"TagoRUN {sandbox.store.run_url}, users such as ana@example.com, password {PASSWORD}"
     print(f"# {where}. Ctrl+C ends it.", flush=True)
     stop = asyncio.Event()

@@ -12,6 +12,8 @@ from lib.tools.sandbox.trouble import Trouble
 
 STORE = web.AppKey("store", Store)
 TROUBLE = web.AppKey("trouble", Trouble)
+BODY: web.RequestKey[Any] = web.RequestKey("body", object)
+WHO = web.RequestKey("who", Identity)
 ANONYMOUS = ("/login", "/events")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -21,12 +23,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every answer in TagoIO's envelope, whatever goes wrong on the way, after the trouble has had its turn."""
     body = await _body(request)
-    request["body"] = body
+    request[BODY] = body
 
     async def carry_out() -> web.Response:
         try:
             if not request.path.endswith(ANONYMOUS):
-                request["who"] = _identify(request)
+                request[WHO] = _identify(request)
             answer = await handler(request)
         except Refusal as refusal:
             return web.json_response({"status": False, "message": refusal.message}, status=refusal.status)
@@ -66,12 +68,11 @@ def store_of(request: web.Request) -> Store:
 
 
 def who(request: web.Request) -> Identity:
-    identity: Identity = request["who"]
-    return identity
+    return request[WHO]
 
 
 def body(request: web.Request) -> Record:
-    given = request["body"]
+    given = request[BODY]
     return given if isinstance(given, dict) else {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lib.tools.sandbox.app import answered, body, store_of, who
+from lib.tools.sandbox.app import BODY, answered, body, store_of, who
 from lib.tools.sandbox.run_routes import read_fields, read_filters
 from lib.tools.sandbox.runner import runner_of
 from lib.tools.sandbox.store import DENIED, Identity, Record, Refusal, new_id, now, select
@@ -81,7 +81,7 @@ def _device_of(request: web.Request, *, writing: bool) -> str:
 @routes.post("/data")
 @routes.post("/device/{id}/data")
 async def send_data(request: web.Request) -> web.Response:
-    count = store_of(request).add_data(_device_of(request, writing=True), request["body"])
+    count = store_of(request).add_data(_device_of(request, writing=True), request[BODY])
     return answered(f"{count} Data Added")
 
 

@@ -101,7 +101,7 @@ class Runner:
         if self.echo:
             self.echo(line)
 
-    def publish(self, channel: str, event: Record) -> None:
+    def publish(self, channel: str, event: Any) -> None:
         for queue in self.listeners[channel]:
             queue.put_nowait(json.dumps(event))
 

@@ -50,6 +50,14 @@ class Sandbox:
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
+    def publish(self, channel: str, event: Any) -> None:
+        """Put an event on a stream, from another thread."""
+
+        async def publish() -> None:
+            self.runner.publish(channel, event)
+
+        self.call(publish())
+
     @contextlib.contextmanager
     def running(self, port: int = 0, ssl: SSLContext | None = None) -> Iterator["Sandbox"]:
         """Serve from a thread of its own, for tests and benchmarks."""
@@ -63,3 +71,4 @@ class Sandbox:
             self.call(server.cleanup())
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(5)
+            self._loop.close()

@@ -1,0 +1,103 @@
+"""A sandbox per test, and the Analysis run on it in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.tools.sandbox.seed import seed_analysis, seed_users
+from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.store import Identity, Record
+
+ROOT = Path(__file__).parent.parent
+ANALYSIS = ROOT / "analysis.py"
+BARE = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox().running() as running:
+        yield running
+
+
+@pytest.fixture
+def peopled(sandbox: Sandbox) -> Sandbox:
+    """A sandbox with the dozen users and an Analysis that has its policy."""
+    seed_users(sandbox.store)
+    seed_analysis(sandbox.store, {"tag_key": "group", "tag_value": "maintenance"})
+    return sandbox
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def log(self) -> list[Record]:
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+    @property
+    def finished(self) -> Record:
+        (line,) = [line for line in self.log if line["event"] == "run.finished"]
+        return line
+
+
+def run_python(*arguments: Any, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ran:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env={**BARE, **(env or {})},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def run_inside(peopled: Sandbox) -> Callable[..., Ran]:
+    """Run analysis.py as TagoIO does; `data` is the text of T_ANALYSIS_DATA."""
+
+    def run(data: str = "null", script: Path = ANALYSIS, **variables: str) -> Ran:
+        (analysis,) = peopled.store.analyses.values()
+        given = {"tag_key": "group", "tag_value": "maintenance", **variables}
+        env = {
+            "T_ANALYSIS_CONTEXT": "tago-io",
+            "T_ANALYSIS_TOKEN": peopled.store.token_for(Identity("analysis", analysis["id"])),
+            "T_ANALYSIS_ID": analysis["id"],
+            "T_ANALYSIS_ENV": json.dumps([{"key": key, "value": value} for key, value in given.items()]),
+            "T_ANALYSIS_DATA": data,
+            "TAGOIO_API": peopled.api,
+        }
+        return run_python(script, env=env)
+
+    return run
+
+
+@pytest.fixture
+def run_once(peopled: Sandbox) -> Callable[..., Ran]:
+    """Run analysis.py from a laptop, with these variables in the environment."""
+
+    def run(**variables: str) -> Ran:
+        given = {"account_token": peopled.store.profile_token, "tag_key": "group", "tag_value": "maintenance"}
+        return run_python(ANALYSIS, env={"TAGOIO_API": peopled.api, **given, **variables})
+
+    return run
+
+
+def names_told(sandbox: Sandbox) -> list[str]:
+    """The name of each user once for each notification they have."""
+    notes = sandbox.store.notifications.values()
+    return sorted(sandbox.store.users[note["run_user"]]["name"] for note in notes)
+
+
+MAINTENANCE = ["Ana Souza", "Ben Carter", "Chloé Martin", "Daniel Weber", "Emi Tanaka", "Femi Okafor", "Hugo Silva"]

@@ -1,0 +1,175 @@
+"""analysis.py itself, in a process of its own against the sandbox: what each way to run it, and each mistake, shows."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.trouble import Fault
+from tests.conftest import ANALYSIS, MAINTENANCE, ROOT, Ran, names_told, run_python
+
+Run = Callable[..., Ran]
+SANDBOX_HINT = "python -m lib.tools.sandbox"
+
+
+@pytest.mark.parametrize(
+    "data", ["null", "[]", "", '[{"variable": "temperature", "value": 12}]', '{"a": 1}', "{broken"]
+)
+def test_inside_tagoio_it_tells_the_tagged_users_whatever_the_scope(
+    peopled: Sandbox, run_inside: Run, data: str
+) -> None:
+    ran = run_inside(data)
+    assert ran.code == 0, ran.out + ran.err
+    assert names_told(peopled) == MAINTENANCE
+    assert "Notified 7 of 8 users" in ran.out
+    assert "inactive user: Grace Lim" in ran.out
+    assert ran.finished["sent"] == 7
+    degrees = "12" if "12" in data else "9"
+    assert all(f"at {degrees} °C" in note["message"] for note in peopled.store.notifications.values())
+
+
+def test_the_demonstration_has_four_buttons_of_every_kind(peopled: Sandbox, run_inside: Run) -> None:
+    run_inside()
+    note = next(iter(peopled.store.notifications.values()))
+    (analysis_id,) = peopled.store.analyses
+    assert note["buttons_autodisable"] is True
+    assert [button["label"] for button in note["buttons"]] == [
+        "Acknowledge", "Open dashboard", "What to do", "Call service",
+    ]  # fmt: skip
+    assert note["buttons"][0]["analysis"] == analysis_id
+    assert note["buttons"][1]["url"].startswith("https://admin.tago.io/dashboards/info/")
+    assert all(button["color"] for button in note["buttons"])
+
+
+def test_once_from_a_laptop(peopled: Sandbox, run_once: Run) -> None:
+    ran = run_once()
+    assert ran.code == 0, ran.out + ran.err
+    assert names_told(peopled) == MAINTENANCE
+    assert len(next(iter(peopled.store.notifications.values()))["buttons"]) == 3
+
+
+def test_the_env_file_beside_it_is_read_from_any_folder(peopled: Sandbox, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copy(ANALYSIS, tmp_path)
+    shutil.copytree(ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("tools", "__pycache__"))
+    (tmp_path / ".env").write_text(
+        f"account_token={peopled.store.profile_token}\ntag_key=role\ntag_value=manager\nTAGOIO_API={peopled.api}\n"
+    )
+    ran = run_python(tmp_path / "analysis.py", cwd=Path("/"))
+    assert ran.code == 0, ran.out + ran.err
+    assert names_told(peopled) == ["Jon O'Neil"]
+
+
+def test_with_nothing_set_it_names_what_is_missing_and_points_to_the_sandbox(tmp_path: Path) -> None:
+    ran = run_python(ANALYSIS, cwd=tmp_path)
+    assert ran.code == 1
+    for name in ("account_token is not set", "tag_key is not set", "tag_value is not set", SANDBOX_HINT):
+        assert name in ran.out
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"account_token": "p-wrong"}, "does not accept the token in account_token"),
+        ({"account_token": "u-0123456789"}, "account_token holds a TagoRUN user token"),
+        ({"tag_value": ""}, "tag_value is not set"),
+        ({"tag_value": "nobody"}, 'No TagoRUN user has the tag "group" = "nobody"'),
+        ({"notification": '{"title": "t"\n"message": "m"}'}, "line 2, column 1"),
+        ({"send_to": "Nobody At All"}, 'no TagoRUN user has the id, e-mail or name "Nobody At All"'),
+        ({"max_recipients": "3"}, "7 users would be told, more than max_recipients (3)"),
+        ({"TAGOIO_API": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be reached"),
+        (
+            {
+                "notification": '{"title": "t", "message": "m", "buttons": [{"id": "call me", "label": "x", "url": "https://a"}]}'
+            },
+            'Button 1: id "call me" contains a space; use "call_me"',
+        ),
+    ],
+)
+def test_bad_input_gets_one_clear_message_and_nobody_is_told(
+    peopled: Sandbox, run_once: Run, variables: dict[str, str], said: str
+) -> None:
+    ran = run_once(**variables)
+    assert ran.code == 1
+    assert said in ran.out
+    assert ran.out.startswith("Nobody was notified. Please mend:")
+    assert "Traceback" not in ran.err
+    assert not peopled.store.notifications
+
+
+def test_a_page_that_cannot_be_read_leaves_everyone_untold(peopled: Sandbox, run_inside: Run) -> None:
+    peopled.store.page_cap = 3
+    peopled.store.users[list(peopled.store.users)[5]]["id"] = None
+    ran = run_inside()
+    assert ran.code == 1
+    assert "it has no id" in ran.out
+    assert not peopled.store.notifications
+
+
+def test_the_notification_variable_replaces_compose(peopled: Sandbox, run_inside: Run) -> None:
+    assert run_inside(notification='{"title": "Hi", "message": "there"}').code == 0
+    assert {note["title"] for note in peopled.store.notifications.values()} == {"Hi"}
+
+
+def test_a_dry_run_sends_nothing_and_writes_nothing(peopled: Sandbox, run_inside: Run) -> None:
+    ran = run_inside(dry_run="true")
+    assert ran.code == 0
+    assert "Dry run: nobody was notified. 8 users match; 7 would be told." in ran.out
+    assert "Ana Souza, the refrigerator is at" in ran.out
+    assert {method for method, _ in peopled.store.log} == {"GET"}
+
+
+def test_failed_users_are_named_with_the_reason_and_the_exit_code_is_1(peopled: Sandbox, run_inside: Run) -> None:
+    ana = next(user for user in peopled.store.users.values() if user["name"] == "Ana Souza")
+    permissions = next(iter(peopled.store.policies.values()))["permissions"]
+    permissions.append({"effect": "deny", "action": ["create_notification"], "resource": ["run_user", "id", ana["id"]]})
+    ran = run_inside()
+    assert ran.code == 1
+    assert re.search(
+        r"failed +1 .*\n.*Authorization Denied: allow Run User / Create notification.*: Ana Souza", ran.out
+    )
+    assert names_told(peopled) == MAINTENANCE[1:]
+
+
+@pytest.mark.parametrize("kind", ["502", "429", "cut"])
+def test_a_fault_on_every_first_try_loses_and_doubles_nobody(peopled: Sandbox, run_inside: Run, kind: str) -> None:
+    peopled.trouble.faults = [Fault(kind, processed=kind == "cut")]
+    assert run_inside().code == 0
+    assert names_told(peopled) == MAINTENANCE
+
+
+def test_tokens_never_appear_whatever_the_log_level(peopled: Sandbox, run_inside: Run, run_once: Run) -> None:
+    for ran in (
+        run_inside(log_level="debug"),
+        run_once(log_level="debug"),
+        run_once(account_token="p-0123456789abcdef"),
+    ):
+        for token in (*peopled.store.tokens, "0123456789abcdef"):
+            assert token not in ran.out + ran.err
+
+
+def test_a_press_sends_nothing(peopled: Sandbox, run_inside: Run) -> None:
+    ran = run_inside(button_id="acknowledge-nabcdefghij", user_id="u", notification_id="n")
+    assert ran.code == 0
+    assert "pressed acknowledge" in ran.out
+    assert not peopled.store.notifications
+
+
+def test_importing_it_runs_nothing(tmp_path: Path) -> None:
+    ran = run_python("-c", "import analysis; print('imported')", cwd=ROOT)
+    assert (ran.code, ran.out, ran.err) == (0, "imported\n", "")
+
+
+def test_it_is_short_and_its_header_names_what_requirements_txt_does() -> None:
+    text = ANALYSIS.read_text()
+    assert len(text.splitlines()) <= 125
+    header = re.match(r"# /// script\n((?:# .*\n)+)# ///\n", text)
+    assert header
+    dependencies = tomllib.loads(header[1].replace("# ", ""))["dependencies"]
+    required = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
+    assert dependencies == required

@@ -1,0 +1,43 @@
+import pytest
+
+from lib.report import NAMES_SHOWN, Outcome, Report
+
+
+def report(*statuses: str) -> Report:
+    made = Report(seconds=2.0)
+    for number, status in enumerate(statuses):
+        reason = "" if status == "sent" else f"{status} because"
+        made.add(Outcome(f"u{number}", f"Ana {number}", status, reason))  # type: ignore[arg-type]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [(["sent"], 0), (["sent", "skipped"], 0), ([], 0), (["failed"], 1), (["unknown"], 1), (["sent", "pending"], 1)],
+)
+def test_the_exit_code_is_0_when_everyone_was_sent_to_or_left_out_by_a_rule(statuses: list[str], code: int) -> None:
+    assert report(*statuses).exit_code == code
+
+
+def test_the_summary_groups_by_outcome_and_reason_with_names() -> None:
+    made = report("sent", "failed", "failed", "skipped")
+    made.notes.append("remark")
+    assert list(made.summary()) == [
+        "Notified 1 of 4 users in 2.0 s",
+        "  sent         1   TagoIO accepted it",
+        "  skipped      1   left out by a rule",
+        "             skipped because: Ana 3",
+        "  failed       2   not told",
+        "             failed because: Ana 1, Ana 2",
+        "  note: remark",
+    ]
+
+
+def test_many_names_are_cut_with_their_number() -> None:
+    assert list(report(*["failed"] * (NAMES_SHOWN + 5)).summary())[-1].endswith("and 5 more")
+
+
+def test_the_figures_are_those_of_the_log_line() -> None:
+    assert report("sent", "pending").figures() == {
+        "sent": 1, "skipped": 0, "failed": 0, "unknown": 0, "pending": 1, "seconds": 2.0,
+    }  # fmt: skip

@@ -1,0 +1,108 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from lib.errors import SetupError
+from lib.settings import VARIABLES, Settings, read_env_file, read_settings
+
+ROOT = Path(__file__).parent.parent
+TAGS = {"tag_key": "group", "tag_value": "a"}
+
+
+def read(own_token: str = "a-1", **variables: str) -> Settings:
+    return read_settings([], variables, own_token)
+
+
+def problems(**variables: str) -> tuple[str, ...]:
+    with pytest.raises(SetupError) as caught:
+        read(**variables)
+    return caught.value.problems
+
+
+def test_the_analysis_environment_comes_before_the_process_and_keys_ignore_case() -> None:
+    settings = read_settings(
+        [{"key": "TAG_KEY", "value": "site"}, {"key": "tag_value", "value": ""}], {"tag_key": "x", **TAGS}, "a-1"
+    )
+    assert (settings.tag_key, settings.tag_value) == ("site", ("a",))
+
+
+def test_the_analysis_own_token_stands_in_for_an_empty_account_token() -> None:
+    assert read(**TAGS).uses_own_token
+    assert read(**TAGS, account_token="p-2").account_token == "p-2"
+    assert not read(**TAGS, account_token="p-2").uses_own_token
+
+
+def test_values_arrive_as_text_and_leave_typed() -> None:
+    settings = read(tag_key="k", tag_value=" a , b,a,, ", dry_run="TRUE", max_recipients="7", log_level="Debug")
+    assert (settings.tag_value, settings.dry_run, settings.max_recipients) == (("a", "b"), True, 7)
+    assert settings.log_level == "debug"
+    assert read(send_to="All").send_to == ("all",)
+    assert read(send_to="Ana Souza, ben@example.com").send_to == ("Ana Souza", "ben@example.com")
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"tag_key": "k"}, "tag_value is not set; set it to the tag's value"),
+        ({"tag_value": "k"}, "tag_key is not set"),
+        ({**TAGS, "account_token": "u-123"}, "account_token holds a TagoRUN user token (u-…), which cannot send"),
+        ({**TAGS, "account_token": "Your Account Token Here"}, "account_token still holds the example text"),
+        ({**TAGS, "dry_run": "maybe"}, 'dry_run is "maybe"; use true or false'),
+        ({**TAGS, "max_recipients": "0"}, 'max_recipients is "0"; use a whole number from 1 up'),
+        ({**TAGS, "max_recipients": "1e3"}, 'max_recipients is "1e3"'),
+        ({**TAGS, "log_level": "loud"}, 'log_level is "loud"; use one of debug, info'),
+        ({**TAGS, "notification": '{"title": "t", "message": "m", "buttons": [{}]}'}, "notification: Button 1: id"),
+        ({"send_to": "all, Ana"}, 'send_to mixes "all" with other entries'),
+    ],
+)
+def test_a_bad_value_names_the_variable_and_the_fix(variables: dict[str, str], problem: str) -> None:
+    assert problem in problems(**variables)[0]
+
+
+def test_all_problems_come_in_one_error() -> None:
+    with pytest.raises(SetupError) as caught:
+        read_settings([], {"dry_run": "x", "notification": '{"title": ""}'})
+    assert [problem.split()[0] for problem in caught.value.problems] == [
+        "Notification:", "Notification:", "dry_run", "account_token", "tag_key", "tag_value",
+    ]  # fmt: skip
+
+
+def test_a_mistyped_variable_is_pointed_out() -> None:
+    with pytest.raises(SetupError, match='is "tag_vlaue" a typing error'):
+        read_settings([{"key": "tag_vlaue", "value": "x"}, {"key": "tag_key", "value": "k"}], {}, "a-1")
+
+
+def test_the_env_file_addresses_tagoio_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TAGOIO_API", "T_ANALYSIS_TOKEN"):
+        monkeypatch.setenv(name, "before")
+    monkeypatch.delenv("TAGOIO_API")
+    path = tmp_path / ".env"
+    path.write_text("TAGOIO_API=http://x\nT_ANALYSIS_TOKEN=a-2\ntag_key=k\n")
+    assert read_env_file(path)["tag_key"] == "k"
+    import os
+
+    assert os.environ["TAGOIO_API"] == "http://x"
+    assert os.environ["T_ANALYSIS_TOKEN"] == "before"
+    assert read_env_file(tmp_path / "none") == {}
+
+
+def test_env_example_the_readme_and_the_model_name_the_same_variables() -> None:
+    in_example = re.findall(r"^#? ?([a-z_]+)=", (ROOT / "env.example").read_text(), re.MULTILINE)
+    in_readme = re.findall(r"^\| `([a-z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    in_docstring = re.search(r"Every variable: ([^.]*)\.", (ROOT / "analysis.py").read_text())
+    assert in_example == list(VARIABLES)
+    assert in_readme == list(VARIABLES)
+    assert in_docstring
+    assert re.split(r",\s+", in_docstring[1]) == list(VARIABLES)
+
+
+def test_the_variables_fit_tagoios_limit_of_twenty() -> None:
+    assert len(VARIABLES) <= 20
+
+
+def test_the_defaults_in_env_example_are_the_models() -> None:
+    given = dict(re.findall(r"^# ([a-z_]+)=(.*)$", (ROOT / "env.example").read_text(), re.MULTILINE))
+    model = Settings()
+    for name in ("max_recipients", "dry_run", "log_level"):
+        assert VARIABLES[name](given[name]) == getattr(model, name)

@@ -1,0 +1,51 @@
+from typing import Any
+
+import pytest
+
+from lib.trigger import DataPoint, Press, Trigger, read_trigger
+
+POINT = {"id": "1", "variable": "temperature", "value": 9, "unit": "C", "time": "2026-01-01T00:00:00Z", "device": "d"}
+
+
+def env(**variables: str) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in variables.items()]
+
+
+@pytest.mark.parametrize(
+    ("environment", "scope", "kind"),
+    [
+        (None, None, "manual"),
+        ([], [], "manual"),
+        ([], {"a": 1}, "manual"),
+        (env(tag_key="x"), [POINT], "manual"),
+        (env(_action_id="a", _action_type="condition"), [POINT], "action"),
+        (env(_action_id="a", _action_type="schedule"), None, "schedule"),
+        (env(_action_id="a", _action_type="interval"), [], "schedule"),
+        (env(button_id="b", user_id="u", notification_id="n"), None, "press"),
+        (env(button_id="b", user_id="u", notification_id="n"), [POINT], "press"),
+    ],
+)
+def test_the_kind_follows_from_what_tagoio_hands_over(environment: Any, scope: Any, kind: str) -> None:
+    assert read_trigger(environment, scope).kind == kind
+
+
+@pytest.mark.parametrize("scope", [None, [], {}, "text", 5, [None, "x", {}, {"variable": ""}]])
+def test_a_scope_without_data_has_no_points(scope: Any) -> None:
+    assert read_trigger([], scope).points == ()
+
+
+def test_the_points_of_an_action_can_be_asked_for_by_variable() -> None:
+    trigger = read_trigger(env(_action_id="a"), [POINT, {"variable": "temperature", "value": 0}], "id")
+    assert trigger.points[0] == DataPoint("temperature", 9, "C", "2026-01-01T00:00:00Z", "d", "", "1")
+    assert trigger.value("temperature") == 0
+    assert trigger.value("humidity", 50) == 50
+    assert (trigger.device_id, trigger.analysis_id) == ("d", "id")
+
+
+def test_an_object_as_scope_is_one_point() -> None:
+    assert read_trigger([], POINT).value("temperature") == 9
+
+
+def test_a_press_keeps_its_three_ids() -> None:
+    trigger = read_trigger(env(button_id="b", user_id="u", notification_id="n"), None, "x")
+    assert trigger == Trigger("press", analysis_id="x", press=Press("b", "u", "n"))

@@ -1,0 +1,108 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.window import RateWindow
+from tests.fakes import FakeClock
+
+
+class Server:
+    """A fixed window as TagoIO's: so many requests per clock minute; its clock may differ from ours."""
+
+    def __init__(self, clock: FakeClock, limit: int, *, ahead: float = 0.0, others: int = 0) -> None:
+        self.clock, self.limit, self.ahead, self.others = clock, limit, ahead, others
+        self.index, self.used, self.refusals = -1, 0, 0
+
+    def takes(self) -> bool:
+        index = int((self.clock.at + self.ahead) // 60)
+        if index != self.index:
+            self.index, self.used = index, self.others
+        if self.used >= self.limit:
+            self.refusals += 1
+            return False
+        self.used += 1
+        return True
+
+
+def send_all(window: RateWindow, server: Server, number: int, *, says_when: bool = False) -> None:
+    clock = server.clock
+    for _ in range(number):
+        while True:
+            ticket = window.enter()
+            assert ticket is not None
+            if server.takes():
+                window.passed(ticket)
+                break
+            window.refused(ticket, 60 - (clock.at + server.ahead) % 60 if says_when else None)
+
+
+def make(clock: FakeClock, limit: int | None = None) -> RateWindow:
+    return RateWindow(limit, clock=clock, sleep=clock.sleep)
+
+
+def test_a_run_that_fits_one_window_never_waits() -> None:
+    clock = FakeClock()
+    send_all(make(clock, 100), Server(clock, 100), 100)
+    assert clock.slept == []
+
+
+def test_a_given_limit_is_used_up_at_once_and_then_the_next_minute_is_awaited() -> None:
+    clock = FakeClock(60_000 + 30)
+    server = Server(clock, 100)
+    send_all(make(clock, 100), server, 250)
+    assert server.refusals == 0
+    assert 60_000 + 120 < clock.at < 60_000 + 120.2
+
+
+def test_a_learnt_limit_costs_few_refusals() -> None:
+    clock = FakeClock(60_000)
+    server = Server(clock, 100)
+    send_all(make(clock), server, 1000)
+    assert server.refusals <= 10
+    assert clock.at < 60_000 + 9 * 60 + 1
+
+
+def test_what_another_program_leaves_is_used() -> None:
+    clock = FakeClock(60_000)
+    server = Server(clock, 100, others=70)
+    send_all(make(clock, 100), server, 90)
+    assert clock.at < 60_000 + 2 * 60 + 1
+    assert server.refusals <= 4
+
+
+def test_a_limit_learnt_too_low_grows_again() -> None:
+    clock = FakeClock(60_000)
+    server = Server(clock, 100, others=90)
+    window = make(clock)
+    send_all(window, server, 10 + 1)
+    server.others = 0
+    clock.at += 60
+    before = server.refusals
+    send_all(window, server, 100)
+    assert server.refusals - before <= 1
+
+
+@given(st.floats(-20, 20), st.integers(1, 50), st.booleans(), st.booleans())
+def test_a_clock_that_is_off_costs_time_but_no_flood_of_refusals(
+    ahead: float, limit: int, is_given: bool, says_when: bool
+) -> None:
+    clock = FakeClock(60_000)
+    server = Server(clock, limit, ahead=ahead)
+    send_all(make(clock, limit if is_given else None), server, limit * 4, says_when=says_when)
+    assert server.refusals <= 4 * 12
+    assert clock.at <= 60_000 + 8 * 60
+
+
+def test_waiting_is_announced_once_with_how_long() -> None:
+    clock = FakeClock(60_000 + 20)
+    said: list[float] = []
+    window = RateWindow(1, clock=clock, sleep=clock.sleep, on_wait=said.append)
+    send_all(window, Server(clock, 1), 2)
+    assert [round(seconds) for seconds in said] == [40]
+
+
+def test_a_place_after_the_deadline_is_not_waited_for() -> None:
+    clock = FakeClock(60_000)
+    window = make(clock, 1)
+    assert window.enter(clock.at + 30) is not None
+    assert window.enter(clock.at + 30) is None
+    assert clock.slept == []

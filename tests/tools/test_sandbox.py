@@ -1,0 +1,197 @@
+"""The sandbox against what tagoio-platform.md says, through the official Python SDK and plain requests."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tagoio_sdk import Device, Resources
+
+from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.store import Identity
+from lib.tools.sandbox.trouble import Fault
+from tests.conftest import MAINTENANCE, ROOT, run_python
+
+
+@pytest.fixture
+def sdk(peopled: Sandbox) -> Resources:
+    region = {"api": peopled.api, "sse": f"{peopled.api}/events"}
+    return Resources({"token": peopled.store.profile_token, "region": region})
+
+
+def call(sandbox: Sandbox, method: str, path: str, token: str = "", **more: Any) -> tuple[int, dict[str, Any]]:
+    headers = {"token": token or sandbox.store.profile_token}
+    answer = requests.request(method, f"{sandbox.api}{path}", headers=headers, timeout=10, **more)
+    return answer.status_code, answer.json()
+
+
+def test_the_command_shows_console_and_inboxes_and_ends_with_the_exit_code(tmp_path: Path) -> None:
+    ran = run_python("-m", "lib.tools.sandbox", cwd=ROOT)
+    assert ran.code == 0, ran.err
+    assert "Notified 7 of 8 users" in ran.out
+    for name in MAINTENANCE:
+        assert f"{name}, the" in ran.out
+    assert "[Open dashboard] opens https://admin.tago.io/dashboards/info/" in ran.out
+    assert "exit code 0" in ran.out
+    failed = run_python("-m", "lib.tools.sandbox", "--no-policy", cwd=ROOT)
+    assert failed.code == 1
+    assert "Access Management policy" in failed.out
+
+
+def test_it_serves_until_it_is_stopped_and_prints_what_to_set() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "lib.tools.sandbox", "--serve"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    given = dict(line.strip().split("=", 1) for line in [process.stdout.readline() for _ in range(5)])
+    assert given["TAGOIO_API"].startswith("http://127.0.0.1:")
+    answer = requests.get(f"{given['TAGOIO_API']}/run/users", headers={"token": given["account_token"]}, timeout=5)
+    assert len(answer.json()["result"]) == 12
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    process.stdout.close()
+
+
+def test_the_official_python_sdk_finds_what_it_expects(peopled: Sandbox, sdk: Resources) -> None:
+    created = sdk.run.userCreate({"name": "New", "email": "new@example.com", "timezone": "UTC", "password": "x"})
+    user = sdk.run.userInfo(created["user"])
+    assert (user["name"], user["active"], user["last_login"]) == ("New", False, None)
+    note = sdk.run.notificationCreate(created["user"], {"title": "t", "message": "m"})
+    (listed,) = sdk.run.notificationList(created["user"])
+    assert listed["id"] == note["id"]
+    assert set(listed) == {
+        "id", "title", "message", "read", "buttons", "buttons_enabled", "buttons_autodisable", "created_at",
+    }  # fmt: skip
+    assert sdk.run.notificationDelete(note["id"]) == "Successfully Removed"
+    assert sdk.run.info()["url"] == peopled.store.run_url
+    assert sdk.profile.info("current")["info"]["id"] == peopled.store.profile_id
+    assert sdk.profile.summary(peopled.store.profile_id)["limit_used"]["push_notification"] == 1
+    analysis = sdk.analysis.create({"name": "A", "runtime": "python-rt2025", "tags": []})
+    assert analysis["token"] == ""
+    assert sdk.analysis.info(analysis["id"])["name"] == "A"
+    assert sdk.access.list() == [{"id": "seeded", "name": "notify", "tags": []}]
+
+
+def test_a_device_keeps_its_data(peopled: Sandbox) -> None:
+    region = {"api": peopled.api, "sse": peopled.api}
+    _, token = peopled.store.add_device({"name": "d"})
+    device = Device({"token": token, "region": region})
+    assert device.info()["name"] == "d"
+    assert (
+        device.sendData([{"variable": "a", "value": 1, "group": "g"}, {"variable": "b", "value": 2}]) == "2 Data Added"
+    )
+    assert [point["value"] for point in device.getData({"variables": "a", "groups": "g"})] == [1]
+    assert device.deleteData({"variables": ["a"]}) == "1 Data Removed"
+    assert len(device.getData()) == 1
+
+
+@pytest.mark.parametrize("path", ["/run/notification", "/run/notification/"])
+def test_a_notification_is_created_with_and_without_the_slash(peopled: Sandbox, path: str) -> None:
+    user = next(iter(peopled.store.users))
+    status, answer = call(peopled, "POST", path, json={"run_user": user, "title": "t", "message": "m"})
+    assert (status, answer["status"], len(answer["result"]["id"])) == (200, True, 24)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token", "status", "message"),
+    [
+        ("GET", "/run/users", "p-wrong", 401, "Invalid token"),
+        ("GET", f"/run/users/{'f' * 24}", "", 404, "User Not Found"),
+        ("GET", "/run/users?orderBy=email,asc", "", 400, "Invalid orderBy parameter"),
+        ("GET", "/nothing", "", 404, "Route not found"),
+        ("GET", "/am?fields=permissions", "", 500, "Sorry, Internal Error"),
+        ("POST", "/am", "", 400, "Required"),
+    ],
+)
+def test_refusals_bear_tagoios_words(
+    peopled: Sandbox, method: str, path: str, token: str, status: int, message: str
+) -> None:
+    assert call(peopled, method, path, token) == (status, {"status": False, "message": message})
+
+
+def test_an_analysis_without_a_policy_gets_an_empty_list_and_is_denied_the_rest(peopled: Sandbox) -> None:
+    (analysis,) = peopled.store.analyses.values()
+    token = peopled.store.token_for(Identity("analysis", analysis["id"]))
+    user = next(iter(peopled.store.users))
+    assert len(call(peopled, "GET", "/run/users", token)[1]["result"]) == 12
+    peopled.store.policies.clear()
+    assert call(peopled, "GET", "/run/users", token) == (200, {"status": True, "result": []})
+    note = {"run_user": user, "title": "t", "message": "m"}
+    assert call(peopled, "POST", "/run/notification", token, json=note)[0] == 401
+    assert call(peopled, "GET", f"/run/notification/{user}", token)[0] == 401
+    assert call(peopled, "GET", "/run", token)[0] == 401
+
+
+def press(sandbox: Sandbox, user: dict[str, Any], note: dict[str, Any], button: str) -> tuple[int, dict[str, Any]]:
+    token = sandbox.store.log_in(user["email"], "sandbox")
+    return call(sandbox, "PUT", f"/run/{sandbox.store.run_url}/notification/{note['id']}/{button}", token)
+
+
+@pytest.mark.parametrize("form", ["analysis", "triggers"])
+def test_a_press_runs_the_analysis_with_what_tagoio_hands_it(peopled: Sandbox, tmp_path: Path, form: str) -> None:
+    (analysis,) = peopled.store.analyses.values()
+    script = tmp_path / "pressed.py"
+    script.write_text("import os; print(os.environ['T_ANALYSIS_ENV'], os.environ['T_ANALYSIS_DATA'])")
+    peopled.store.scripts[analysis["id"]] = script
+    user, other = list(peopled.store.users.values())[:2]
+    leads = {"analysis": analysis["id"]} if form == "analysis" else {"triggers": [{"analysis_id": analysis["id"]}]}
+    buttons = [{"id": "ack", "label": "Ack", **leads}]
+    note = peopled.store.notify(
+        {"run_user": user["id"], "title": "t", "message": "m", "buttons": buttons, "buttons_autodisable": True}
+    )
+    assert press(peopled, other, note, "ack")[0] == 404
+    assert press(peopled, user, note, "nope")[0] == 404
+    assert press(peopled, user, note, "ack")[0] == 200
+    peopled.call(peopled.runner.settled())
+    (run,) = peopled.runner.runs
+    environment, data = run.lines[0].rsplit(" ", 1)
+    assert data == "null"
+    handed = {entry["key"]: entry["value"] for entry in json.loads(environment)}
+    assert handed == {
+        "tag_key": "group", "tag_value": "maintenance",
+        "button_id": "ack", "user_id": user["id"], "notification_id": note["id"],
+    }  # fmt: skip
+    assert note["buttons_enabled"] is False
+    assert press(peopled, user, note, "ack") == (400, {"status": False, "message": "Buttons are disabled"})
+
+
+def test_a_rate_limit_counts_per_clock_window_and_says_when_to_come_back(peopled: Sandbox) -> None:
+    peopled.trouble.rate_limit, peopled.trouble.window = 2, 2.0
+    user = next(iter(peopled.store.users))
+    note = {"run_user": user, "title": "t", "message": "m"}
+    time.sleep(2 - time.time() % 2)
+    answers = [call(peopled, "POST", "/run/notification/", json=note) for _ in range(3)]
+    assert [status for status, _ in answers] == [200, 200, 429]
+    assert answers[2][1]["message"] == "Too many requests (Retry-After: 2)"
+    time.sleep(2 - time.time() % 2)
+    assert call(peopled, "POST", "/run/notification/", json=note)[0] == 200
+
+
+@pytest.mark.parametrize("processed", [True, False])
+def test_a_fault_strikes_the_first_tries_before_or_after_processing(peopled: Sandbox, processed: bool) -> None:
+    peopled.trouble.faults = [Fault("500", processed=processed, attempts=2)]
+    user = next(iter(peopled.store.users))
+    note = {"run_user": user, "title": "t", "message": "m"}
+    assert [call(peopled, "POST", "/run/notification/", json=note)[0] for _ in range(3)] == [500, 500, 200]
+    assert len(peopled.store.notifications) == (3 if processed else 1)
+
+
+def test_a_late_request_is_carried_out_though_nobody_waits_any_more(peopled: Sandbox) -> None:
+    peopled.trouble.faults = [Fault("late", seconds=0.5)]
+    note = {"run_user": next(iter(peopled.store.users)), "title": "t", "message": "m"}
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(
+            f"{peopled.api}/run/notification", json=note, headers={"token": peopled.store.profile_token}, timeout=0.1
+        )
+    assert not peopled.store.notifications
+    time.sleep(0.8)
+    assert len(peopled.store.notifications) == 1
+
+
+def test_it_listens_on_loopback_only(peopled: Sandbox) -> None:
+    assert peopled.api.startswith("http://127.0.0.1:")
