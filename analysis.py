@@ -15,28 +15,26 @@ It runs when you press Run, when an Action triggers it, or on an Action's schedu
  7. dry_run = true shows who would be told what. Remove it to send.
  8. Press Save, then Run.                   9. Change `compose` below; make an Action to run it.
 
-Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, log_level.
+Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, rate_limit,
+time_budget, delivery_log_token, log_level.
 """
 
 import sys
-import time
 from pathlib import Path
 
 import structlog
 
 from lib.audience import choose_audience
-from lib.campaign import TagoRunChannel, check_all, messages, new_campaign, plain_button_id
+from lib.campaign import plain_button_id
 from lib.console import Console
-from lib.delivery import Delivery
+from lib.dispatch import Dispatch
 from lib.log import set_up_log
 from lib.notification import Button, Notification
 from lib.preview import preview
-from lib.report import Report
 from lib.settings import read_settings
 from lib.start import start
 from lib.transport import TagoIO
 from lib.trigger import read_trigger
-from lib.window import RateWindow
 
 # ---------------------------------------------------------------------------------------------------- EDIT ME
 
@@ -70,40 +68,34 @@ def decide(press):
 
 def notify(context, scope, variables):
     """One run, step by step; the exit code. What has to be mended first is raised as a SetupError."""
-    started = time.monotonic()
+    # What is configured, and why this run happened.
     settings = read_settings(context.environment, variables, context.token)
-    set_up_log(settings.log_level, settings.account_token)
+    set_up_log(settings.log_level, settings.account_token, settings.delivery_log_token)
     console, log = Console(context.log), structlog.get_logger()
-
     trigger = read_trigger(context.environment, scope, context.analysis_id)
+
+    # A pressed button is answered; it never sends another round.
     if trigger.press:
         console.say([decide(trigger.press)])
         return 0
 
-    tago = TagoIO(settings.account_token)
-    audience = choose_audience(tago.run, settings)
-    campaign = new_campaign(trigger, tago.client.time_at_tagoio())
-
-    def notification_for(user):
+    # Who gets what: first those whom an unfinished run left, then this run's own audience.
+    def notification_for(trigger, user):
         return settings.notification or compose(trigger, user)
 
-    report = Report(notes=[*audience.notes, *check_all(audience.chosen, notification_for)])
+    tago = TagoIO(settings.account_token)
+    dispatch = Dispatch(tago, settings, console, notification_for)
+    if not dispatch.plan_unfinished(trigger):
+        dispatch.plan(trigger, choose_audience(tago.run, settings))
+
     if settings.dry_run:
-        console.say(preview(audience, notification_for, report.notes))
+        console.say(preview(dispatch.jobs, notification_for, dispatch.report.notes))
         return 0
 
-    report.add_skipped(audience.skipped)
-    window = RateWindow(on_wait=lambda seconds: console.hint(f"Rate limit reached; going on in {seconds:.0f} s"))
-    delivery = Delivery(TagoRunChannel(tago.run, campaign), window, workers=min(40, len(audience.chosen)))
-    delivery.deliver(
-        messages(audience.chosen, notification_for, report),
-        report.add,
-        tick=lambda: console.progress(len(report.outcomes), audience.size, report.not_told),
-    )
-
-    report.seconds = time.monotonic() - started
+    # Tell them, and say what became of each.
+    report = dispatch.deliver()
     console.say(report.summary())
-    log.info("run.finished", trigger=trigger.kind, campaign=campaign.key, **report.figures())
+    log.info("run.finished", trigger=trigger.kind, campaigns=dispatch.keys, **report.figures())
     return report.exit_code
 
 

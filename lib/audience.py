@@ -1,6 +1,7 @@
 """Who is told: look the users up, read every page, and check each of them again before believing the answer."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from lib.settings import Settings
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
 FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags"]
 LOOKUP_TRIES = 5
+FEW = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class RunUsers(Protocol):
 class Audience:
     """The users chosen: each either to be told, or skipped with a reason. `notes` are for the report."""
 
-    chosen: list[User] = field(default_factory=list)
+    chosen: deque[User] = field(default_factory=deque)
     skipped: list[tuple[User, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     size: int = 0
@@ -103,6 +105,19 @@ def retrying(call: Callable[[], Any], sleep: Callable[[float], None]) -> Any:
     raise AssertionError("not reached")
 
 
+def users_by_id(run: RunUsers, ids: set[str], sleep: Callable[[float], None] = time.sleep) -> dict[str, User]:
+    """Those users that still exist; a few are asked for one by one, many by reading everyone."""
+    finder = _Finder(run, sleep)
+    try:
+        if len(ids) <= FEW:
+            found = [user for user_id in ids for user in finder.with_id(user_id)]
+        else:
+            found = [user for user in finder.everyone() if user.id in ids]
+    except TagoIOError as error:
+        raise _explained(error, "account_token") from error
+    return {user.id: user for user in found}
+
+
 class _Finder:
     def __init__(self, run: RunUsers, sleep: Callable[[float], None]) -> None:
         self.run = run
@@ -146,13 +161,16 @@ class _Finder:
             raise SetupError(*problems)
         yield from found.values()
 
+    def with_id(self, user_id: str) -> Iterator[User]:
+        try:
+            yield _read_user(retrying(lambda: self.run.userInfo(user_id), self.sleep))
+        except Rejected as error:
+            if error.status != 404:
+                raise
+
     def _lookup(self, entry: str) -> Iterator[User]:
         if len(entry) == 24 and all(letter in "0123456789abcdef" for letter in entry.lower()):
-            try:
-                yield _read_user(retrying(lambda: self.run.userInfo(entry), self.sleep))
-            except Rejected as error:
-                if error.status != 404:
-                    raise
+            yield from self.with_id(entry)
             return
         matching = {"email": entry} if "@" in entry else {"name": entry}
         yield from (user for user in self._pages(matching) if _is_called(user, entry))

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 from lib.audience import User
 from lib.errors import Doubtful, Rejected, SetupError
 from lib.notification import PUSH_CHARACTERS, Notification, wire_form
-from lib.report import Outcome, Report
+from lib.report import Outcome
 from lib.trigger import Trigger
 
 KEY_LENGTH = 10  # 50 bits: short enough for a button's id, long enough that no two campaigns of a profile meet
@@ -120,16 +121,20 @@ def check_all(users: Iterable[User], compose: Composer) -> Iterator[str]:
         yield f"{too_long} of the messages exceed the {PUSH_CHARACTERS} characters that TagoIO documents for push"
 
 
-def messages(users: Iterable[User], compose: Composer, report: Report) -> Iterator[tuple[User, Notification]]:
-    """Each user with their notification; who gets none goes into the report at once."""
-    for user in users:
+def messages(
+    users: deque[User], compose: Composer, record: Callable[[Outcome], None]
+) -> Iterator[tuple[User, Notification]]:
+    """Each user with their notification, taken out of `users` so that a large audience shrinks as it is told; who gets
+    none is recorded at once."""
+    while users:
+        user = users.popleft()
         try:
             notification = compose(user)
         except Exception as error:
-            report.add(Outcome(user.id, user.name, "failed", f"compose failed: {type(error).__name__}: {error}"))
+            record(Outcome(user.id, user.name, "failed", f"compose failed: {type(error).__name__}: {error}"))
             continue
         if notification is None:
-            report.add(Outcome(user.id, user.name, "skipped", "compose gave no notification"))
+            record(Outcome(user.id, user.name, "skipped", "compose gave no notification"))
         else:
             yield user, notification
 

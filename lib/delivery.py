@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from lib.audience import User
@@ -19,6 +19,8 @@ OUTAGE = 50  # users in a row for whom TagoIO could not be reached, after which 
 LOOKS = (0.2, 1.0, 2.0)
 LOOKS_WHEN_LATE = (0.2, 1.0, 2.0, 4.0, 8.0)
 
+LAST_SEND = 2.0  # seconds before the deadline, so that what it leaves in doubt can still be asked about
+
 Message = tuple[User, Notification]
 
 
@@ -30,7 +32,8 @@ class Channel(Protocol):
 
 
 class Delivery:
-    """Delivers messages over a channel. `clock` and `deadline` are seconds since the epoch.
+    """Delivers messages over a channel. `clock` and `deadline` are seconds since the epoch; with `look_first` every
+    message may have been sent by an earlier run.
 
     Promise: each message ends as one outcome, and no message is sent again before TagoIO was asked about every earlier
     try that left doubt.
@@ -43,6 +46,7 @@ class Delivery:
         *,
         deadline: float = float("inf"),
         workers: int = WORKERS,
+        look_first: bool = False,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -50,6 +54,7 @@ class Delivery:
         self.window = window
         self.deadline = deadline
         self.workers = workers
+        self.look_first = look_first
         self.clock = clock
         self.sleep = sleep
         self.stopped = ""  # why no further message is begun
@@ -70,10 +75,7 @@ class Delivery:
                     return
                 record(self._tell_safely(*message))
 
-        if self.workers == 1:
-            work()
-        else:
-            self._in_threads(work, tick)
+        self._in_threads(work, tick)
         for user, _ in source:
             record(_outcome(user, "pending", self.stopped))
 
@@ -96,23 +98,30 @@ class Delivery:
 
     def tell(self, user: User, notification: Notification) -> Outcome:
         """Send until there is an outcome."""
+        if self.look_first:
+            earlier = self._settle(
+                user, notification, Doubtful("an earlier run may have sent it"), (0.0, 1.0, 2.0), once=True
+            )
+            if earlier:
+                return earlier
         reason: TagoIOError | None = None
         for attempt in range(1, TRIES + 1):
             try:
                 sent = self._send_when_allowed(user, notification)
-                return _outcome(user, "sent", notification_id=sent) if sent else _outcome(user, "pending", self.stopped)
+                return _outcome(user, "sent" if sent else "pending", "" if sent else self.stopped, sent)
             except Rejected as error:
                 return _outcome(user, "failed", error.message)
             except Refused as error:
                 reason = error
                 self._note_unreachable()
                 if self.stopped or attempt == TRIES:
-                    break
+                    return _outcome(user, "pending", error.message)
                 if not self._pause(0.5 * 2**attempt):
                     return _outcome(user, "pending", "time budget used up")
             except Doubtful as error:
                 reason = error
-                settled = self._settle(user, notification, error)
+                looks = LOOKS_WHEN_LATE if error.may_come_late else LOOKS
+                settled = self._settle(user, notification, error, looks)
                 if settled:
                     return settled
         return _outcome(user, "failed", reason.message if reason else "")
@@ -120,8 +129,8 @@ class Delivery:
     def _send_when_allowed(self, user: User, notification: Notification) -> str:
         """Send as soon as the rate window lets us; "" when it will not in time. A rate limit costs no try."""
         while True:
-            ticket = self.window.enter(self.deadline)
-            if ticket is None or self.clock() >= self.deadline:
+            ticket = self.window.enter(self.deadline - LAST_SEND)
+            if ticket is None or self.clock() > self.deadline - LAST_SEND:
                 self.stopped = self.stopped or "time budget used up"
                 return ""
             try:
@@ -141,12 +150,15 @@ class Delivery:
             self._answered(ticket)
             return sent
 
-    def _settle(self, user: User, notification: Notification, doubt: Doubtful) -> Outcome | None:
-        """Ask TagoIO what became of a doubtful request: an outcome, or None when it surely is not there."""
+    def _settle(
+        self, user: User, notification: Notification, doubt: Doubtful, looks: Sequence[float], *, once: bool = False
+    ) -> Outcome | None:
+        """Ask TagoIO what became of a doubtful request: an outcome, or None when it surely is not there. It is looked
+        for after each pause of `looks`, or with `once` until TagoIO has answered."""
         asked: TagoIOError | None = None
-        for pause in LOOKS_WHEN_LATE if doubt.may_come_late else LOOKS:
+        for pause in looks:
             if not self._pause(pause):
-                return _outcome(user, "unknown", f"{doubt.message}; time ran out before TagoIO could be asked")
+                return _outcome(user, "unknown", f"{doubt.message}; time ran out before it could be settled")
             try:
                 found = self.channel.find(user, notification)
                 asked = None
@@ -159,6 +171,8 @@ class Delivery:
                 continue
             if found:
                 return _outcome(user, "sent", notification_id=found)
+            if once:
+                return None
         if asked is not None:
             why = f"TagoIO could not be asked what became of it: {asked.message}"
             return _outcome(user, "unknown", f"{doubt.message}; {why}")

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lib.audience import User
-
 Status = Literal["sent", "skipped", "failed", "unknown", "pending"]
 STATUSES: tuple[Status, ...] = ("sent", "skipped", "failed", "unknown", "pending")
 NAMES_SHOWN = 20  # of the users with one reason
@@ -46,10 +44,6 @@ class Report:
         with self._lock:
             self.outcomes.append(outcome)
             self.counts[outcome.status] += 1
-
-    def add_skipped(self, skipped: Iterable[tuple[User, str]]) -> None:
-        for user, reason in skipped:
-            self.add(Outcome(user.id, user.name, "skipped", reason))
 
     @property
     def not_told(self) -> int:

@@ -14,6 +14,7 @@ from lib.notification import Notification, parse_notification
 # docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
 USABLE_TOKENS = ("p-", "a-")
+SHORTEST_BUDGET = 10  # seconds
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -28,6 +29,9 @@ class Settings:
     notification: Notification | None = None
     dry_run: bool = False
     max_recipients: int = 1000
+    rate_limit: int | None = None
+    time_budget: float | None = None
+    delivery_log_token: str = ""
     log_level: str = "info"
     uses_own_token: bool = False
 
@@ -148,6 +152,28 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def read_duration(text: str) -> float:
+    """Seconds of a duration such as 90s, 15m, 2h or 1d; ValueError for anything else."""
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]+)?) ?([smhd])", text.strip().lower())
+    if not found:
+        raise ValueError(f'is "{text}"; use a number with s, m, h or d, such as 100s or 15m')
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+
+
+def _time_budget(text: str) -> float:
+    seconds = read_duration(text)
+    if seconds < SHORTEST_BUDGET:
+        raise ValueError(f'is "{text}"; a run needs at least {SHORTEST_BUDGET} s to end in good order')
+    return seconds
+
+
+def _device_token(text: str) -> str:
+    if text[:2].lower() in TOKEN_KINDS:
+        kind = TOKEN_KINDS[text[:2].lower()]
+        raise ValueError(f"holds a token of another kind ({kind}); use the token of the device that keeps the journal")
+    return text
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError(f'is "{text}"; use one of {", ".join(LOG_LEVELS)}')
@@ -162,5 +188,8 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "notification": parse_notification,
     "dry_run": _flag,
     "max_recipients": _count,
+    "rate_limit": _count,
+    "time_budget": _time_budget,
+    "delivery_log_token": _device_token,
     "log_level": _log_level,
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import urllib3
 from tagoio_sdk.common.tagoio_module import TagoIOModule
+from tagoio_sdk.modules.Device.Device import Device
 from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
 
@@ -51,6 +53,7 @@ class Client:
             raise SetupError(f'TAGOIO_API is "{self.api}", not a web address such as https://api.tago.io')
         self.base_path = address.path or ""
         self.pool = _manager(address.scheme, address.host, connections).connection_from_url(self.api)
+        self.deadline = float("inf")  # seconds since the epoch; no request is waited for past it
         self._date = ""
 
     def request(self, method: str, path: str, *, token: str, params: Any = None, body: Any = None) -> Any:
@@ -58,9 +61,12 @@ class Client:
         url = self.base_path + path + (f"?{urlencode(params, doseq=True)}" if params else "")
         content = None if body is None else json.dumps(body, default=str).encode()
         headers = {"token": token, "content-type": "application/json", "user-agent": USER_AGENT}
+        timeout = self.timeout.clone()
+        if self.deadline < time.time() + READ_TIMEOUT:
+            timeout = urllib3.Timeout(total=max(self.deadline - time.time(), 0.2))
         try:
             answer = self.pool.urlopen(
-                method.upper(), url, content, headers, retries=False, redirect=False, timeout=self.timeout
+                method.upper(), url, content, headers, retries=False, redirect=False, timeout=timeout
             )
         except urllib3.exceptions.HTTPError as error:
             raise self._no_answer(error) from error
@@ -108,12 +114,20 @@ class PooledRun(PooledModule, Run):  # type: ignore[misc]
     """The SDK's `resources.run`, over the pool."""
 
 
+class PooledDevice(PooledModule, Device):  # type: ignore[misc]
+    """The SDK's `Device`, over the pool."""
+
+
 class TagoIO:
     """The SDK's modules that a run needs, for one token, over one client."""
 
     def __init__(self, token: str, client: Client | None = None) -> None:
         self.client = client or Client()
         self.run = PooledRun(self.client, token)
+
+    def device(self, token: str) -> PooledDevice:
+        """The device that a token belongs to."""
+        return PooledDevice(self.client, token)
 
 
 def _wire_query(query: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_an_accepted_message_is_sent_with_its_id() -> None:
         ([UNREACHABLE, LOST, LIMITED, ARRIVED], "sent", 4),
         ([REJECTED], "failed", 1),
         ([LOST, REJECTED], "failed", 2),
-        ([UNREACHABLE] * TRIES, "failed", TRIES),
+        ([UNREACHABLE] * TRIES, "pending", TRIES),
         ([LOST] * TRIES, "failed", TRIES),
     ],
 )
@@ -114,7 +114,7 @@ def test_the_time_budget_ends_the_run_in_good_order() -> None:
 
 def test_doubt_at_the_end_of_the_time_budget_is_unknown() -> None:
     clock = FakeClock()
-    outcome = tell(ScriptedChannel([LOST]), clock, deadline=clock.at + 0.5)
+    outcome = tell(ScriptedChannel([LOST]), clock, deadline=clock.at + 2.1)
     assert outcome.status == "unknown"
     assert "time ran out" in outcome.reason
 
@@ -133,7 +133,7 @@ def test_a_long_outage_leaves_the_rest_pending_instead_of_trying_each() -> None:
     delivery(channel).deliver(((user, NOTE) for user in some_users(500)), report.add)
     assert len(report.outcomes) == 500
     assert channel.sends < 500
-    assert {outcome.status for outcome in report.outcomes} == {"failed", "pending"}
+    assert {outcome.status for outcome in report.outcomes} == {"pending"}
 
 
 def test_many_workers_tell_everyone_once_and_share_one_window() -> None:

@@ -9,8 +9,8 @@ MODULES = sorted(LIB.glob("*.py"))
 
 # Lowest first: a module imports only from those before it.
 ORDER = [
-    "errors", "log", "console", "notification", "settings", "trigger", "audience", "report", "preview", "window",
-    "transport", "delivery", "campaign", "start",
+    "errors", "log", "console", "notification", "settings", "trigger", "audience", "report", "window", "transport",
+    "delivery", "campaign", "journal", "dispatch", "preview", "start",
 ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency", type=float, default=0, metavar="SECONDS", help="how long every answer takes")
     trouble = f"trouble on each user's first request: {', '.join(KINDS)}"
     add("--fault", action="append", default=[], metavar="KIND", choices=KINDS, help=trouble)
+    add("--journal", action="store_true", help="keep a journal on a device")
     add("--serve", action="store_true", help="keep the sandbox running for other clients")
     add("--port", type=int, default=0, help="for --serve; any free one by default")
     return parser
@@ -47,6 +48,8 @@ async def _run(options: argparse.Namespace) -> int:
     sandbox = Sandbox(echo=lambda line: print(f"  {line}", flush=True))
     seed_users(sandbox.store)
     variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(pair.partition("=")[::2] for pair in options.set)}
+    if options.journal:
+        variables["delivery_log_token"] = sandbox.store.add_device({"name": "Notification journal"})[1]
     analysis = seed_analysis(sandbox.store, variables, with_policy=not options.no_policy)
     sandbox.store.scripts[str(analysis["id"])] = ANALYSIS
     sandbox.trouble.rate_limit = PLANS[options.plan]

@@ -1,0 +1,161 @@
+"""A run's campaigns, from plan to report: what an earlier run left first, then this run's own."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from lib.audience import Audience, User, users_by_id
+from lib.campaign import Campaign, TagoRunChannel, check_all, messages, new_campaign
+from lib.console import Console
+from lib.delivery import WORKERS, Delivery
+from lib.journal import CampaignLog, Journal, Unfinished
+from lib.notification import Notification
+from lib.report import Outcome, Report
+from lib.settings import Settings
+from lib.transport import TagoIO
+from lib.trigger import Trigger
+from lib.window import RateWindow
+
+NotificationFor = Callable[[Trigger, User], Notification | None]
+LAST_WORDS = 1.5  # seconds of the time budget that are kept for the journal and the report
+
+
+@dataclass(slots=True)
+class Job:
+    """A campaign with those it has still to tell; `left` says that an earlier run left it."""
+
+    campaign: Campaign
+    trigger: Trigger
+    users: deque[User]
+    skipped: list[Outcome] = field(default_factory=list)
+    left: bool = False
+
+
+class Dispatch:
+    """Plans the jobs of a run, checks them, and delivers them. Everything that can be wrong with the set-up is raised
+    as a SetupError while planning: `deliver` tells the first user."""
+
+    def __init__(self, tago: TagoIO, settings: Settings, console: Console, notification_for: NotificationFor) -> None:
+        self.tago = tago
+        self.console = console
+        self.notification_for = notification_for
+        self.report = Report()
+        self.jobs: list[Job] = []
+        self.started = time.time()
+        self.deadline = self.started + (settings.time_budget or float("inf"))
+        tago.client.deadline = self.deadline - LAST_WORDS / 3
+        self.window = RateWindow(settings.rate_limit, on_wait=self._say_wait)
+        self.journal = self._journal(settings.delivery_log_token)
+
+    @property
+    def keys(self) -> list[str]:
+        """Of the campaigns that this run is about."""
+        return [job.campaign.key for job in self.jobs]
+
+    def plan_unfinished(self, trigger: Trigger) -> bool:
+        """Take up what earlier runs left. True when this run's own campaign is among that: the same event of an
+        Action, or, for a run by hand, one by hand that was cut off. Then there is nothing more to plan."""
+        is_own = False
+        for left in self.journal.unfinished() if self.journal else ():
+            is_own = is_own or _continues(trigger, left)
+            if left.is_running:
+                self.report.notes.append(f"campaign {left.campaign.key} is being delivered by another run; left to it")
+            else:
+                self._plan(self._job_of(left, trigger))
+        return is_own
+
+    def plan(self, trigger: Trigger, audience: Audience) -> None:
+        """This run's own campaign, unless the journal says that this very event was dealt with."""
+        campaign = new_campaign(trigger, self.tago.client.time_at_tagoio())
+        self.report.notes += audience.notes
+        if trigger.kind == "action" and self.journal and self.journal.state_of(campaign.key):
+            self.report.notes.append(f"this event was dealt with before, as campaign {campaign.key}")
+            return
+        skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
+        self._plan(Job(campaign, trigger, audience.chosen, skipped))
+
+    def deliver(self) -> Report:
+        """Write down what is planned, then tell everybody."""
+        logs = [self._open_log(job) for job in self.jobs]
+        total = sum(len(job.users) + len(job.skipped) for job in self.jobs)
+        for job, log in zip(self.jobs, logs, strict=True):
+            self._deliver(job, log, total, [each for each in logs if each])
+            if log:
+                log.close()
+                self.report.notes += log.notes()
+        self.report.seconds = time.time() - self.started
+        return self.report
+
+    def _deliver(self, job: Job, log: CampaignLog | None, total: int, logs: list[CampaignLog]) -> None:
+        def record(outcome: Outcome) -> None:
+            self.report.add(outcome)
+            if log:
+                log.record(outcome)
+
+        def tick() -> None:
+            self.console.progress(len(self.report.outcomes), total, self.report.not_told)
+            for each in logs:  # a campaign that waits for its turn must not seem dead
+                each.tick()
+
+        for outcome in job.skipped:
+            record(outcome)
+        delivery = Delivery(
+            TagoRunChannel(self.tago.run, job.campaign),
+            self.window,
+            deadline=self.deadline - LAST_WORDS,
+            workers=min(WORKERS, max(len(job.users), 1)),
+            look_first=job.left,
+        )
+        delivery.deliver(messages(job.users, self._composer(job), record), record, tick)
+
+    def _plan(self, job: Job) -> None:
+        self.report.notes += check_all(job.users, self._composer(job))
+        self.jobs.append(job)
+
+    def _composer(self, job: Job) -> Callable[[User], Notification | None]:
+        return lambda user: self.notification_for(job.trigger, user)
+
+    def _job_of(self, left: Unfinished, trigger: Trigger) -> Job:
+        found = users_by_id(self.tago.run, left.pending, self._sleep)
+        gone = [Outcome(user, "", "failed", "no longer a TagoRUN user") for user in left.pending - found.keys()]
+        inactive = [
+            Outcome(user.id, user.name, "skipped", "inactive user") for user in found.values() if not user.active
+        ]
+        users = deque(user for user in found.values() if user.active)
+        self.report.notes.append(
+            f"took up campaign {left.campaign.key}, which an earlier run left with {len(users)} to tell"
+        )
+        earlier = replace(left.trigger, analysis_id=trigger.analysis_id)
+        return Job(left.campaign, earlier, users, [*gone, *inactive], left=True)
+
+    def _open_log(self, job: Job) -> CampaignLog | None:
+        if not self.journal:
+            return None
+        if job.left:
+            return self.journal.resume(job.campaign)
+        return self.journal.begin(job.campaign, job.trigger, job.users)
+
+    def _journal(self, token: str) -> Journal | None:
+        if not token:
+            return None
+        clock = self.tago.client.time_at_tagoio
+        return Journal(self.tago.device(token), clock, sleep=self._sleep, on_wait=self._say_unfinished)
+
+    def _sleep(self, seconds: float) -> None:
+        """Never past the time budget."""
+        time.sleep(max(0.0, min(seconds, self.deadline - LAST_WORDS - time.time())))
+
+    def _say_wait(self, seconds: float) -> None:
+        self.console.hint(f"Rate limit reached; going on in {seconds:.0f} s")
+
+    def _say_unfinished(self, seconds: float) -> None:
+        self.console.hint(
+            f"An earlier run left a campaign unfinished; watching {seconds:.0f} s whether it is still at it"
+        )
+
+
+def _continues(trigger: Trigger, left: Unfinished) -> bool:
+    if trigger.kind == "action":
+        return bool(trigger.points) and new_campaign(trigger, left.campaign.started_at).key == left.campaign.key
+    return trigger.kind == "manual" and left.trigger.kind == "manual"
