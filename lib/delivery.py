@@ -9,7 +9,7 @@ from lib.audience import User
 from lib.errors import Doubtful, Refused, Rejected, TagoIOError
 from lib.notification import Notification
 from lib.report import Outcome
-from lib.window import RateWindow
+from lib.window import RateWindow, Ticket
 
 WORKERS = 40
 TRIES = 4
@@ -178,7 +178,7 @@ class Delivery:
             return _outcome(user, "unknown", f"{doubt.message}; {why}")
         return None
 
-    def _answered(self, ticket: int) -> None:
+    def _answered(self, ticket: Ticket) -> None:
         self._unreachable_in_a_row = 0
         self.window.passed(ticket)
 

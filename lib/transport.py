@@ -17,6 +17,7 @@ from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.modules.Device.Device import Device
 from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
+from urllib3.util.ssl_ import create_urllib3_context
 
 from lib.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
 
@@ -142,9 +143,12 @@ def _wire_query(query: Mapping[str, Any] | None) -> dict[str, Any]:
 def _manager(scheme: str, host: str, connections: int) -> urllib3.PoolManager:
     """Honours the proxy and certificate variables that the SDK's `requests` honours."""
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    pool = {"maxsize": connections, "block": True, "ca_certs": bundle, "retries": False}
+    pool: dict[str, Any] = {"maxsize": connections, "block": True, "retries": False}
+    if scheme == "https":  # one context for all connections: each would read the certificates anew
+        pool["ssl_context"] = create_urllib3_context()
+        pool["ssl_context"].load_verify_locations(bundle)
     proxy = None if proxy_bypass(host) else getproxies().get(scheme)
-    return urllib3.ProxyManager(proxy, **pool) if proxy else urllib3.PoolManager(**pool)  # type: ignore[arg-type]
+    return urllib3.ProxyManager(proxy, **pool) if proxy else urllib3.PoolManager(**pool)
 
 
 def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:

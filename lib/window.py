@@ -3,10 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 MINUTE = 60.0  # docs rate-limits-hard-limits.md: the count starts anew at :00
 MARGIN = 0.05  # seconds past the boundary, so that TagoIO's clock has crossed it too
 PATIENCE = 300.0  # seconds of nothing but refusals, after which waiting on is hopeless
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A place in a window; `is_probe`: everybody else waits for what becomes of it."""
+
+    index: int
+    is_probe: bool
 
 
 class RateWindow:
@@ -44,14 +53,14 @@ class RateWindow:
         self._refused_since: float | None = None
         self._backoff = 1.0
 
-    def enter(self, deadline: float = float("inf")) -> int | None:
-        """Wait for a place; the window's number as a ticket, or None when it would come after `deadline`."""
+    def enter(self, deadline: float = float("inf")) -> Ticket | None:
+        """Wait for a place; None when it would come after `deadline`."""
         while True:
             with self._lock:
                 now = self.clock()
                 wait = self._reserve(now)
                 if wait <= 0:
-                    return self._index
+                    return self._take()
                 announce = wait >= 1 and now + wait > self._announced + 1
                 if announce:
                     self._announced = now + wait
@@ -61,23 +70,23 @@ class RateWindow:
                 self.on_wait(wait)
             self.sleep(wait)
 
-    def passed(self, ticket: int) -> None:
+    def passed(self, ticket: Ticket) -> None:
         """That request was not refused for the limit, whatever else became of it."""
         with self._lock:
             self._refused_since = None
             self._backoff = 1.0
-            if ticket == self._index:
-                self._probing = False
+            if ticket.index == self._index:
+                self._probing = self._probing and not ticket.is_probe
                 self._passed += 1
                 if self.learnt is not None:
                     self.learnt = max(self.learnt, self._passed)
 
-    def refused(self, ticket: int, retry_after: float | None) -> None:
+    def refused(self, ticket: Ticket, retry_after: float | None) -> None:
         """TagoIO said that the limit is reached."""
         with self._lock:
             now = self.clock()
             self._refused_since = self._refused_since if self._refused_since is not None else now
-            if ticket != self._index:
+            if ticket.index != self._index:
                 return  # an answer to an earlier window says nothing about this one
             if self.given is None and self._passed:
                 self.learnt = self._passed
@@ -88,8 +97,8 @@ class RateWindow:
             else:  # nothing got through since the boundary: our clock may run ahead of TagoIO's
                 until = min(now + self._backoff, self._boundary(now))
                 self._backoff = min(self._backoff * 2, 16)
-            self._closed_until = max(self._closed_until, until) if not self._probing else until
-            self._probing = False
+            self._closed_until = max(self._closed_until, until)
+            self._probing = self._probing and not ticket.is_probe
             self._careful = True
 
     @property
@@ -99,7 +108,7 @@ class RateWindow:
         return since is not None and self.clock() - since > PATIENCE
 
     def _reserve(self, now: float) -> float:
-        """Take a place (0), or the seconds to wait before asking again."""
+        """Whether there is a place (0), or the seconds to wait before asking again."""
         if now < self._closed_until:
             return self._closed_until - now
         index = int(now // self.window)
@@ -109,15 +118,16 @@ class RateWindow:
             return 0.02
         limit = self.given if self.given is not None else self.learnt
         if limit is not None and self._used >= limit:
+            self._careful = True
             if self.given is not None:
-                self._careful = True
                 self._closed_until = self._boundary(now)
                 return self._closed_until - now
-            self._careful = True
-        if self._careful:
-            self._probing, self._careful = True, False
-        self._used += 1
         return 0.0
+
+    def _take(self) -> Ticket:
+        self._used += 1
+        self._probing, self._careful = self._careful, False
+        return Ticket(self._index, self._probing)
 
     def _boundary(self, now: float) -> float:
         return (now // self.window + 1) * self.window + MARGIN

@@ -106,3 +106,25 @@ def test_a_place_after_the_deadline_is_not_waited_for() -> None:
     assert window.enter(clock.at + 30) is not None
     assert window.enter(clock.at + 30) is None
     assert clock.slept == []
+
+
+def test_a_probe_is_answered_by_its_own_request_only() -> None:
+    """Others may still be under way when a probe goes: their answers say nothing about it."""
+    clock = FakeClock(60_000)
+    window = make(clock)
+    early = [window.enter() for _ in range(3)]
+    late = window.enter()
+    assert late is not None
+    for ticket in early[:2]:
+        assert ticket is not None
+        window.passed(ticket)
+    window.refused(late, None)
+    probe = window.enter()
+    assert probe is not None
+    assert probe.is_probe
+    assert clock.at >= 60_060
+    assert early[2] is not None
+    window.passed(early[2])
+    assert window.enter(clock.at + 0.01) is None
+    window.passed(probe)
+    assert window.enter(clock.at + 0.01) is not None

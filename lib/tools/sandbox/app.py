@@ -22,7 +22,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @web.middleware
 async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every answer in TagoIO's envelope, whatever goes wrong on the way, after the trouble has had its turn."""
-    body = await _body(request)
+    try:
+        body = await _body(request)
+    except ConnectionError:  # the client went away while it was still speaking
+        return web.Response(status=400)
     request[BODY] = body
 
     async def carry_out() -> web.Response:

@@ -29,7 +29,6 @@ class Sandbox:
         self.trouble = trouble or Trouble()
         self.runner = Runner(self.store, echo)
         self.api = ""
-        self.connections = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self, port: int = 0, ssl: SSLContext | None = None) -> web.AppRunner:

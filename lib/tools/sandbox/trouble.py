@@ -5,6 +5,7 @@ import random
 import socket
 import struct
 import time
+import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ class Trouble:
     taken_by_others: int = 0  # requests of a window that another program of this profile has used
     refused: int = 0
     answered: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    _seen: weakref.WeakSet[asyncio.BaseTransport] = field(default_factory=weakref.WeakSet)
     _counts: Counter[int] = field(default_factory=Counter)
     _attempts: Counter[tuple[int, str]] = field(default_factory=Counter)
 
@@ -74,6 +77,9 @@ class Trouble:
         self, request: web.Request, subject: str, carry_out: Callable[[], Awaitable[web.Response]]
     ) -> web.StreamResponse:
         """Answer a request, in the way the trouble has it. `subject` is the user that the request is about."""
+        if request.transport is not None and request.transport not in self._seen:
+            self._seen.add(request.transport)
+            self.connections += 1
         if self.latency:
             await asyncio.sleep(self.latency)
         route = (request.method, "/".join(request.path.split("/")[:3]))

@@ -1,0 +1,111 @@
+"""The same work three ways, each in a process of its own: the plain SDK in a loop, on 32 threads, and this project.
+
+`python -m tests.benchmarks.contenders WHO < JSON` sends one notification to each user and prints, as JSON, the seconds,
+the processor seconds, and what it takes each user's outcome to be.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from tests.benchmarks.server import Remote
+
+BODY = {
+    "title": "Refrigerator alarm",
+    "message": "The refrigerator is at 9 degrees. Please check the door.",
+    "buttons": [
+        {"id": "acknowledge", "label": "Acknowledge", "color": "green", "url": "https://example.com/acknowledge"},
+        {"id": "call", "label": "Call", "color": "red", "url": "https://example.com/call"},
+    ],
+    "buttons_autodisable": True,
+}
+
+
+@dataclass
+class Result:
+    seconds: float
+    cpu: float
+    began: float
+    outcomes: dict[str, str]
+
+
+def contend(who: str, server: Remote, users: list[str], **options: Any) -> Result:
+    """Run a contender; `options`: `timeout` (seconds to wait for an answer), `window`, `rate_limit`, `api`."""
+    given = json.dumps({"token": server.token, "users": users, **options})
+    env = {**os.environ, "TAGOIO_API": options.get("api") or server.api}
+    if server.certificate:
+        env["REQUESTS_CA_BUNDLE"] = server.certificate
+    command = [sys.executable, "-m", "tests.benchmarks.contenders", who]
+    done = subprocess.run(command, input=given, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return Result(**json.loads(done.stdout))
+
+
+def _sdk(given: dict[str, Any]) -> Callable[[str], str]:
+    import tagoio_sdk.config
+    from tagoio_sdk import Resources
+
+    if given.get("timeout"):
+        tagoio_sdk.config.tagoSDKconfig["requestTimeout"] = given["timeout"]
+    resources = Resources({"token": given["token"]})
+
+    def send(user: str) -> str:
+        try:
+            resources.run.notificationCreate(user, BODY)  # type: ignore[arg-type]
+        except Exception:
+            return "failed"
+        return "sent"
+
+    return send
+
+
+def _loop(given: dict[str, Any]) -> dict[str, str]:
+    send = _sdk(given)
+    return {user: send(user) for user in given["users"]}
+
+
+def _threads(given: dict[str, Any]) -> dict[str, str]:
+    with ThreadPoolExecutor(32) as pool:
+        return dict(zip(given["users"], pool.map(_sdk(given), given["users"]), strict=True))
+
+
+def _ours(given: dict[str, Any]) -> dict[str, str]:
+    from lib.audience import Audience, User
+    from lib.console import Console
+    from lib.dispatch import Dispatch
+    from lib.notification import parse_notification
+    from lib.settings import Settings
+    from lib.transport import Client, TagoIO
+    from lib.trigger import Trigger
+
+    client = Client(read=given["timeout"]) if given.get("timeout") else Client()
+    settings = Settings(rate_limit=given.get("rate_limit"))
+    notification = parse_notification(json.dumps(BODY))
+    dispatch = Dispatch(
+        TagoIO(given["token"], client), settings, Console(lambda text: None), lambda trigger, user: notification
+    )
+    dispatch.console.hint = dispatch.console.progress = lambda *_: None  # type: ignore[method-assign]
+    dispatch.window.window = given.get("window") or dispatch.window.window
+    audience = Audience()
+    audience.chosen.extend(User(user, f"User {user}") for user in given["users"])
+    dispatch.plan(Trigger(), audience)
+    return {outcome.user_id: outcome.status for outcome in dispatch.deliver().outcomes}
+
+
+CONTENDERS = {"loop": _loop, "threads": _threads, "ours": _ours}
+
+if __name__ == "__main__":
+    asked = json.load(sys.stdin)
+    contender = CONTENDERS[sys.argv[1]]
+    contender({**asked, "users": []})  # what importing costs is measured elsewhere
+    began, cpu = time.time(), time.process_time()
+    outcomes = contender(asked)
+    result = {"seconds": time.time() - began, "cpu": time.process_time() - cpu, "began": began, "outcomes": outcomes}
+    print(json.dumps(result))
