@@ -16,7 +16,7 @@ It runs when you press Run, when an Action triggers it, or on an Action's schedu
  8. Press Save, then Run.                   9. Change `compose` below; make an Action to run it.
 
 Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, rate_limit,
-time_budget, delivery_log_token, log_level.
+time_budget, delivery_log_token, opt_out_tag, quiet_hours, cooldown, log_level.
 """
 
 import sys
@@ -27,6 +27,7 @@ import structlog
 from lib.audience import choose_audience
 from lib.campaign import plain_button_id
 from lib.console import Console
+from lib.content import Content
 from lib.dispatch import Dispatch
 from lib.log import set_up_log
 from lib.notification import Button, Notification
@@ -80,16 +81,14 @@ def notify(context, scope, variables):
         return 0
 
     # Who gets what: first those whom an unfinished run left, then this run's own audience.
-    def notification_for(trigger, user):
-        return settings.notification or compose(trigger, user)
-
     tago = TagoIO(settings.account_token)
-    dispatch = Dispatch(tago, settings, console, notification_for)
+    content = Content(compose, settings.notification, tago.name_of_device)
+    dispatch = Dispatch(tago, settings, console, content)
     if not dispatch.plan_unfinished(trigger):
         dispatch.plan(trigger, choose_audience(tago.run, settings))
 
     if settings.dry_run:
-        console.say(preview(dispatch.jobs, notification_for, dispatch.report.notes))
+        console.say(preview(dispatch))
         return 0
 
     # Tell them, and say what became of each.

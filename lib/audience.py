@@ -2,36 +2,18 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lib.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
 from lib.settings import Settings
+from lib.user import User, read_user
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
-FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags"]
+FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags", "options"]
 LOOKUP_TRIES = 5
 FEW = 50
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A TagoRUN user as `compose` sees them; `tags` holds (key, value) pairs."""
-
-    id: str
-    name: str = ""
-    email: str = ""
-    active: bool = True
-    timezone: str = ""
-    language: str = ""
-    company: str = ""
-    phone: str = ""
-    tags: tuple[tuple[str, str], ...] = ()
-
-    def tag(self, key: str, default: str = "") -> str:
-        """The value of the user's first tag with that key, or `default`."""
-        return next((value for name, value in self.tags if name == key), default)
 
 
 class RunUsers(Protocol):
@@ -58,7 +40,8 @@ def choose_audience(run: RunUsers, settings: Settings, *, sleep: Callable[[float
     TagoIO's answer cannot be had or read.
     """
     try:
-        audience = _read_audience(_Finder(run, sleep), settings)
+        fields = [*FIELDS, "last_login"] if settings.dry_run else FIELDS
+        audience = _read_audience(_Finder(run, sleep, fields), settings)
     except TagoIOError as error:
         raise _explained(error, settings.token_name) from error
     if not audience.chosen and not audience.skipped:
@@ -119,8 +102,9 @@ def users_by_id(run: RunUsers, ids: set[str], sleep: Callable[[float], None] = t
 
 
 class _Finder:
-    def __init__(self, run: RunUsers, sleep: Callable[[float], None]) -> None:
+    def __init__(self, run: RunUsers, sleep: Callable[[float], None], fields: Sequence[str] = FIELDS) -> None:
         self.run = run
+        self.fields = fields
         self.sleep = sleep
         self.notes: list[str] = []
 
@@ -163,7 +147,7 @@ class _Finder:
 
     def with_id(self, user_id: str) -> Iterator[User]:
         try:
-            yield _read_user(retrying(lambda: self.run.userInfo(user_id), self.sleep))
+            yield read_user(retrying(lambda: self.run.userInfo(user_id), self.sleep))
         except Rejected as error:
             if error.status != 404:
                 raise
@@ -185,47 +169,15 @@ class _Finder:
         page = 0
         while True:
             page += 1
-            query = {"page": page, "amount": PAGE, "fields": FIELDS, "orderBy": ["created_at", "asc"]}
+            query = {"page": page, "amount": PAGE, "fields": list(self.fields), "orderBy": ["created_at", "asc"]}
             answer = retrying(lambda query=query: self.run.listUsers({**query, "filter": dict(matching)}), self.sleep)  # type: ignore[misc]
             if not isinstance(answer, list):
                 raise Doubtful(f"page {page} of the users cannot be read: a list was expected")
-            fresh = [user for user in map(_read_user, answer) if user.id not in seen]
+            fresh = [user for user in map(read_user, answer) if user.id not in seen]
             if not fresh:
                 return
             seen.update(user.id for user in fresh)
             yield from fresh
-
-
-_SHARED: dict[Any, Any] = {}
-
-
-def _shared(value: Any) -> Any:
-    """The same object for equal values: time zones, languages and tags recur for thousands of users."""
-    return _SHARED.setdefault(value, value) if len(_SHARED) < 10_000 else value
-
-
-def _read_user(given: Any) -> User:
-    if isinstance(given, list) and len(given) == 1:  # docs/api user-info shows a list of one
-        given = given[0]
-    if not isinstance(given, dict) or not isinstance(given.get("id"), str) or not given["id"]:
-        raise Doubtful("a user in TagoIO's answer cannot be read: it has no id")
-    listed = given.get("tags")
-    tags = tuple(
-        _shared((str(tag.get("key", "")), str(tag.get("value", ""))))
-        for tag in (listed if isinstance(listed, list) else ())
-        if isinstance(tag, dict)
-    )
-    return User(
-        id=given["id"],
-        name=str(given.get("name") or ""),
-        email=str(given.get("email") or ""),
-        active=given.get("active") is not False,
-        timezone=_shared(str(given.get("timezone") or "")),
-        language=_shared(str(given.get("language") or "")),
-        company=_shared(str(given.get("company") or "")),
-        phone=str(given.get("phone") or ""),
-        tags=_shared(tags),
-    )
 
 
 def _is_called(user: User, entry: str) -> bool:

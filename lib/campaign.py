@@ -5,21 +5,21 @@ import hashlib
 import re
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from lib.audience import User
 from lib.errors import Doubtful, Rejected, SetupError
-from lib.notification import PUSH_CHARACTERS, Notification, wire_form
+from lib.notification import Notification, wire_form
 from lib.report import Outcome
 from lib.trigger import Trigger
+from lib.user import User
 
 KEY_LENGTH = 10  # 50 bits: short enough for a button's id, long enough that no two campaigns of a profile meet
 MARKED = re.compile(r"(?P<id>.+)-n(?P<key>[a-z2-7]{10})", re.DOTALL)
 
-Composer = Callable[[User], Notification | None]
+Composer = Callable[[User], Notification | str]  # the text says why there is none
 
 
 class RunNotifications(Protocol):
@@ -77,12 +77,20 @@ class TagoRunChannel:
     def __init__(self, run: RunNotifications, campaign: Campaign) -> None:
         self.run = run
         self.campaign = campaign
+        self.icon_refused = ""
 
     def send(self, user: User, notification: Notification) -> str:
-        """The new notification's id. Raises Refused, Rejected or Doubtful."""
+        """The new notification's id. Raises Refused, Rejected or Doubtful. One that TagoIO refuses with its icon goes
+        without, and so do all after it: which icons TagoIO takes is not documented."""
+        if self.icon_refused:
+            notification = replace(notification, icon="")
         try:
             answer = self.run.notificationCreate(user.id, wire_form(notification, self.campaign.mark))
         except Rejected as error:
+            if notification.icon and error.status in (400, 413, 422):
+                plain = self.send(user, replace(notification, icon=""))
+                self.icon_refused = error.message
+                return plain
             raise Rejected(_with_hint(error), status=error.status) from error
         created = answer.get("id") if isinstance(answer, dict) else None
         if not isinstance(created, str) or not created:
@@ -100,32 +108,23 @@ class TagoRunChannel:
         return ""
 
 
-def check_all(users: Iterable[User], compose: Composer) -> Iterator[str]:
-    """Compose every user's notification once before anyone is told: a mistake must not show half-way.
-
-    Yields warnings. Raises SetupError that names the first user whose notification cannot be composed.
-    """
-    too_long = 0
-    for user in users:
-        who = f" (for {user.name or user.id})"
-        try:
-            notification = compose(user)
-        except SetupError as error:
-            raise SetupError(*(problem + who for problem in error.problems)) from error
-        except Exception as error:
-            raise SetupError(f"compose failed: {type(error).__name__}: {error}{who}") from error
-        if notification is not None and not isinstance(notification, Notification):
-            raise SetupError(f"compose must return a Notification or None, not {type(notification).__name__}{who}")
-        too_long += notification is not None and notification.is_too_long_for_push
-    if too_long:
-        yield f"{too_long} of the messages exceed the {PUSH_CHARACTERS} characters that TagoIO documents for push"
+def composed(user: User, compose: Composer) -> Notification | str:
+    """The user's notification before anyone is told: a mistake must not show half-way. Raises SetupError with the
+    user's name."""
+    who = f" (for {user.name or user.id})"
+    try:
+        return compose(user)
+    except SetupError as error:
+        raise SetupError(*(problem + who for problem in error.problems)) from error
+    except Exception as error:
+        raise SetupError(f"compose failed: {type(error).__name__}: {error}{who}") from error
 
 
 def messages(
     users: deque[User], compose: Composer, record: Callable[[Outcome], None]
 ) -> Iterator[tuple[User, Notification]]:
     """Each user with their notification, taken out of `users` so that a large audience shrinks as it is told; who gets
-    none is recorded at once."""
+    none after all is recorded at once."""
     while users:
         user = users.popleft()
         try:
@@ -133,8 +132,8 @@ def messages(
         except Exception as error:
             record(Outcome(user.id, user.name, "failed", f"compose failed: {type(error).__name__}: {error}"))
             continue
-        if notification is None:
-            record(Outcome(user.id, user.name, "skipped", "compose gave no notification"))
+        if isinstance(notification, str):
+            record(Outcome(user.id, user.name, "skipped", notification))
         else:
             yield user, notification
 

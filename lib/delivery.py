@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from lib.audience import User
 from lib.errors import Doubtful, Refused, Rejected, TagoIOError
 from lib.notification import Notification
-from lib.report import Outcome
+from lib.report import Outcome, Status
+from lib.user import User
 from lib.window import RateWindow, Ticket
 
 WORKERS = 40
@@ -92,7 +93,7 @@ class Delivery:
     def _tell_safely(self, user: User, notification: Notification) -> Outcome:
         """A defect of ours must not end the run for everyone after this user."""
         try:
-            return self.tell(user, notification)
+            return replace(self.tell(user, notification), subject=notification.subject)
         except Exception as error:
             return _outcome(user, "unknown", f"internal error: {type(error).__name__}: {error}")
 
@@ -203,5 +204,5 @@ def _join(threads: Iterable[threading.Thread], tick: Callable[[], None]) -> None
             tick()
 
 
-def _outcome(user: User, status: str, reason: str = "", notification_id: str = "") -> Outcome:
-    return Outcome(user.id, user.name, status, reason, notification_id)  # type: ignore[arg-type]
+def _outcome(user: User, status: Status, reason: str = "", notification_id: str = "") -> Outcome:
+    return Outcome(user.id, user.name, status, reason, notification_id)

@@ -2,22 +2,27 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 
-from lib.audience import Audience, User, users_by_id
-from lib.campaign import Campaign, TagoRunChannel, check_all, messages, new_campaign
+from lib.audience import Audience, users_by_id
+from lib.campaign import Campaign, TagoRunChannel, composed, messages, new_campaign
 from lib.console import Console
+from lib.courtesy import Policy, cooling, opted_out, quiet
 from lib.delivery import WORKERS, Delivery
 from lib.journal import CampaignLog, Journal, Unfinished
-from lib.notification import Notification
-from lib.report import Outcome, Report
+from lib.notification import PRIORITIES, PUSH_CHARACTERS, Notification
+from lib.placeholders import zone_of
+from lib.profile import check_quota, profile_timezone, quota_left
+from lib.report import Outcome, Report, Status
 from lib.settings import Settings
 from lib.transport import TagoIO
 from lib.trigger import Trigger
+from lib.user import User
 from lib.window import RateWindow
 
-NotificationFor = Callable[[Trigger, User], Notification | None]
+NotificationFor = Callable[[Trigger, User], Notification | str]
 LAST_WORDS = 1.5  # seconds of the time budget that are kept for the journal and the report
 
 
@@ -36,17 +41,20 @@ class Dispatch:
     """Plans the jobs of a run, checks them, and delivers them. Everything that can be wrong with the set-up is raised
     as a SetupError while planning: `deliver` tells the first user."""
 
-    def __init__(self, tago: TagoIO, settings: Settings, console: Console, notification_for: NotificationFor) -> None:
+    def __init__(self, tago: TagoIO, settings: Settings, console: Console, content: NotificationFor) -> None:
         self.tago = tago
+        self.settings = settings
         self.console = console
-        self.notification_for = notification_for
+        self.content = content
         self.report = Report()
         self.jobs: list[Job] = []
+        self._zone: tzinfo | None = None
         self.started = time.time()
         self.deadline = self.started + (settings.time_budget or float("inf"))
         tago.client.deadline = self.deadline - LAST_WORDS / 3
         self.window = RateWindow(settings.rate_limit, on_wait=self._say_wait)
         self.journal = self._journal(settings.delivery_log_token)
+        self.rules = list(self._rules(settings))
 
     @property
     def keys(self) -> list[str]:
@@ -77,6 +85,10 @@ class Dispatch:
 
     def deliver(self) -> Report:
         """Write down what is planned, then tell everybody."""
+        quota = quota_left(self.tago.profile)
+        check_quota(quota, sum(len(job.users) for job in self.jobs))
+        if isinstance(quota, str):
+            self.report.notes.append(quota)
         logs = [self._open_log(job) for job in self.jobs]
         total = sum(len(job.users) + len(job.skipped) for job in self.jobs)
         for job, log in zip(self.jobs, logs, strict=True):
@@ -99,22 +111,71 @@ class Dispatch:
                 each.tick()
 
         for outcome in job.skipped:
-            record(outcome)
+            if outcome.status == "held" and job.left and log:
+                self.report.add(outcome)
+                log.keep_open()
+            else:
+                record(outcome)
+        channel = TagoRunChannel(self.tago.run, job.campaign)
         delivery = Delivery(
-            TagoRunChannel(self.tago.run, job.campaign),
+            channel,
             self.window,
             deadline=self.deadline - LAST_WORDS,
             workers=min(WORKERS, max(len(job.users), 1)),
             look_first=job.left,
         )
         delivery.deliver(messages(job.users, self._composer(job), record), record, tick)
+        if channel.icon_refused:
+            self.report.notes.append(f"TagoIO refused the icon ({channel.icon_refused}); sent without it")
 
     def _plan(self, job: Job) -> None:
-        self.report.notes += check_all(job.users, self._composer(job))
+        """Compose for everyone, sort out whom a rule leaves out, and put high priority first, low last."""
+        by_priority: dict[str, deque[User]] = {priority: deque() for priority in PRIORITIES}
+        too_long = 0
+        for user in job.users:
+            notification = composed(user, self._composer(job))
+            verdict = self._verdict(user, notification)
+            if verdict:
+                job.skipped.append(verdict)
+            elif not isinstance(notification, str):
+                by_priority[notification.priority].append(user)
+                too_long += notification.is_too_long_for_push
+        job.users = deque(user for users in by_priority.values() for user in users)
+        if too_long:
+            self.report.notes.append(
+                f"{too_long} of the messages exceed the {PUSH_CHARACTERS} characters that TagoIO documents for push"
+            )
         self.jobs.append(job)
 
-    def _composer(self, job: Job) -> Callable[[User], Notification | None]:
-        return lambda user: self.notification_for(job.trigger, user)
+    def _verdict(self, user: User, notification: Notification | str) -> Outcome | None:
+        """The outcome of a user who is not told, by the first rule that says so."""
+        if isinstance(notification, str):
+            return Outcome(user.id, user.name, "skipped", notification)
+        for policy, status in self.rules:
+            reason = policy(user, notification)
+            if reason:
+                return Outcome(user.id, user.name, status, reason, subject=notification.subject)
+        return None
+
+    def _rules(self, settings: Settings) -> Iterator[tuple[Policy, Status]]:
+        yield opted_out(settings.opt_out_tag), "skipped"
+        if settings.cooldown and self.journal:
+            yield cooling(self.journal.recently_told(settings.cooldown)), "skipped"
+        if settings.quiet_hours:
+            now = self.tago.client.time_at_tagoio
+            yield quiet(settings.quiet_hours, now, self._zone_otherwise), "held" if self.journal else "skipped"
+
+    def _zone_otherwise(self, name: str) -> tzinfo:
+        """The profile's time zone where a user's is not known, said once; UTC where that is not known either."""
+        if self._zone is None:
+            profile = profile_timezone(self.tago.profile)
+            self._zone = zone_of(profile) or UTC
+            said = f'"{name}"' if name else "empty"
+            self.report.notes.append(f"some users' time zone is {said} and not known; took {profile or 'UTC'} for it")
+        return self._zone
+
+    def _composer(self, job: Job) -> Callable[[User], Notification | str]:
+        return lambda user: self.content(job.trigger, user)
 
     def _job_of(self, left: Unfinished, trigger: Trigger) -> Job:
         found = users_by_id(self.tago.run, left.pending, self._sleep)
@@ -134,7 +195,8 @@ class Dispatch:
             return None
         if job.left:
             return self.journal.resume(job.campaign)
-        return self.journal.begin(job.campaign, job.trigger, job.users)
+        held = [outcome.user_id for outcome in job.skipped if outcome.status == "held"]
+        return self.journal.begin(job.campaign, job.trigger, [*(user.id for user in job.users), *held])
 
     def _journal(self, token: str) -> Journal | None:
         if not token:

@@ -3,11 +3,11 @@
 Rows, all with the campaign's key as `group`, so that a dashboard can show them; README.md documents them:
 
 - `notify_campaign`: `started`, `running` (a sign of life) or `finished`; metadata of `started`: `trigger`, `action`,
-  `device`, `started_at`, `size`.
+  `action_state`, `device`, `started_at`, `size`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`,
   `group`, `id`.
 - `notify_audience`: how many users, in metadata `users` with a space between; written before the first is told.
-- `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`.
+- `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject`.
 
 No message text and no e-mail address is in them.
 """
@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from lib.audience import User, retrying
+from lib.audience import retrying
 from lib.campaign import Campaign
+from lib.courtesy import subject_key
 from lib.errors import SetupError, TagoIOError
 from lib.report import Outcome
 from lib.trigger import DataPoint, Trigger
@@ -103,12 +104,23 @@ class Journal:
                 campaign = Campaign(key, _started_at(known))
                 yield Unfinished(campaign, _trigger(known), known.audience - known.settled, is_running)
 
-    def begin(self, campaign: Campaign, trigger: Trigger, users: Iterable[User]) -> "CampaignLog":
-        """Write down who is about to be told, before the first is."""
-        ids = [user.id for user in users]
+    def recently_told(self, seconds: float) -> set[tuple[str, str]]:
+        """(user id, subject key) of those who were sent something in the last so many seconds."""
+        start = self.now() - timedelta(seconds=seconds)
+        told: set[tuple[str, str]] = set()
+        for row in self._rows({"variables": [OUTCOME], "start_date": start.isoformat()}):
+            about = row.get("metadata")
+            if row.get("value") == "sent" and isinstance(about, dict) and _time_of(_iso(row.get("time"))) >= start:
+                told.add((str(about.get("user")), str(about.get("subject"))))
+        return told
+
+    def begin(self, campaign: Campaign, trigger: Trigger, users: Iterable[str]) -> "CampaignLog":
+        """Write down who is about to be told (user ids), before the first is."""
+        ids = list(users)
         about = {
             "trigger": trigger.kind,
             "action": trigger.action_id,
+            "action_state": trigger.action_state,
             "device": trigger.device_id,
             "started_at": campaign.started_at.isoformat(),
             "size": len(ids),
@@ -189,11 +201,20 @@ class CampaignLog:
 
     def record(self, outcome: Outcome) -> None:
         """Callable from any thread; returns at once."""
-        details = {"user": outcome.user_id, "name": outcome.user_name, "reason": outcome.reason}
+        details = {
+            "user": outcome.user_id,
+            "name": outcome.user_name,
+            "reason": outcome.reason,
+            "subject": subject_key(outcome.subject),
+        }
         row = _row(self.key, OUTCOME, outcome.status, **details, notification=outcome.notification_id)
         with self._lock:
             self._rows.append(row)
             self._open_ends += outcome.status not in SETTLED
+
+    def keep_open(self) -> None:
+        """Somebody is still to be told, as the journal says already."""
+        self._open_ends += 1
 
     def tick(self) -> None:
         """Called all the time: write what there is, or a sign of life, when it is time."""
@@ -238,7 +259,8 @@ def _row(key: str, variable: str, value: Any, **metadata: Any) -> dict[str, Any]
 
 def _point_row(key: str, order: int, point: DataPoint) -> dict[str, Any]:
     about = {"order": order, **{name: getattr(point, name) for name in POINT_PARTS}}
-    return {"variable": POINT, "value": point.value, "group": key, "metadata": about}
+    row = {"variable": POINT, "value": point.value, "group": key, "metadata": about}
+    return row if point.location is None else {**row, "location": point.location}
 
 
 def _take_in(known: _Known, row: dict[str, Any]) -> None:
@@ -253,7 +275,7 @@ def _take_in(known: _Known, row: dict[str, Any]) -> None:
         known.finished = True
     elif variable == POINT:
         parts = {name: str(about.get(name) or "") for name in POINT_PARTS}
-        known.points[str(about.get("order")).zfill(6)] = DataPoint(value=value, **parts)
+        known.points[str(about.get("order")).zfill(6)] = DataPoint(value=value, location=row.get("location"), **parts)
     elif variable == AUDIENCE:
         known.audience.update(str(about.get("users") or "").split())
     elif variable == OUTCOME and value in SETTLED:
@@ -284,5 +306,6 @@ def _trigger(known: _Known) -> Trigger:
         kind if kind in ("manual", "schedule", "action") else "manual",
         tuple(point for _, point in sorted(known.points.items())),
         action_id=str(about.get("action") or ""),
+        action_state=str(about.get("action_state") or ""),
         device_id=str(about.get("device") or ""),
     )

@@ -1,19 +1,26 @@
 """The notification and its buttons: valid by construction, with one place that makes TagoIO's wire form."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
+from lib.address import is_path, is_web_address
 from lib.errors import SetupError, one_error
+from lib.icon import icon_problems, wire_icon
 
 MAX_BUTTONS = 4  # the user's document: "up to four buttons in a single notification"
 PUSH_CHARACTERS = 140  # docs notification-service.md; whether TagoIO cuts or refuses more is unknown: so a warning
 ADMIN = "https://admin.tago.io"  # TagoRUN opens links to it inside itself (TagoIO Admin changelog 7.0.0)
 
+THIS = "this"  # as a button's analysis: the Analysis that sends
+BUTTON_PARTS = ("id", "label", "color", "page", "link", "analysis")
+PRIORITIES = ("high", "normal", "low")
+Icon = str | Mapping[str, str]
+
+# docs actions/defining-actions.md, Message Variables; USER.… is ours. "$$" is a dollar. lib/placeholders.py fills them.
+PLACEHOLDER = re.compile(r"\$(?:\$|(USER\.TAG\.[^$\n]+|[A-Za-z]\w*(?:\.\w+)*)\$)", re.IGNORECASE)
 ANALYSIS_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 COLOR = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{4}|[0-9a-f]{6}|[0-9a-f]{8})|[a-z]+", re.IGNORECASE)
 
@@ -23,7 +30,8 @@ class Button:
     """A button with exactly one behaviour: a TagoIO page, an external link, or an Analysis to run.
 
     `page` is an address in TagoIO, whole or by its path (`/dashboards/info/<id>`); `link` any http(s) address;
-    `analysis` an Analysis id of 24 hex digits. `color` is a name or hex. `id` comes back when the button is pressed.
+    `analysis` an Analysis id of 24 hex digits, or `this` for the one that sends. `color` is a name or hex. `id` comes
+    back when the button is pressed.
     """
 
     id: str
@@ -35,10 +43,10 @@ class Button:
 
     def problems(self) -> Iterator[str]:
         """Sentences on what is wrong with this button and how to mend it; nothing when it is sound."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name in BUTTON_PARTS:
+            value = getattr(self, name)
             if not isinstance(value, str):
-                yield f"{field.name} must be text, not {type(value).__name__} {value!r}"
+                yield f"{name} must be text, not {type(value).__name__} {value!r}"
                 return
         if not self.id:
             yield 'id is missing; give it one without spaces, such as "acknowledge"'
@@ -58,26 +66,37 @@ class Button:
             yield "does nothing; give it one of a TagoIO page, a link (url) or an analysis"
         elif len(chosen) > 1:
             yield f"has {len(chosen)} behaviours ({', '.join(chosen)}); a button has exactly one: keep one of them"
-        if self.link and not _is_web_address(self.link):
+        if self.link and not is_web_address(PLACEHOLDER.sub("x", self.link)):
             yield f'link "{self.link}" is not a web address; it must start with https:// or http://'
-        if self.page and not (_is_path(self.page) or _is_web_address(self.page)):
+        if self.page and not (is_path(self.page) or is_web_address(PLACEHOLDER.sub("x", self.page))):
             yield f'page "{self.page}" is neither a path such as "/dashboards/info/<id>" nor a web address (https://)'
-        if self.analysis and not ANALYSIS_ID.fullmatch(self.analysis):
+        if self.analysis and self.analysis != THIS and not ANALYSIS_ID.fullmatch(self.analysis):
             yield f'analysis "{self.analysis}" is not an Analysis id: 24 hex digits, as in its address in the admin'
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one user gets. Constructing an invalid one raises SetupError, which names each button and the mend."""
+    """What one user gets. Constructing an invalid one raises SetupError, which names each button and the mend.
+
+    `icon` is TagoIO's object, the address of a picture, or one of success, info, warning, critical. `translations` has,
+    by language code, a `title`, a `message` and `buttons` (label by button id), each optional. `priority` never goes to
+    TagoIO: `high` goes first, whatever the quiet hours and the cooldown; `low` goes last.
+    `subject` is what the cooldown goes by: the title as written, unless given.
+    """
 
     title: str
     message: str
     buttons: tuple[Button, ...] = ()
+    priority: str = "normal"
+    icon: Icon = ""
+    translations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    subject: str = ""
     buttons_autodisable: bool = True
     buttons_enabled: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "buttons", tuple(self.buttons))
+        object.__setattr__(self, "subject", self.subject or self.title)
         one_error(self._problems())
 
     def _problems(self) -> Iterator[str]:
@@ -101,6 +120,52 @@ class Notification:
         for name in ("buttons_autodisable", "buttons_enabled"):
             if not isinstance(getattr(self, name), bool):
                 yield f"Notification: {name} must be true or false"
+        if self.priority not in PRIORITIES:
+            yield f'Notification: priority "{self.priority}" is not one of {", ".join(PRIORITIES)}'
+        yield from (f"Notification: {problem}" for problem in icon_problems(self.icon))
+        yield from self._translation_problems()
+
+    def _translation_problems(self) -> Iterator[str]:
+        if not isinstance(self.translations, Mapping):
+            yield 'Notification: translations must be an object: {"pt": {"title": "…", "message": "…"}}'
+            return
+        ids = {button.id for button in self.buttons}
+        for code, texts in self.translations.items():
+            where = f"Notification: translations, {code}"
+            if not isinstance(texts, Mapping) or not texts.keys() <= {"title", "message", "buttons"}:
+                yield f"{where}: takes title, message and buttons"
+                continue
+            labels = texts.get("buttons", {})
+            if not isinstance(labels, Mapping):
+                yield f'{where}: buttons gives labels by button id: {{"acknowledge": "Confirmar"}}'
+                continue
+            yield from (f'{where}: there is no button "{name}"' for name in labels if name not in ids)
+            given = [texts[name] for name in ("title", "message") if name in texts] + list(labels.values())
+            if not all(isinstance(text, str) and text.strip() for text in given):
+                yield f"{where}: each text must be text, and not empty"
+
+    def in_language(self, language: str) -> "Notification":
+        """The text in a user's language: `pt-BR` falls back to `pt`, then to the text itself."""
+        by_code = {code.lower().replace("_", "-"): texts for code, texts in self.translations.items()}
+        wanted = language.lower().replace("_", "-")
+        texts = by_code.get(wanted) or by_code.get(wanted.split("-")[0])
+        if not texts:
+            return self
+        labels = texts.get("buttons", {})
+        buttons = tuple(replace(button, label=labels.get(button.id, button.label)) for button in self.buttons)
+        title, message = texts.get("title", self.title), texts.get("message", self.message)
+        return replace(self, title=title, message=message, buttons=buttons)
+
+    def run_by(self, analysis_id: str) -> "Notification":
+        """With `this`, as a button's analysis, replaced by the Analysis that sends."""
+        if not any(button.analysis == THIS for button in self.buttons):
+            return self
+        if not analysis_id:
+            raise SetupError(
+                'a button runs "this" Analysis, but no Analysis is running: set T_ANALYSIS_ID to its id, or give the id'
+            )
+        own = (replace(button, analysis=analysis_id) if button.analysis == THIS else button for button in self.buttons)
+        return replace(self, buttons=tuple(own))
 
     @property
     def is_too_long_for_push(self) -> bool:
@@ -113,6 +178,8 @@ def wire_form(notification: Notification, mark: str = "") -> dict[str, Any]:
     `mark` is put behind each button's id, so that the notification can be recognised and a press traced back.
     """
     body: dict[str, Any] = {"title": notification.title, "message": notification.message}
+    if notification.icon:
+        body["icon"] = wire_icon(notification.icon)
     if notification.buttons:
         body["buttons"] = [_wire_button(button, mark) for button in notification.buttons]
         body["buttons_enabled"] = notification.buttons_enabled
@@ -127,69 +194,5 @@ def _wire_button(button: Button, mark: str) -> dict[str, str]:
     if button.analysis:
         wire["analysis"] = button.analysis
     else:
-        wire["url"] = button.link or (ADMIN + button.page if _is_path(button.page) else button.page)
+        wire["url"] = button.link or (ADMIN + button.page if is_path(button.page) else button.page)
     return wire
-
-
-def parse_notification(text: str) -> Notification:
-    """The `notification` variable: the JSON object of the user's document, whose // comments are allowed.
-
-    Raises SetupError with line and column where it is no JSON, and with every other problem at once.
-    """
-    try:
-        given = json.loads(_without_comments(text))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise SetupError(f"notification is not valid JSON: {error.msg} at {where}") from None
-    if not isinstance(given, dict):
-        raise SetupError('notification must be a JSON object: {"title": "…", "message": "…"}')
-    buttons = given.pop("buttons", None) or []
-    if not isinstance(buttons, list) or not all(isinstance(button, dict) for button in buttons):
-        raise SetupError('notification: buttons must be a list of objects: [{"label": "…", "id": "…", "url": "…"}]')
-    known = {field.name for field in fields(Notification)}
-    takes = ", ".join(sorted(known))
-    problems = [f'notification: "{key}" is not known; it takes {takes}' for key in given if key not in known]
-    made: list[Button] = []
-    for position, button in enumerate(buttons, start=1):
-        problems += [f"Button {position}: {problem}" for problem in _unknown_button_fields(button)]
-        made.append(_button_from_wire(button))
-    if problems:
-        raise SetupError(*problems)
-    return Notification(**{"title": "", "message": "", **given, "buttons": tuple(made)})
-
-
-BUTTON_FIELDS = ("label", "id", "color", "url", "analysis")
-
-
-def _unknown_button_fields(button: Mapping[str, Any]) -> Iterator[str]:
-    for key in button:
-        if key not in BUTTON_FIELDS:
-            yield f'"{key}" is not known; a button takes {", ".join(BUTTON_FIELDS)}'
-
-
-def _button_from_wire(given: Mapping[str, Any]) -> Button:
-    url = given.get("url") or ""
-    leads = {"page": url} if isinstance(url, str) and _is_path(url) else {"link": url}
-    rest = {key: given[key] or "" for key in ("color", "analysis") if key in given}
-    return Button(given.get("id") or "", given.get("label") or "", **leads, **rest)
-
-
-def _is_path(address: str) -> bool:
-    return address.startswith("/") and not address.startswith("//")
-
-
-def _is_web_address(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", address)
-
-
-def _without_comments(text: str) -> str:
-    """Blank out // comments outside strings, keeping every character's line and column."""
-    return re.sub(
-        r'("(?:\\.|[^"\\\n])*")|//[^\n]*',
-        lambda found: found[1] if found[1] is not None else " " * len(found[0]),
-        text,
-    )

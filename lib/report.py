@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Status = Literal["sent", "skipped", "failed", "unknown", "pending"]
-STATUSES: tuple[Status, ...] = ("sent", "skipped", "failed", "unknown", "pending")
+Status = Literal["sent", "skipped", "held", "failed", "unknown", "pending"]
+STATUSES: tuple[Status, ...] = ("sent", "skipped", "held", "failed", "unknown", "pending")
 NAMES_SHOWN = 20  # of the users with one reason
 MEANING = {
     "sent": "TagoIO accepted it",
     "skipped": "left out by a rule",
+    "held": "not now, by a rule; the next run takes it up",
     "failed": "not told",
     "unknown": "told or not, TagoIO could not be asked",
     "pending": "not told yet",
@@ -27,6 +28,7 @@ class Outcome:
     status: Status
     reason: str = ""
     notification_id: str = ""
+    subject: str = ""
 
 
 @dataclass(slots=True)

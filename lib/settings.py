@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lib.courtesy import QuietHours, read_quiet_hours
+from lib.document import Variant, parse_document
 from lib.errors import SetupError, one_error
-from lib.notification import Notification, parse_notification
 
 # docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
@@ -26,12 +27,15 @@ class Settings:
     tag_key: str = ""
     tag_value: tuple[str, ...] = ()
     send_to: tuple[str, ...] = ("tags",)
-    notification: Notification | None = None
+    notification: tuple[Variant, ...] = ()
     dry_run: bool = False
     max_recipients: int = 1000
     rate_limit: int | None = None
     time_budget: float | None = None
     delivery_log_token: str = ""
+    opt_out_tag: str = "notifications"
+    quiet_hours: QuietHours | None = None
+    cooldown: float = 0.0
     log_level: str = "info"
     uses_own_token: bool = False
 
@@ -59,7 +63,7 @@ def read_settings(
         try:
             values[name] = parse(given[name])
         except SetupError as error:
-            problems += [text if text.lower().startswith(name) else f"{name}: {text}" for text in error.problems]
+            problems += error.problems
         except ValueError as error:
             problems.append(f"{name} {error}")
     if "account_token" not in given:
@@ -71,6 +75,8 @@ def read_settings(
             )
     settings = Settings(**values)
     problems += _missing_tags(settings, own, problems)
+    if settings.cooldown and not settings.delivery_log_token:
+        problems.append("cooldown needs the journal, which knows who was told when: set delivery_log_token")
     one_error(problems)
     return settings
 
@@ -185,11 +191,14 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "tag_key": str,
     "tag_value": _list,
     "send_to": _send_to,
-    "notification": parse_notification,
+    "notification": parse_document,
     "dry_run": _flag,
     "max_recipients": _count,
     "rate_limit": _count,
     "time_budget": _time_budget,
     "delivery_log_token": _device_token,
+    "opt_out_tag": str,
+    "quiet_hours": read_quiet_hours,
+    "cooldown": read_duration,
     "log_level": _log_level,
 }

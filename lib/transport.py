@@ -15,6 +15,8 @@ import certifi
 import urllib3
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.modules.Device.Device import Device
+from tagoio_sdk.modules.Resources.Devices import Devices
+from tagoio_sdk.modules.Resources.Profile import Profile
 from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
 from urllib3.util.ssl_ import create_urllib3_context
@@ -119,12 +121,25 @@ class PooledDevice(PooledModule, Device):  # type: ignore[misc]
     """The SDK's `Device`, over the pool."""
 
 
+class PooledProfile(PooledModule, Profile):  # type: ignore[misc]
+    """The SDK's `resources.profile`, over the pool."""
+
+
+class PooledDevices(PooledModule, Devices):  # type: ignore[misc]
+    """The SDK's `resources.devices`, over the pool."""
+
+
 class TagoIO:
     """The SDK's modules that a run needs, for one token, over one client."""
 
     def __init__(self, token: str, client: Client | None = None) -> None:
         self.client = client or Client()
         self.run = PooledRun(self.client, token)
+        self.profile = PooledProfile(self.client, token)
+        self.devices = PooledDevices(self.client, token)
+
+    def name_of_device(self, device_id: str) -> str:
+        return str(self.devices.info(device_id)["name"])
 
     def device(self, token: str) -> PooledDevice:
         """The device that a token belongs to."""
@@ -147,7 +162,8 @@ def _manager(scheme: str, host: str, connections: int) -> urllib3.PoolManager:
     if scheme == "https":  # one context for all connections: each would read the certificates anew
         pool["ssl_context"] = create_urllib3_context()
         pool["ssl_context"].load_verify_locations(bundle)
-    proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+    # TagoIO speaks https; plain http is the sandbox, on this very machine.
+    proxy = getproxies().get("https") if scheme == "https" and not proxy_bypass(host) else None
     return urllib3.ProxyManager(proxy, **pool) if proxy else urllib3.PoolManager(**pool)
 
 

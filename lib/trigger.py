@@ -16,6 +16,7 @@ class DataPoint:
     device: str = ""
     group: str = ""
     id: str = ""
+    location: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Trigger:
     kind: Literal["manual", "schedule", "action", "press"] = "manual"
     points: tuple[DataPoint, ...] = ()
     action_id: str = ""
+    action_state: str = ""
     device_id: str = ""
     analysis_id: str = ""
     press: Press | None = None
@@ -48,15 +50,16 @@ def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, an
     analysis-kickstarter-rtls). `scope` may be None, a list, or an object, whatever the trigger."""
     env = {str(entry.get("key", "")): str(entry.get("value") or "") for entry in environment or ()}
     points = _points(scope)
-    common = {"points": points, "analysis_id": analysis_id}
     if env.get("button_id") and env.get("notification_id"):
         press = Press(env["button_id"], env.get("user_id") or env.get("_user_id", ""), env["notification_id"])
-        return Trigger("press", press=press, **common)  # type: ignore[arg-type]  # the dict holds exactly those two
+        return Trigger("press", points, analysis_id=analysis_id, press=press)
     if env.get("_action_id"):
         timed = env.get("_action_type") in ("schedule", "interval")
         device = env.get("_device_id") or next((point.device for point in points), "")
-        return Trigger("schedule" if timed else "action", action_id=env["_action_id"], device_id=device, **common)  # type: ignore[arg-type]
-    return Trigger("manual", **common)  # type: ignore[arg-type]
+        state = env.get("_action_state", "")
+        kind: Literal["schedule", "action"] = "schedule" if timed else "action"
+        return Trigger(kind, points, env["_action_id"], state, device, analysis_id)
+    return Trigger("manual", points, analysis_id=analysis_id)
 
 
 def _points(scope: Any) -> tuple[DataPoint, ...]:
@@ -70,6 +73,7 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
             device=str(point.get("device") or ""),
             group=str(point.get("group") or ""),
             id=str(point.get("id") or ""),
+            location=point.get("location"),
         )
         for point in listed
         if isinstance(point, dict) and point.get("variable")

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from lib.audience import User
 from lib.errors import TagoIOError
 from lib.notification import Notification
+from lib.user import User
 
 NOTE = Notification("t", "m")
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.audience import User
-from lib.campaign import Campaign, TagoRunChannel, check_all, messages, new_campaign, plain_button_id
+from lib.campaign import Campaign, TagoRunChannel, composed, messages, new_campaign, plain_button_id
 from lib.errors import Doubtful, Rejected, SetupError
 from lib.notification import Button, Notification
 from lib.report import Outcome
@@ -15,6 +14,7 @@ from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
 from lib.transport import Client, TagoIO
 from lib.trigger import DataPoint, Trigger
+from lib.user import User
 from tests.fakes import NOTE, some_users
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -106,35 +106,46 @@ def test_an_answer_without_an_id_leaves_doubt(answer: Any) -> None:
             odd.find(User("u"), NOTE)
 
 
-def test_a_notification_that_cannot_be_composed_stops_the_run_and_names_the_user() -> None:
-    def compose(user: User) -> Notification:
-        return Notification("t", "m", (Button("a b", "A", link="https://a.io"),)) if user.id == "u1" else NOTE
+def test_a_notification_that_cannot_be_composed_names_the_user() -> None:
+    def spaced(user: User) -> Notification:
+        return Notification("t", "m", (Button("a b", "A", link="https://a.io"),))
 
-    with pytest.raises(SetupError, match=r'Button 1: id "a b" contains a space; use "a_b" \(for User 1\)'):
-        list(check_all(some_users(2), compose))
-    with pytest.raises(SetupError, match=r"compose failed: ZeroDivisionError: .* \(for User 0\)"):
-        list(check_all(some_users(1), lambda user: 1 / 0))  # type: ignore[arg-type, return-value]
-    with pytest.raises(SetupError, match="must return a Notification or None, not dict"):
-        list(check_all(some_users(1), lambda user: {}))  # type: ignore[arg-type, return-value]
-
-
-def test_messages_too_long_for_push_are_a_warning() -> None:
-    long = Notification("t", "x" * 141)
-    assert list(check_all(some_users(2), lambda user: long)) == [
-        "2 of the messages exceed the 140 characters that TagoIO documents for push"
-    ]
-    assert list(check_all(some_users(2), lambda user: None)) == []
+    with pytest.raises(SetupError, match=r'Button 1: id "a b" contains a space; use "a_b" \(for Ana\)'):
+        composed(User("u", "Ana"), spaced)
+    with pytest.raises(SetupError, match=r"compose failed: ZeroDivisionError: .* \(for u\)"):
+        composed(User("u"), lambda user: 1 / 0)  # type: ignore[arg-type, return-value]
 
 
 def test_whom_compose_leaves_out_is_skipped_and_a_late_mistake_is_one_failure() -> None:
     recorded: list[Outcome] = []
 
-    def compose(user: User) -> Notification | None:
+    def compose(user: User) -> Notification | str:
         if user.id == "u2":
             raise ValueError("late")
-        return None if user.id == "u1" else NOTE
+        return "not concerned" if user.id == "u1" else NOTE
 
     users = deque(some_users(4))
     assert [user.id for user, _ in messages(users, compose, recorded.append)] == ["u0", "u3"]
-    assert [(outcome.user_id, outcome.status) for outcome in recorded] == [("u1", "skipped"), ("u2", "failed")]
+    assert [(outcome.user_id, outcome.status, outcome.reason) for outcome in recorded] == [
+        ("u1", "skipped", "not concerned"),
+        ("u2", "failed", "compose failed: ValueError: late"),
+    ]
     assert not users
+
+
+def test_an_icon_that_tagoio_refuses_is_left_out_from_then_on(peopled: Sandbox) -> None:
+    peopled.store.takes_icons = False
+    sender = channel(peopled, Campaign("a" * 10, START))
+    users = [User(user_id) for user_id in list(peopled.store.users)[:3]]
+    for user in users:
+        sender.send(user, Notification("t", "m", icon="warning"))
+    assert sender.icon_refused == "400 icon: Invalid url"
+    assert len(peopled.store.notifications) == 3
+    assert sum(method == "POST" for method, _ in peopled.store.log) == 4
+
+
+def test_another_refusal_is_not_taken_for_one_of_the_icon(peopled: Sandbox) -> None:
+    sender = channel(peopled, Campaign("a" * 10, START))
+    with pytest.raises(Rejected, match="404 User Not Found"):
+        sender.send(User("f" * 24), Notification("t", "m", icon="warning"))
+    assert sender.icon_refused == ""

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.audience import User
 from lib.delivery import TRIES, Channel, Delivery
 from lib.errors import Doubtful, Refused, Rejected, TagoIOError
 from lib.notification import Notification
 from lib.report import Outcome, Report
+from lib.user import User
 from lib.window import RateWindow
 from tests.fakes import NOTE, FakeClock, ScriptedChannel, some_users
 

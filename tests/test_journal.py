@@ -1,7 +1,6 @@
 """The journal on a device of the sandbox, and on a fake one that can be killed at any call."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lib.audience import User
 from lib.campaign import Campaign
 from lib.delivery import Delivery
 from lib.errors import Doubtful, Rejected, SetupError
@@ -19,10 +17,13 @@ from lib.report import Outcome
 from lib.tools.sandbox.server import Sandbox
 from lib.transport import Client, TagoIO
 from lib.trigger import DataPoint, Trigger
+from lib.user import User
 from lib.window import RateWindow
 from tests.fakes import NOTE, FakeClock, ScriptedChannel, some_users
 
-TRIGGER = Trigger("action", (DataPoint("t", 9, "C", "2026-01-01", "d", "g", "1"), DataPoint("t", 10)), "act", "dev")
+TRIGGER = Trigger(
+    "action", (DataPoint("t", 9, "C", "2026-01-01", "d", "g", "1"), DataPoint("t", 10)), "act", "unlocked", "dev"
+)
 
 
 class FakeDevice:
@@ -61,6 +62,10 @@ def a_campaign(clock: FakeClock, key: str = "aaaaaaaaaa") -> Campaign:
     return Campaign(key, datetime.fromtimestamp(clock.at, UTC))
 
 
+def ids(users: list[User]) -> list[str]:
+    return [user.id for user in users]
+
+
 def sent(user: User) -> Outcome:
     return Outcome(user.id, user.name, "sent", notification_id="n")
 
@@ -69,7 +74,7 @@ def test_what_a_run_leaves_is_known_to_the_next() -> None:
     clock = FakeClock()
     journal = make(clock)
     users = some_users(250)
-    log = journal.begin(a_campaign(clock), TRIGGER, users)
+    log = journal.begin(a_campaign(clock), TRIGGER, ids(users))
     log.record(sent(users[0]))
     log.record(Outcome("u1", "b", "failed", "x"))
     log.record(Outcome("u2", "c", "unknown", "y"))
@@ -78,7 +83,7 @@ def test_what_a_run_leaves_is_known_to_the_next() -> None:
     clock.at += 100
     (left,) = journal.unfinished()
     assert left.campaign == a_campaign(FakeClock())
-    assert left.trigger == replace(TRIGGER, device_id="dev")
+    assert left.trigger == TRIGGER
     assert left.pending == {user.id for user in users[2:]}
     assert not left.is_running
     assert journal.state_of("aaaaaaaaaa") == "unfinished"
@@ -87,7 +92,7 @@ def test_what_a_run_leaves_is_known_to_the_next() -> None:
 def test_a_campaign_with_nobody_left_is_finished() -> None:
     clock = FakeClock()
     journal = make(clock)
-    log = journal.begin(a_campaign(clock), Trigger(), some_users(1))
+    log = journal.begin(a_campaign(clock), Trigger(), ids(some_users(1)))
     log.record(sent(some_users(1)[0]))
     log.close()
     assert list(journal.unfinished()) == []
@@ -98,7 +103,7 @@ def test_a_campaign_with_nobody_left_is_finished() -> None:
 def test_a_campaign_older_than_a_day_is_let_be() -> None:
     clock = FakeClock()
     journal = make(clock)
-    journal.begin(a_campaign(clock), Trigger(), some_users(1))
+    journal.begin(a_campaign(clock), Trigger(), ids(some_users(1)))
     clock.at += timedelta(days=1, minutes=1).total_seconds()
     assert list(journal.unfinished()) == []
 
@@ -106,7 +111,7 @@ def test_a_campaign_older_than_a_day_is_let_be() -> None:
 def test_a_run_that_is_still_at_it_is_noticed() -> None:
     clock = FakeClock()
     journal = make(clock)
-    log = journal.begin(a_campaign(clock), Trigger(), some_users(2))
+    log = journal.begin(a_campaign(clock), Trigger(), ids(some_users(2)))
 
     def sleep(seconds: float) -> None:
         clock.at += seconds
@@ -123,7 +128,7 @@ def test_a_run_that_is_still_at_it_is_noticed() -> None:
 def test_a_run_that_has_just_died_is_waited_for_and_then_taken_up() -> None:
     clock = FakeClock()
     journal = make(clock)
-    journal.begin(a_campaign(clock), Trigger(), some_users(2))
+    journal.begin(a_campaign(clock), Trigger(), ids(some_users(2)))
     clock.at += 2
     (left,) = journal.unfinished()
     assert not left.is_running
@@ -150,7 +155,7 @@ def test_the_rows_hold_no_text_and_no_address() -> None:
     clock = FakeClock()
     device = FakeDevice(clock)
     users = [User("u", "Ana", "ana@example.com", phone="+1555")]
-    log = make(clock, device).begin(a_campaign(clock), TRIGGER, users)
+    log = make(clock, device).begin(a_campaign(clock), TRIGGER, ids(users))
     log.record(Outcome("u", "Ana", "failed", "reason"))
     log.close()
     written = str(device.rows)
@@ -171,7 +176,7 @@ def test_a_journal_that_cannot_be_begun_or_read_stops_the_run() -> None:
 
     device.fails = denied
     with pytest.raises(SetupError, match=r"cannot be written \(delivery_log_token\): 401"):
-        make(clock, device).begin(a_campaign(clock), Trigger(), some_users(1))
+        make(clock, device).begin(a_campaign(clock), Trigger(), ids(some_users(1)))
     with pytest.raises(SetupError, match="cannot be read"):
         list(make(clock, device).unfinished())
 
@@ -179,7 +184,7 @@ def test_a_journal_that_cannot_be_begun_or_read_stops_the_run() -> None:
 def test_a_journal_that_fails_midway_is_a_note_and_the_campaign_stays_open() -> None:
     clock = FakeClock()
     device = FakeDevice(clock)
-    log = make(clock, device).begin(a_campaign(clock), Trigger(), some_users(2))
+    log = make(clock, device).begin(a_campaign(clock), Trigger(), ids(some_users(2)))
 
     def down(when: str) -> None:
         raise Doubtful("TagoIO answered 500", status=500)
@@ -208,7 +213,7 @@ def test_a_journal_that_fails_midway_is_a_note_and_the_campaign_stays_open() -> 
 def test_rows_that_somebody_else_wrote_do_no_harm(row: dict[str, Any]) -> None:
     clock = FakeClock()
     device = FakeDevice(clock)
-    log = make(clock, device).begin(a_campaign(clock), Trigger(), some_users(1))
+    log = make(clock, device).begin(a_campaign(clock), Trigger(), ids(some_users(1)))
     device.rows.append({"time": "nonsense", **row})
     clock.at += 100
     assert [left.pending for left in make(clock, device).unfinished()] == [{"u0"}]
@@ -221,7 +226,7 @@ def test_on_the_sandbox_over_the_sdks_device(peopled: Sandbox) -> None:
     slept: list[float] = []
     journal = Journal(tago.device(token), tago.client.time_at_tagoio, sleep=slept.append)
     users = some_users(1500)
-    log = journal.begin(Campaign("aaaaaaaaaa", datetime.now(UTC)), TRIGGER, users)
+    log = journal.begin(Campaign("aaaaaaaaaa", datetime.now(UTC)), TRIGGER, ids(users))
     for user in users[:1200]:
         log.record(sent(user))
     log.close()
@@ -283,7 +288,7 @@ class RerunUntilDone(RuleBasedStateMachine):
             own = False
             self.tell(journal.resume(left.campaign), sorted(left.pending), pace, look_first=True)
         if own and not journal.state_of(campaign.key):
-            self.tell(journal.begin(campaign, TRIGGER, self.users), [user.id for user in self.users], pace)
+            self.tell(journal.begin(campaign, TRIGGER, ids(self.users)), [user.id for user in self.users], pace)
 
     def tell(self, log: CampaignLog, ids: list[str], pace: float, *, look_first: bool = False) -> None:
         log.clock = self.clock

@@ -1,11 +1,13 @@
-import json
+import base64
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.errors import SetupError
-from lib.notification import Button, Notification, parse_notification, wire_form
+from lib.notification import Button, Icon, Notification, wire_form
 
 ANALYSIS_ID = "5f5a8f3351d4db99c40dece5"
 LINK = Button("site", "Open", link="https://example.com")
@@ -70,55 +72,6 @@ def test_the_wire_form_is_the_documented_one_with_the_mark_behind_each_id() -> N
     assert wire_form(Notification("T", "M")) == {"title": "T", "message": "M"}
 
 
-DOCUMENTED = """{
-  "title": "title of your notification",
-  "message": "see http://example.com // not a comment",
-  "buttons": [
-    {
-      "label": "label of the button",
-      "id": "id_of_the_button", // no space allowed
-      "color": "red",
-      "url": "https://example.com/path"
-    }
-  ],
-  "buttons_autodisable": true // auto disable the buttons when one is clicked.
-}"""
-
-
-def test_the_documents_object_is_taken_with_its_comments() -> None:
-    notification = parse_notification(DOCUMENTED)
-    assert notification.message == "see http://example.com // not a comment"
-    assert notification.buttons == (
-        Button("id_of_the_button", "label of the button", "red", link="https://example.com/path"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ('{"title": "t",\n "message" "m"}', "not valid JSON: Expecting ':' delimiter at line 2, column 12"),
-        ("[]", "must be a JSON object"),
-        ('{"title": "t"}', "message is missing"),
-        ('{"title": 5, "message": "m"}', "title must be text, not int"),
-        ('{"title": "t", "message": "m", "buttons_autodisable": "yes"}', "buttons_autodisable must be true or false"),
-        ('{"title": "t", "message": "m", "colour": "red"}', '"colour" is not known; it takes buttons,'),
-        ('{"title": "t", "message": "m", "buttons": {}}', None),
-        ('{"title": "t", "message": "m", "buttons": ["a"]}', "buttons must be a list of objects"),
-        (
-            '{"title": "t", "message": "m", "buttons": [{"id": "a", "value": "a", "label": "A", "url": "https://a"}]}',
-            'Button 1: "value" is not known; a button takes label, id, color, url, analysis',
-        ),
-    ],
-)
-def test_a_mistake_in_the_notification_variable_is_explained(text: str, problem: str | None) -> None:
-    if problem is None:
-        assert parse_notification(text).buttons == ()
-        return
-    with pytest.raises(SetupError) as caught:
-        parse_notification(text)
-    assert problem in str(caught.value)
-
-
 texts = st.text(max_size=30)
 
 
@@ -140,12 +93,93 @@ def test_whatever_is_constructed_is_valid_and_whatever_is_not_says_why(
         assert button.get("url", "https://").startswith(("https://", "http://", "HTTP"))
 
 
-@given(texts.filter(str.strip), texts.filter(str.strip))
-def test_what_json_says_is_what_is_sent(title: str, message: str) -> None:
-    notification = parse_notification(json.dumps({"title": title, "message": message}))
-    assert (notification.title, notification.message) == (title, message)
-
-
 def test_a_message_beyond_140_characters_is_noticed() -> None:
     assert not Notification("t", "x" * 140).is_too_long_for_push
     assert Notification("t", "x" * 141).is_too_long_for_push
+
+
+@pytest.mark.parametrize(
+    ("icon", "wire"),
+    [
+        ("https://a.io/i.png", {"image_url": "https://a.io/i.png"}),
+        ({"image_url": "https://a.io/i.png", "fit": "cover"}, {"image_url": "https://a.io/i.png", "fit": "cover"}),
+        (
+            {"svg_url": "https://a.io/i.svg", "svg_color": "#fff"},
+            {"svg_url": "https://a.io/i.svg", "svg_color": "#fff"},
+        ),
+    ],
+)
+def test_an_icon_is_tagoios_object_or_an_address(icon: Icon, wire: dict[str, str]) -> None:
+    assert wire_form(Notification("t", "m", icon=icon))["icon"] == wire
+
+
+@pytest.mark.parametrize("name", ["success", "info", "warning", "critical"])
+def test_a_built_in_icon_is_a_drawing_of_its_own(name: str) -> None:
+    icon = wire_form(Notification("t", "m", icon=name))["icon"]
+    drawing = base64.b64decode(icon["svg_url"].removeprefix("data:image/svg+xml;base64,"))
+    assert ElementTree.fromstring(drawing).tag.endswith("svg")  # noqa: S314  # our own drawing
+    assert icon["bg_color"].startswith("#")
+
+
+@pytest.mark.parametrize(
+    "icon", ["alarm", "javascript:x", 5, {}, {"image_url": "x"}, {"image_url": "https://a.io", "size": "1"}]
+)
+def test_an_icon_that_is_none_is_refused(icon: Any) -> None:
+    with pytest.raises(SetupError, match="icon"):
+        Notification("t", "m", icon=icon)
+
+
+ACK = Button("ack", "Acknowledge", analysis="this")
+TRANSLATED = Notification(
+    "Alarm",
+    "It is warm",
+    (ACK, LINK),
+    translations={"pt": {"message": "Está quente", "buttons": {"ack": "Confirmar"}}, "pt_PT": {"title": "Alarme"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "message", "label"),
+    [
+        ("pt", "Alarm", "Está quente", "Confirmar"),
+        ("pt-BR", "Alarm", "Está quente", "Confirmar"),
+        ("PT-pt", "Alarme", "It is warm", "Acknowledge"),
+        ("fr", "Alarm", "It is warm", "Acknowledge"),
+        ("", "Alarm", "It is warm", "Acknowledge"),
+    ],
+)
+def test_the_language_falls_back_from_the_region_to_the_language_to_the_text(
+    language: str, title: str, message: str, label: str
+) -> None:
+    given = TRANSLATED.in_language(language)
+    assert (given.title, given.message, given.buttons[0].label, given.buttons[1]) == (title, message, label, LINK)
+    assert given.subject == "Alarm"
+
+
+@pytest.mark.parametrize(
+    ("translations", "problem"),
+    [
+        ("pt", "translations must be an object"),
+        ({"pt": "Olá"}, "pt: takes title, message and buttons"),
+        ({"pt": {"text": "x"}}, "pt: takes title, message and buttons"),
+        ({"pt": {"buttons": ["x"]}}, "pt: buttons gives labels by button id"),
+        ({"pt": {"buttons": {"no": "x"}}}, 'pt: there is no button "no"'),
+        ({"pt": {"title": ""}}, "pt: each text must be text, and not empty"),
+    ],
+)
+def test_a_mistake_in_a_translation_is_explained(translations: Any, problem: str) -> None:
+    with pytest.raises(SetupError, match=problem):
+        Notification("t", "m", (ACK,), translations=translations)
+
+
+def test_priority_and_subject_never_go_on_the_wire() -> None:
+    assert wire_form(Notification("t", "m", priority="high", subject="s")) == {"title": "t", "message": "m"}
+    with pytest.raises(SetupError, match='priority "urgent" is not one of high, normal, low'):
+        Notification("t", "m", priority="urgent")
+
+
+def test_this_analysis_is_the_one_that_sends() -> None:
+    assert Notification("t", "m", (ACK,)).run_by(ANALYSIS_ID).buttons[0].analysis == ANALYSIS_ID
+    with pytest.raises(SetupError, match='runs "this" Analysis, but no Analysis is running'):
+        Notification("t", "m", (ACK,)).run_by("")
+    assert Notification("t", "m", (LINK,)).run_by("").buttons == (LINK,)

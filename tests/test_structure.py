@@ -9,8 +9,9 @@ MODULES = sorted(LIB.glob("*.py"))
 
 # Lowest first: a module imports only from those before it.
 ORDER = [
-    "errors", "log", "console", "notification", "settings", "trigger", "audience", "report", "window", "transport",
-    "delivery", "campaign", "journal", "dispatch", "preview", "start",
+    "errors", "log", "console", "address", "icon", "notification", "trigger", "user", "placeholders", "document",
+    "content", "courtesy", "settings", "audience", "report", "window", "transport", "profile", "delivery", "campaign",
+    "journal", "dispatch", "preview", "start",
 ]  # fmt: skip
 
 

@@ -2,12 +2,16 @@
 
 import inspect
 import socket
+import ssl
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tagoio_sdk.common.tagoio_module as sdk_module
+import trustme
 from tagoio_sdk.modules.Resources.Run import Run
 
 from lib.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
@@ -155,3 +159,78 @@ def test_no_call_of_ours_goes_past_the_pool(peopled: Sandbox, monkeypatch: pytes
     assert [note["id"] for note in run.notificationList(user)] == [created]
     assert run.notificationEdit(created, {"read": True}) == "TagoIO Notification User Successfully Updated"
     assert run.userInfo(user)["id"] == user
+
+
+# ---- TLS
+
+
+@pytest.fixture
+def tls_sandbox(tmp_path: Path) -> Iterator[tuple[Sandbox, str]]:
+    """With the path of the authority that vouches for it, under the name localhost only."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with Sandbox().running(ssl=context) as sandbox:
+        yield sandbox, str(tmp_path / "ca.pem")
+
+
+def list_users(api: str, token: str) -> Any:
+    return Client(api).request("GET", "/run/users", token=token)
+
+
+def test_a_trusted_certificate_is_accepted_and_any_other_refused(
+    tls_sandbox: tuple[Sandbox, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, authority = tls_sandbox
+    with pytest.raises(Refused, match="certificate verify failed"):
+        list_users(sandbox.api, sandbox.store.profile_token)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
+    assert list_users(sandbox.api, sandbox.store.profile_token) == []
+    with pytest.raises(Refused, match="certificate verify failed"):
+        list_users(sandbox.api.replace("localhost", "127.0.0.1"), sandbox.store.profile_token)
+
+
+def test_a_proxy_of_the_environment_is_used(tls_sandbox: tuple[Sandbox, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox, authority = tls_sandbox
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        tunnel = threading.Thread(target=tunnel_once, args=(proxy, asked))
+        tunnel.start()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        assert list_users(sandbox.api, sandbox.store.profile_token) == []
+        tunnel.join(5)
+    assert asked[0].startswith(f"CONNECT {sandbox.api.removeprefix('https://')} HTTP/1.")
+
+
+def tunnel_once(proxy: socket.socket, asked: list[str]) -> None:
+    """An HTTP proxy for one connection."""
+    client, _ = proxy.accept()
+    head = client.recv(4096).decode()
+    asked.append(head.splitlines()[0])
+    host, port = asked[0].split()[1].split(":")
+    server = socket.create_connection((host, int(port)))
+    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        while data := source.recv(65536):
+            target.sendall(data)
+
+    with client, server:
+        back = threading.Thread(target=pass_on, args=(server, client))
+        back.start()
+        pass_on(client, server)
+        server.shutdown(socket.SHUT_RDWR)
+        back.join(5)
+
+
+def test_no_request_is_waited_for_past_the_deadline(peopled: Sandbox) -> None:
+    peopled.trouble.faults = [Fault("stall", seconds=5)]
+    client = Client(peopled.api)
+    client.deadline = time.time() + 0.3
+    began = time.monotonic()
+    with pytest.raises(Doubtful):
+        TagoIO(peopled.store.profile_token, client).run.notificationCreate(next(iter(peopled.store.users)), BODY)
+    assert time.monotonic() - began < 2

@@ -77,13 +77,14 @@ def _threads(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _ours(given: dict[str, Any]) -> dict[str, str]:
-    from lib.audience import Audience, User
+    from lib.audience import Audience
     from lib.console import Console
     from lib.dispatch import Dispatch
     from lib.notification import parse_notification
     from lib.settings import Settings
     from lib.transport import Client, TagoIO
     from lib.trigger import Trigger
+    from lib.user import User
 
     client = Client(read=given["timeout"]) if given.get("timeout") else Client()
     settings = Settings(rate_limit=given.get("rate_limit"))

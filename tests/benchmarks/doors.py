@@ -1,6 +1,7 @@
 """Doors before a sandbox that stay shut for a while: a port nobody listens on, and one that lets nobody in."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -63,7 +64,8 @@ async def _pass_on(holder: socket.socket, host: str, port: int, stop: threading.
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(host, port)
-        await asyncio.gather(pipe(reader, there_writer), pipe(there_reader, writer), return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):  # the door is taken away
+            await asyncio.gather(pipe(reader, there_writer), pipe(there_reader, writer), return_exceptions=True)
 
     holder.setblocking(False)
     async with await asyncio.start_server(serve, sock=holder, backlog=1024):

@@ -46,6 +46,10 @@ def seed_analysis(
         store.policies["seeded"] = {
             "id": "seeded", "name": "notify", "active": True, "tags": [],
             "targets": [["analysis", "id", analysis["id"]]],
-            "permissions": [{"effect": "allow", "action": ALLOWED, "resource": ["run_user"]}],
+            "permissions": [
+                {"effect": "allow", "action": ALLOWED, "resource": ["run_user"]},
+                {"effect": "allow", "action": ["access"], "resource": ["profile"]},
+                {"effect": "allow", "action": ["access"], "resource": ["device"]},
+            ],
         }  # fmt: skip
     return analysis

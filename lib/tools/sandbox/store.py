@@ -65,6 +65,7 @@ class Store:
     limits: Record = field(default_factory=lambda: {"push_notification": 1000})
     used: Record = field(default_factory=lambda: {"push_notification": 0})
     page_cap: int = 10_000
+    takes_icons: bool = True
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -105,6 +106,8 @@ class Store:
             if not isinstance(given.get(name), str) or not given[name]:
                 raise Refusal(400, f"{name}: Required")
         _check_buttons(given.get("buttons") or [])
+        if given.get("icon") and not self.takes_icons:
+            raise Refusal(400, "icon: Invalid url")
         known = ("title", "message", "buttons", "icon", "read", "buttons_enabled", "buttons_autodisable")
         note = {
             "id": new_id(), "run_user": user["id"], "read": False, "buttons": [], "buttons_enabled": True,

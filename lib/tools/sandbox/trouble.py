@@ -154,12 +154,12 @@ def _status(fault: Fault) -> web.Response:
 
 
 def _reset(request: web.Request) -> web.Response:
-    """A TCP reset: closing a socket that lingers for no time."""
-    assert request.transport is not None
-    sock: socket.socket | None = request.transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    request.transport.abort()
+    """A TCP reset: closing a socket that lingers for no time. The client may have gone already."""
+    if request.transport is not None:
+        sock: socket.socket | None = request.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
     return web.Response()
 
 
