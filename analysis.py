@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["tagoio-sdk>=5.1.8,<6", "python-dotenv>=1.0", "structlog>=24.1", "urllib3>=2.0", "certifi"]
+# dependencies = ["tagoio-sdk>=5.1.8,<6", "python-dotenv>=1.0", "structlog>=24.1", "urllib3>=2.0", "certifi", "tzdata"]
 # ///
 """Notify TagoRUN users who carry a tag, with up to four buttons; see README.md.
 
