@@ -24,11 +24,11 @@ from pathlib import Path
 
 import structlog
 
+from lib.answer import Answer
 from lib.audience import choose_audience
-from lib.campaign import plain_button_id
 from lib.console import Console
 from lib.content import Content
-from lib.dispatch import Dispatch
+from lib.dispatch import Dispatch, open_journal
 from lib.log import set_up_log
 from lib.notification import Button, Notification
 from lib.preview import preview
@@ -59,9 +59,13 @@ def compose(trigger, user):
 
 
 def decide(press):
-    """What to do when a user pressed a button that runs this Analysis; the text goes to the console."""
-    button, _campaign = plain_button_id(press.button_id)
-    return f"User {press.user_id} pressed {button}"
+    """What to do when a user pressed a button that runs this Analysis: a lamp to switch, a ticket to open.
+
+    press.user, .button (its id), .label, .at, .seconds_after. The text is added to everybody's copy with the time.
+    """
+    if press.button == "acknowledge":
+        return f"Acknowledged by {press.user.name}"
+    return f"{press.label}: {press.user.name}"
 
 
 # ------------------------------------------------------------------------------------------------- the entrypoint
@@ -75,13 +79,16 @@ def notify(context, scope, variables):
     console, log = Console(context.log), structlog.get_logger()
     trigger = read_trigger(context.environment, scope, context.analysis_id)
 
+    tago = TagoIO(settings.account_token)
+
     # A pressed button is answered; it never sends another round.
     if trigger.press:
-        console.say([decide(trigger.press)])
-        return 0
+        answer = Answer(tago, settings, console, open_journal(tago, settings))
+        code = answer.to(trigger.press, decide)
+        log.info("press.finished", outcome=answer.outcome, button=trigger.press.button_id)
+        return code
 
     # Who gets what: first those whom an unfinished run left, then this run's own audience.
-    tago = TagoIO(settings.account_token)
     content = Content(compose, settings.notification, tago.name_of_device)
     dispatch = Dispatch(tago, settings, console, content)
     if not dispatch.plan_unfinished(trigger):

@@ -17,7 +17,7 @@ from lib.trigger import Trigger
 from lib.user import User
 
 KEY_LENGTH = 10  # 50 bits: short enough for a button's id, long enough that no two campaigns of a profile meet
-MARKED = re.compile(r"(?P<id>.+)-n(?P<key>[a-z2-7]{10})", re.DOTALL)
+MARKED = re.compile(r"(?P<id>.+)-(?P<answers>[ne])(?P<key>[a-z2-7]{10})", re.DOTALL)
 
 Composer = Callable[[User], Notification | str]  # the text says why there is none
 
@@ -36,17 +36,16 @@ class Campaign:
     key: str
     started_at: datetime
 
-    @property
-    def mark(self) -> str:
-        """What is put behind every button's id."""
-        return f"-n{self.key}"
+    def mark(self, answers: str = "first") -> str:
+        """What is put behind every button's id: `-n` and the key, or `-e` where each answer counts."""
+        return f"-{'e' if answers == 'each' else 'n'}{self.key}"
 
     def recognises(self, listed: dict[str, Any], notification: Notification) -> bool:
         """Whether a notification that TagoIO lists is this campaign's. Its buttons decide; where it has none, its
         text and its time do."""
         buttons = [button for button in listed.get("buttons") or () if isinstance(button, dict)]
         if buttons:
-            return any(str(button.get("id", "")).endswith(self.mark) for button in buttons)
+            return any(marked_parts(str(button.get("id", "")))[1] == self.key for button in buttons)
         same_text = all(
             str(listed.get(name, "")).strip() == getattr(notification, name).strip() for name in ("title", "message")
         )
@@ -65,10 +64,11 @@ def new_campaign(trigger: Trigger, started_at: datetime) -> Campaign:
     return Campaign(base64.b32encode(digest).decode().lower()[:KEY_LENGTH], started_at)
 
 
-def plain_button_id(button_id: str) -> tuple[str, str]:
-    """The id a developer gave the button and the campaign's key, from an id as it comes back in a press."""
+def marked_parts(button_id: str) -> tuple[str, str, bool]:
+    """From an id as it comes back in a press: the id a developer gave the button, the campaign's key ("" for a button
+    of nobody's campaign), and whether each answer counts."""
     found = MARKED.fullmatch(button_id)
-    return (found["id"], found["key"]) if found else (button_id, "")
+    return (found["id"], found["key"], found["answers"] == "e") if found else (button_id, "", False)
 
 
 class TagoRunChannel:
@@ -85,7 +85,9 @@ class TagoRunChannel:
         if self.icon_refused:
             notification = replace(notification, icon="")
         try:
-            answer = self.run.notificationCreate(user.id, wire_form(notification, self.campaign.mark))
+            answer = self.run.notificationCreate(
+                user.id, wire_form(notification, self.campaign.mark(notification.answers))
+            )
         except Rejected as error:
             if notification.icon and error.status in (400, 413, 422):
                 plain = self.send(user, replace(notification, icon=""))

@@ -37,6 +37,18 @@ class Job:
     left: bool = False
 
 
+def open_journal(
+    tago: TagoIO,
+    settings: Settings,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_wait: Callable[[float], None] = lambda seconds: None,
+) -> Journal | None:
+    """The journal of `delivery_log_token`, None where that is not set."""
+    token = settings.delivery_log_token
+    return Journal(tago.device(token), tago.client.time_at_tagoio, sleep=sleep, on_wait=on_wait) if token else None
+
+
 class Dispatch:
     """Plans the jobs of a run, checks them, and delivers them. Everything that can be wrong with the set-up is raised
     as a SetupError while planning: `deliver` tells the first user."""
@@ -53,7 +65,7 @@ class Dispatch:
         self.deadline = self.started + (settings.time_budget or float("inf"))
         tago.client.deadline = self.deadline - LAST_WORDS / 3
         self.window = RateWindow(settings.rate_limit, on_wait=self._say_wait)
-        self.journal = self._journal(settings.delivery_log_token)
+        self.journal = open_journal(tago, settings, sleep=self._sleep, on_wait=self._say_unfinished)
         self.rules = list(self._rules(settings))
 
     @property
@@ -178,6 +190,10 @@ class Dispatch:
         return lambda user: self.content(job.trigger, user)
 
     def _job_of(self, left: Unfinished, trigger: Trigger) -> Job:
+        if left.is_decided:
+            self.report.notes.append(f"campaign {left.campaign.key} was decided meanwhile; the rest is not told")
+            late = [Outcome(user_id, "", "skipped", "decided meanwhile") for user_id in left.pending]
+            return Job(left.campaign, left.trigger, deque(), late, left=True)
         found = users_by_id(self.tago.run, left.pending, self._sleep)
         gone = [Outcome(user, "", "failed", "no longer a TagoRUN user") for user in left.pending - found.keys()]
         inactive = [
@@ -197,12 +213,6 @@ class Dispatch:
             return self.journal.resume(job.campaign)
         held = [outcome.user_id for outcome in job.skipped if outcome.status == "held"]
         return self.journal.begin(job.campaign, job.trigger, [*(user.id for user in job.users), *held])
-
-    def _journal(self, token: str) -> Journal | None:
-        if not token:
-            return None
-        clock = self.tago.client.time_at_tagoio
-        return Journal(self.tago.device(token), clock, sleep=self._sleep, on_wait=self._say_unfinished)
 
     def _sleep(self, seconds: float) -> None:
         """Never past the time budget."""

@@ -1,41 +1,47 @@
-"""Outcomes kept on a TagoIO device: what a campaign has still to do, and what became of whom.
-
-Rows, all with the campaign's key as `group`, so that a dashboard can show them; README.md documents them:
-
-- `notify_campaign`: `started`, `running` (a sign of life) or `finished`; metadata of `started`: `trigger`, `action`,
-  `action_state`, `device`, `started_at`, `size`.
-- `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`,
-  `group`, `id`.
-- `notify_audience`: how many users, in metadata `users` with a space between; written before the first is told.
-- `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject`.
-
-No message text and no e-mail address is in them.
-"""
+"""The journal: outcomes kept on a TagoIO device; what is still pending, who was told recently, who pressed what."""
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from lib.audience import retrying
 from lib.campaign import Campaign
-from lib.courtesy import subject_key
 from lib.errors import SetupError, TagoIOError
 from lib.report import Outcome
-from lib.trigger import DataPoint, Trigger
+from lib.rows import (
+    CAMPAIGN,
+    OUTCOME,
+    PRESS,
+    SETTLED,
+    Copy,
+    Known,
+    PressRow,
+    Row,
+    about_of,
+    audience_row,
+    campaign_row,
+    decision_row,
+    iso_of,
+    outcome_row,
+    point_row,
+    press_row,
+    read_press,
+    time_of,
+)
+from lib.trigger import Trigger
+from lib.user import User
 
-CAMPAIGN, POINT, AUDIENCE, OUTCOME = "notify_campaign", "notify_trigger", "notify_audience", "notify_outcome"
 USERS_IN_A_ROW = 100
 ROWS_IN_A_CALL = 100
 ROWS_IN_AN_ANSWER = 1000
 FLUSH_EVERY = 1.0  # seconds: what a killed run can leave unwritten is asked about by the next one
 ALIVE_EVERY = 5.0  # seconds without a row, after which a run gives a sign of life
 GIVEN_UP = 15.0  # seconds without any row, after which a run is taken for dead: see README, "Two runs at once"
+READS_OF_OWN = 5  # tries until a row just written shows; whether TagoIO shows it at once is unknown
 TOO_OLD = timedelta(days=1)
-SETTLED = ("sent", "skipped", "failed")
-POINT_PARTS = ("variable", "unit", "time", "device", "group", "id")
 
 
 class JournalDevice(Protocol):
@@ -53,18 +59,7 @@ class Unfinished:
     trigger: Trigger
     pending: set[str]
     is_running: bool = False
-
-
-@dataclass(slots=True)
-class _Known:
-    """What the rows of one campaign say."""
-
-    started: dict[str, Any] | None = None
-    finished: bool = False
-    newest: str = ""
-    points: dict[str, DataPoint] = field(default_factory=dict)
-    audience: set[str] = field(default_factory=set)
-    settled: set[str] = field(default_factory=set)
+    is_decided: bool = False
 
 
 class Journal:
@@ -83,6 +78,16 @@ class Journal:
         self.sleep = sleep
         self.on_wait = on_wait
 
+    def campaigns(self) -> Iterator[str]:
+        """The keys of all campaigns, the newest first."""
+        for row in self._rows({"variables": [CAMPAIGN]}):
+            if row.get("value") == "started":
+                yield str(row.get("group"))
+
+    def rows_of(self, key: str) -> Iterator[Row]:
+        """Everything about one campaign, newest first."""
+        return (row for row in self._rows({"groups": [key]}) if row.get("group") == key)
+
     def state_of(self, key: str) -> str:
         """`""` for a campaign the journal does not know, `unfinished` or `finished`."""
         known = self._read(key)
@@ -97,22 +102,47 @@ class Journal:
             if key in finished:
                 continue
             known = self._read(key)
-            if known.started is None or known.finished or self.now() - _started_at(known) > TOO_OLD:
+            if known.started is None or known.finished or self.now() - known.started_at > TOO_OLD:
                 continue
             known, is_running = self._wait_for_a_sign_of_life(key, known)
             if not known.finished:
-                campaign = Campaign(key, _started_at(known))
-                yield Unfinished(campaign, _trigger(known), known.audience - known.settled, is_running)
+                campaign = Campaign(key, known.started_at)
+                pending = known.audience - known.settled
+                yield Unfinished(campaign, known.trigger, pending, is_running, known.is_decided)
 
     def recently_told(self, seconds: float) -> set[tuple[str, str]]:
         """(user id, subject key) of those who were sent something in the last so many seconds."""
         start = self.now() - timedelta(seconds=seconds)
         told: set[tuple[str, str]] = set()
         for row in self._rows({"variables": [OUTCOME], "start_date": start.isoformat()}):
-            about = row.get("metadata")
-            if row.get("value") == "sent" and isinstance(about, dict) and _time_of(_iso(row.get("time"))) >= start:
-                told.add((str(about.get("user")), str(about.get("subject"))))
+            if row.get("value") == "sent" and time_of(iso_of(row)) >= start:
+                told.add((str(about_of(row).get("user")), str(about_of(row).get("subject"))))
         return told
+
+    def write_press(
+        self, key: str, mark: str, user: User, button: str, label: str, notification_id: str
+    ) -> list[PressRow]:
+        """Write a press down, then read all of the campaign, this one among them."""
+        self.write([press_row(key, mark, user, button, label, notification_id)])
+        rows: list[PressRow] = []
+        for _ in range(READS_OF_OWN):
+            rows = [read_press(row) for row in self._rows({"variables": [PRESS], "groups": [key]})]
+            if any(row.mark == mark for row in rows):
+                break
+            self.sleep(0.5)
+        return rows
+
+    def write_decision(
+        self, key: str, user: User, button: str, label: str, seconds: float | None, *, each: bool
+    ) -> None:
+        """The press that counts."""
+        self.write([decision_row(key, user, button, label, seconds, each=each)])
+
+    def copies(self, key: str) -> list[Copy]:
+        """Who was sent this campaign, and as which notification."""
+        rows = self._rows({"variables": [OUTCOME], "groups": [key]})
+        sent = (about_of(row) for row in rows if row.get("value") == "sent" and row.get("group") == key)
+        return [Copy(str(about.get("user")), str(about.get("notification"))) for about in sent]
 
     def begin(self, campaign: Campaign, trigger: Trigger, users: Iterable[str]) -> "CampaignLog":
         """Write down who is about to be told (user ids), before the first is."""
@@ -125,11 +155,11 @@ class Journal:
             "started_at": campaign.started_at.isoformat(),
             "size": len(ids),
         }
-        rows = [_point_row(campaign.key, order, point) for order, point in enumerate(trigger.points)]
+        rows = [point_row(campaign.key, order, point) for order, point in enumerate(trigger.points)]
         for start in range(0, len(ids), USERS_IN_A_ROW):
             part = ids[start : start + USERS_IN_A_ROW]
-            rows.append(_row(campaign.key, AUDIENCE, len(part), users=" ".join(part)))
-        rows.append(_row(campaign.key, CAMPAIGN, "started", **about))  # last: the others are whole when it is there
+            rows.append(audience_row(campaign.key, part))
+        rows.append(campaign_row(campaign.key, "started", **about))  # last: the others are whole when it is there
         try:
             self.write(rows)
         except TagoIOError as error:
@@ -146,10 +176,10 @@ class Journal:
             part = rows[start : start + ROWS_IN_A_CALL]
             retrying(lambda part=part: self.device.sendData(part), self.sleep)  # type: ignore[misc]
 
-    def _wait_for_a_sign_of_life(self, key: str, known: _Known) -> tuple[_Known, bool]:
+    def _wait_for_a_sign_of_life(self, key: str, known: Known) -> tuple[Known, bool]:
         """A campaign without `finished` was left, or is being delivered by another run this moment: that one writes
         a row every few seconds. The wait also lets requests of a killed run arrive."""
-        quiet = (self.now() - _time_of(known.newest)).total_seconds()
+        quiet = (self.now() - time_of(known.newest)).total_seconds()
         if quiet > GIVEN_UP:
             return known, False
         self.on_wait(GIVEN_UP)
@@ -157,11 +187,10 @@ class Journal:
         later = self._read(key)
         return later, later.newest != known.newest
 
-    def _read(self, key: str) -> _Known:
-        known = _Known()
-        for row in self._rows({"groups": [key]}):
-            if row.get("group") == key:
-                _take_in(known, row)
+    def _read(self, key: str) -> Known:
+        known = Known()
+        for row in self.rows_of(key):
+            known.take_in(row)
         return known
 
     def _rows(self, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -201,13 +230,7 @@ class CampaignLog:
 
     def record(self, outcome: Outcome) -> None:
         """Callable from any thread; returns at once."""
-        details = {
-            "user": outcome.user_id,
-            "name": outcome.user_name,
-            "reason": outcome.reason,
-            "subject": subject_key(outcome.subject),
-        }
-        row = _row(self.key, OUTCOME, outcome.status, **details, notification=outcome.notification_id)
+        row = outcome_row(self.key, outcome)
         with self._lock:
             self._rows.append(row)
             self._open_ends += outcome.status not in SETTLED
@@ -222,13 +245,13 @@ class CampaignLog:
         if self._rows and quiet >= FLUSH_EVERY:
             self._flush()
         elif quiet >= ALIVE_EVERY:
-            self._write([_row(self.key, CAMPAIGN, "running")], outcomes=0)
+            self._write([campaign_row(self.key, "running")], outcomes=0)
 
     def close(self) -> None:
         """Write what is left; `finished` only if nobody is left to be told or asked about."""
         self._flush()
         if not self._open_ends and not self.lost:
-            self._write([_row(self.key, CAMPAIGN, "finished")], outcomes=0)
+            self._write([campaign_row(self.key, "finished")], outcomes=0)
 
     def notes(self) -> Iterator[str]:
         """For the report."""
@@ -251,61 +274,3 @@ class CampaignLog:
             self.lost += outcomes
             self.error = error.message
         self._written_at = self.clock()
-
-
-def _row(key: str, variable: str, value: Any, **metadata: Any) -> dict[str, Any]:
-    return {"variable": variable, "value": value, "group": key, "metadata": metadata}
-
-
-def _point_row(key: str, order: int, point: DataPoint) -> dict[str, Any]:
-    about = {"order": order, **{name: getattr(point, name) for name in POINT_PARTS}}
-    row = {"variable": POINT, "value": point.value, "group": key, "metadata": about}
-    return row if point.location is None else {**row, "location": point.location}
-
-
-def _take_in(known: _Known, row: dict[str, Any]) -> None:
-    """Add a row, which may be of any shape, to what is known."""
-    given = row.get("metadata")
-    about: dict[str, Any] = given if isinstance(given, dict) else {}
-    known.newest = max(known.newest, _iso(row.get("time")))
-    variable, value = row.get("variable"), row.get("value")
-    if variable == CAMPAIGN and value == "started":
-        known.started = about
-    elif variable == CAMPAIGN and value == "finished":
-        known.finished = True
-    elif variable == POINT:
-        parts = {name: str(about.get(name) or "") for name in POINT_PARTS}
-        known.points[str(about.get("order")).zfill(6)] = DataPoint(value=value, location=row.get("location"), **parts)
-    elif variable == AUDIENCE:
-        known.audience.update(str(about.get("users") or "").split())
-    elif variable == OUTCOME and value in SETTLED:
-        known.settled.add(str(about.get("user")))
-
-
-def _iso(given: Any) -> str:
-    """The SDK hands times out as naive datetimes, in UTC."""
-    return given.isoformat() if isinstance(given, datetime) else str(given or "")
-
-
-def _time_of(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _started_at(known: _Known) -> datetime:
-    return _time_of(str((known.started or {}).get("started_at")))
-
-
-def _trigger(known: _Known) -> Trigger:
-    about = known.started or {}
-    kind = about.get("trigger")
-    return Trigger(
-        kind if kind in ("manual", "schedule", "action") else "manual",
-        tuple(point for _, point in sorted(known.points.items())),
-        action_id=str(about.get("action") or ""),
-        action_state=str(about.get("action_state") or ""),
-        device_id=str(about.get("device") or ""),
-    )

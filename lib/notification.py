@@ -16,6 +16,7 @@ ADMIN = "https://admin.tago.io"  # TagoRUN opens links to it inside itself (Tago
 
 THIS = "this"  # as a button's analysis: the Analysis that sends
 BUTTON_PARTS = ("id", "label", "color", "page", "link", "analysis")
+ANSWERS = ("first", "each")
 PRIORITIES = ("high", "normal", "low")
 Icon = str | Mapping[str, str]
 
@@ -81,7 +82,8 @@ class Notification:
     `icon` is TagoIO's object, the address of a picture, or one of success, info, warning, critical. `translations` has,
     by language code, a `title`, a `message` and `buttons` (label by button id), each optional. `priority` never goes to
     TagoIO: `high` goes first, whatever the quiet hours and the cooldown; `low` goes last.
-    `subject` is what the cooldown goes by: the title as written, unless given.
+    `answers`: with `first` the first press of a button that runs an Analysis settles it for everybody, with `each`
+    every user's counts. `subject` is what the cooldown goes by: the title as written, unless given.
     """
 
     title: str
@@ -91,6 +93,7 @@ class Notification:
     icon: Icon = ""
     translations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     subject: str = ""
+    answers: str = "first"
     buttons_autodisable: bool = True
     buttons_enabled: bool = True
 
@@ -120,6 +123,8 @@ class Notification:
         for name in ("buttons_autodisable", "buttons_enabled"):
             if not isinstance(getattr(self, name), bool):
                 yield f"Notification: {name} must be true or false"
+        if self.answers not in ANSWERS:
+            yield f'Notification: answers "{self.answers}" is not one of {", ".join(ANSWERS)}'
         if self.priority not in PRIORITIES:
             yield f'Notification: priority "{self.priority}" is not one of {", ".join(PRIORITIES)}'
         yield from (f"Notification: {problem}" for problem in icon_problems(self.icon))

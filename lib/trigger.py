@@ -20,8 +20,8 @@ class DataPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
-    """A button somebody pressed, as TagoIO reports it: not yet verified."""
+class PressIds:
+    """A button somebody pressed, as TagoIO reports it: not yet verified, and any id may be missing."""
 
     button_id: str
     user_id: str
@@ -38,7 +38,7 @@ class Trigger:
     action_state: str = ""
     device_id: str = ""
     analysis_id: str = ""
-    press: Press | None = None
+    press: PressIds | None = None
 
     def value(self, variable: str, default: Any = None) -> Any:
         """The value of the newest data point of that variable, or `default`."""
@@ -50,8 +50,9 @@ def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, an
     analysis-kickstarter-rtls). `scope` may be None, a list, or an object, whatever the trigger."""
     env = {str(entry.get("key", "")): str(entry.get("value") or "") for entry in environment or ()}
     points = _points(scope)
-    if env.get("button_id") and env.get("notification_id"):
-        press = Press(env["button_id"], env.get("user_id") or env.get("_user_id", ""), env["notification_id"])
+    if env.get("button_id") or env.get("notification_id"):
+        user_id = env.get("user_id") or env.get("_user_id", "")
+        press = PressIds(env.get("button_id", ""), user_id, env.get("notification_id", ""))
         return Trigger("press", points, analysis_id=analysis_id, press=press)
     if env.get("_action_id"):
         timed = env.get("_action_type") in ("schedule", "interval")

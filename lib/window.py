@@ -22,9 +22,9 @@ class RateWindow:
     """Lets a whole window's worth of requests through at once, then holds everybody until the next window.
 
     The limit is given, or learnt from the first refusal. What was learnt may be too low (another program used a part
-    of that window), so past it one request at a time tries for more. After every wait a single request goes first and
-    the others follow when it got through: a clock that is off, or a limit in use elsewhere, costs one refusal, not
-    forty.
+    of that window), so past it a single request tries for more, and each that gets through lets twice as many follow.
+    After every wait, too, a single request goes first: a clock that is off, or a limit in use elsewhere, costs one
+    refusal, not forty.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class RateWindow:
         self._announced = 0.0
         self._refused_since: float | None = None
         self._backoff = 1.0
+        self._step = 1  # how many more to let through past the learnt limit when a probe got through
 
     def enter(self, deadline: float = float("inf")) -> Ticket | None:
         """Wait for a place; None when it would come after `deadline`."""
@@ -80,6 +81,9 @@ class RateWindow:
                 self._passed += 1
                 if self.learnt is not None:
                     self.learnt = max(self.learnt, self._passed)
+                    if ticket.is_probe and self._used >= self.learnt:
+                        self.learnt = self._used + self._step
+                        self._step *= 2
 
     def refused(self, ticket: Ticket, retry_after: float | None) -> None:
         """TagoIO said that the limit is reached."""
@@ -90,11 +94,10 @@ class RateWindow:
                 return  # an answer to an earlier window says nothing about this one
             if self.given is None and self._passed:
                 self.learnt = self._passed
+            self._step = 1
             if retry_after is not None:
                 until = now + retry_after + MARGIN
-            elif self._passed:
-                until = self._boundary(now)
-            else:  # nothing got through since the boundary: our clock may run ahead of TagoIO's
+            else:  # until the boundary, but not blindly: what was refused may be another limit than the minute's
                 until = min(now + self._backoff, self._boundary(now))
                 self._backoff = min(self._backoff * 2, 16)
             self._closed_until = max(self._closed_until, until)

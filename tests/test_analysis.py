@@ -153,13 +153,6 @@ def test_tokens_never_appear_whatever_the_log_level(peopled: Sandbox, run_inside
             assert token not in ran.out + ran.err
 
 
-def test_a_press_sends_nothing(peopled: Sandbox, run_inside: Run) -> None:
-    ran = run_inside(button_id="acknowledge-nabcdefghij", user_id="u", notification_id="n")
-    assert ran.code == 0
-    assert "pressed acknowledge" in ran.out
-    assert not peopled.store.notifications
-
-
 def test_importing_it_runs_nothing(tmp_path: Path) -> None:
     ran = run_python("-c", "import analysis; print('imported')", cwd=ROOT)
     assert (ran.code, ran.out, ran.err) == (0, "imported\n", "")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.campaign import Campaign, TagoRunChannel, composed, messages, new_campaign, plain_button_id
+from lib.campaign import Campaign, TagoRunChannel, composed, marked_parts, messages, new_campaign
 from lib.errors import Doubtful, Rejected, SetupError
 from lib.notification import Button, Notification
 from lib.report import Outcome
@@ -33,12 +33,13 @@ def test_the_same_event_handed_in_twice_is_one_campaign_and_others_are_not() -> 
 @given(st.from_regex(r"[\w.-]{1,30}", fullmatch=True))
 def test_the_mark_comes_off_a_pressed_buttons_id(button_id: str) -> None:
     campaign = new_campaign(Trigger(), START)
-    assert plain_button_id(button_id + campaign.mark) == (button_id, campaign.key)
+    assert marked_parts(button_id + campaign.mark()) == (button_id, campaign.key, False)
+    assert marked_parts(button_id + campaign.mark("each")) == (button_id, campaign.key, True)
 
 
 @pytest.mark.parametrize("button_id", ["acknowledge", "ack-btn-614edef", "-nabcdefghij", "x-nABCDEFGHIJ"])
 def test_an_id_without_a_mark_is_taken_as_it_is(button_id: str) -> None:
-    assert plain_button_id(button_id) == (button_id, "")
+    assert marked_parts(button_id) == (button_id, "", False)
 
 
 @pytest.mark.parametrize(

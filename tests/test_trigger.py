@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from lib.trigger import DataPoint, Press, Trigger, read_trigger
+from lib.trigger import DataPoint, PressIds, Trigger, read_trigger
 
 POINT = {"id": "1", "variable": "temperature", "value": 9, "unit": "C", "time": "2026-01-01T00:00:00Z", "device": "d"}
 
@@ -23,6 +23,9 @@ def env(**variables: str) -> list[dict[str, str]]:
         (env(_action_id="a", _action_type="interval"), [], "schedule"),
         (env(button_id="b", user_id="u", notification_id="n"), None, "press"),
         (env(button_id="b", user_id="u", notification_id="n"), [POINT], "press"),
+        (env(button_id="b"), None, "press"),
+        (env(notification_id="n", user_id="u"), None, "press"),
+        (env(user_id="u"), None, "manual"),
     ],
 )
 def test_the_kind_follows_from_what_tagoio_hands_over(environment: Any, scope: Any, kind: str) -> None:
@@ -48,4 +51,4 @@ def test_an_object_as_scope_is_one_point() -> None:
 
 def test_a_press_keeps_its_three_ids() -> None:
     trigger = read_trigger(env(button_id="b", user_id="u", notification_id="n"), None, "x")
-    assert trigger == Trigger("press", analysis_id="x", press=Press("b", "u", "n"))
+    assert trigger == Trigger("press", analysis_id="x", press=PressIds("b", "u", "n"))

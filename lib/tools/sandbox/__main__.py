@@ -7,15 +7,19 @@ import signal
 import sys
 from pathlib import Path
 
+import aiohttp
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lib.journal import Journal
+from lib.tools.report import as_table, last_key, read_campaign
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity, Record
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
+from lib.transport import Client, TagoIO
 
 ANALYSIS = Path(__file__).resolve().parents[3] / "analysis.py"
 
@@ -38,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency", type=float, default=0, metavar="SECONDS", help="how long every answer takes")
     trouble = f"trouble on each user's first request: {', '.join(KINDS)}"
     add("--fault", action="append", default=[], metavar="KIND", choices=KINDS, help=trouble)
+    add("--press", metavar="BUTTON", help="then press this button as the first user who has it, with a journal")
     add("--journal", action="store_true", help="keep a journal on a device")
     add("--serve", action="store_true", help="keep the sandbox running for other clients")
     add("--port", type=int, default=0, help="for --serve; any free one by default")
@@ -48,7 +53,7 @@ async def _run(options: argparse.Namespace) -> int:
     sandbox = Sandbox(echo=lambda line: print(f"  {line}", flush=True))
     seed_users(sandbox.store)
     variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(pair.partition("=")[::2] for pair in options.set)}
-    if options.journal:
+    if options.journal or options.press:
         variables["delivery_log_token"] = sandbox.store.add_device({"name": "Notification journal"})[1]
     analysis = seed_analysis(sandbox.store, variables, with_policy=not options.no_policy)
     sandbox.store.scripts[str(analysis["id"])] = ANALYSIS
@@ -61,12 +66,43 @@ async def _run(options: argparse.Namespace) -> int:
             return await _serve(sandbox)
         print(f"A TagoIO on this machine, {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n")
         code = await sandbox.runner.run(analysis, analysis["variables"], None)  # type: ignore[arg-type]
+        if options.press:
+            await _press(sandbox, options.press, variables["delivery_log_token"])
         print()
         _show_inboxes(sandbox)
         print(f"\nThe Analysis ended with exit code {code}.")
         return code
     finally:
         await server.cleanup()
+
+
+async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> None:
+    """As that user's browser would: log in, then press."""
+    for note in list(sandbox.store.notifications.values()):
+        button = next((button for button in note["buttons"] if button["id"].startswith(wanted)), None)
+        if button is None:
+            continue
+        user = sandbox.store.users[note["run_user"]]
+        print(f"\n{user['name']} presses [{button['label']}]; the Analysis runs again:\n")
+        base = f"{sandbox.api}/run/{sandbox.store.run_url}"
+        async with aiohttp.ClientSession() as browser:
+            async with browser.post(f"{base}/login", json={"email": user["email"], "password": PASSWORD}) as answer:
+                token = (await answer.json())["result"]["token"]
+            path = f"{base}/notification/{note['id']}/{button['id']}"
+            async with browser.put(path, headers={"token": token}) as answer:
+                answer.raise_for_status()
+        await sandbox.runner.settled()
+        print("\nThe campaign, as python -m lib.tools.report shows it:\n")
+        print(await asyncio.to_thread(_report, sandbox, journal_token))
+        return
+    print(f"\nNobody has a button whose id begins with {wanted}.")
+
+
+def _report(sandbox: Sandbox, journal_token: str) -> str:
+    tago = TagoIO(sandbox.store.profile_token, Client(sandbox.api))
+    journal = Journal(tago.device(journal_token), tago.client.time_at_tagoio)
+    key = last_key(journal)
+    return as_table(key, read_campaign(tago, journal, key))
 
 
 async def _serve(sandbox: Sandbox) -> int:
@@ -99,6 +135,7 @@ def _show_inboxes(sandbox: Sandbox) -> None:
         for note in notes:
             leads |= {button["label"]: _leads_to(button) for button in note["buttons"]}
             buttons = " ".join(f"[{button['label']}]" for button in note["buttons"])
+            buttons += "" if note["buttons_enabled"] else " (closed)"
             table.add_row(Text(name), Text(tags), Text(f"{note['title']}: {note['message']}"), Text(buttons))
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)

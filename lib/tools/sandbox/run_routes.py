@@ -203,7 +203,7 @@ async def press(request: web.Request) -> web.Response:
     for analysis_id in _analyses_of(button):
         analysis = store_of(request).analyses.get(analysis_id)
         if analysis is not None:
-            await runner_of(request).start(analysis, pressed, None)
+            await runner_of(request).start(analysis, pressed, runner_of(request).press_scope)
     return answered("Button pressed")
 
 

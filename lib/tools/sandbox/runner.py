@@ -45,6 +45,7 @@ class Runner:
     def __init__(self, store: Store, echo: Callable[[str], None] | None = None) -> None:
         self.store = store
         self.echo = echo
+        self.press_scope: Any = None  # what a press hands in; newer platforms may hand a scope
         self.api = ""
         self.runs: list[Run] = []
         self.listeners: defaultdict[str, set[asyncio.Queue[str]]] = defaultdict(set)

@@ -1,0 +1,158 @@
+"""Presses: verify who pressed what, let the first (or each) count, and close the other copies."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from lib.audience import RunUsers, retrying, users_by_id
+from lib.campaign import marked_parts
+from lib.errors import Rejected, TagoIOError
+from lib.journal import Journal
+from lib.placeholders import zone_of
+from lib.rows import Copy, PressRow
+from lib.trigger import PressIds
+from lib.user import User
+
+CLOSERS = 20  # copies closed at once
+
+
+class RunPresses(RunUsers, Protocol):
+    """The part of the SDK's `run` module that answers a press."""
+
+    def notificationList(self, userID: str) -> Any: ...  # noqa: N802, N803  # the SDK's names
+    def notificationEdit(self, notificationID: str, data: dict[str, Any]) -> Any: ...  # noqa: N802, N803
+
+
+class PressRefused(Exception):
+    """A press that does not count, with the reason: it is not of that user, or of no notification of theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A verified press, as `decide` sees it. `seconds_after` counts from the sending, None where that is not known."""
+
+    user: User
+    button: str
+    label: str
+    campaign: str
+    at: datetime
+    notification_id: str
+    seconds_after: float | None = None
+    each_counts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a press counts; if not, `earlier` is the one that does, where it is known."""
+
+    counts: bool
+    earlier: PressRow | None = None
+
+
+def verify(ids: PressIds, run: RunPresses, now: datetime, sleep: Callable[[float], None] = time.sleep) -> Press:
+    """The press, if TagoIO has that notification for that user with that button. Raises PressRefused, TagoIOError."""
+    missing = [name for name in ("button_id", "user_id", "notification_id") if not getattr(ids, name)]
+    if missing:
+        raise PressRefused(f"TagoIO handed over no {' and no '.join(missing)}")
+    user = users_by_id(run, {ids.user_id}, sleep).get(ids.user_id)
+    if user is None:
+        raise PressRefused(f"there is no TagoRUN user {ids.user_id}")
+    listed = _listed(run, user.id, sleep)
+    found = next((each for each in listed if each.get("id") == ids.notification_id), None)
+    if found is None:
+        raise PressRefused(f"{user.name or user.id} has no notification {ids.notification_id} (any more)")
+    buttons = [button for button in found.get("buttons") or () if isinstance(button, dict)]
+    button = next((button for button in buttons if button.get("id") == ids.button_id), None)
+    if button is None:
+        raise PressRefused(f"notification {ids.notification_id} has no button {ids.button_id}")
+    plain, key, each_counts = marked_parts(ids.button_id)
+    label = str(button.get("label") or plain)
+    return Press(user, plain, label, key, now, ids.notification_id, _seconds_since(found, now), each_counts)
+
+
+def judge(press: Press, journal: Journal) -> Verdict:
+    """Write the press down, then see whose stands first: of the campaign, or, where each counts, of that user.
+
+    TagoIO has no conditional write. But rows get their time from TagoIO, and every run reads after it has written, so
+    all agree on which is the first.
+    """
+    mark = secrets.token_hex(6)
+    rows = journal.write_press(press.campaign, mark, press.user, press.button, press.label, press.notification_id)
+    rivals = [row for row in rows if not press.each_counts or row.user_id == press.user.id]
+    first = min(rivals, key=lambda row: (row.time, row.id), default=None)
+    return Verdict(first is None or first.mark == mark, None if first is None or first.mark == mark else first)
+
+
+def close_copies(
+    run: RunPresses, copies: Iterable[Copy], line: str, at: datetime, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[str]:
+    """Disable the buttons of these copies and add the closing line, with the time on each reader's clock. Yields what
+    went wrong. Doing it again changes nothing."""
+    listed = list(copies)
+    readers = users_by_id(run, {copy.user_id for copy in listed}, sleep) if line else {}
+
+    def close(copy: Copy) -> str:
+        try:
+            return _close(run, copy, line, at, readers.get(copy.user_id), sleep)
+        except TagoIOError as error:
+            return error.message
+
+    with ThreadPoolExecutor(CLOSERS) as pool:
+        failures = [failure for failure in pool.map(close, listed) if failure]
+    for failure in dict.fromkeys(failures):
+        hint = ": allow Run User / Edit notification" if "denied" in failure.lower() else ""
+        yield f"{failures.count(failure)} copies could not be closed ({failure}{hint})"
+
+
+def copies_by_looking(
+    run: RunPresses, users: Iterable[User], campaign: str, sleep: Callable[[float], None] = time.sleep
+) -> list[tuple[Copy, bool]]:
+    """Without a journal: the copies among these users' notifications, and whether each is still open."""
+
+    def look(user: User) -> list[tuple[Copy, bool]]:
+        found = []
+        for each in _listed(run, user.id, sleep):
+            ids = [str(button.get("id")) for button in each.get("buttons") or () if isinstance(button, dict)]
+            if any(marked_parts(button_id)[1] == campaign for button_id in ids):
+                found.append((Copy(user.id, str(each.get("id"))), each.get("buttons_enabled") is not False))
+        return found
+
+    with ThreadPoolExecutor(CLOSERS) as pool:
+        return [copy for copies in pool.map(look, users) for copy in copies]
+
+
+def _close(
+    run: RunPresses, copy: Copy, line: str, at: datetime, reader: User | None, sleep: Callable[[float], None]
+) -> str:
+    change: dict[str, Any] = {"buttons_enabled": False}
+    if line and reader:
+        here = next((each for each in _listed(run, reader.id, sleep) if each.get("id") == copy.notification_id), None)
+        message = str(here.get("message", "")) if here else ""
+        ending = f"{line}, {at.astimezone(zone_of(reader.timezone) or UTC):%H:%M}"
+        if message and not message.endswith(ending):
+            change["message"] = f"{message}\n{ending}"
+    try:
+        retrying(lambda: run.notificationEdit(copy.notification_id, change), sleep)
+    except Rejected as error:
+        if error.status == 404:
+            return ""  # deleted meanwhile: nothing to close
+        raise
+    return ""
+
+
+def _listed(run: RunPresses, user_id: str, sleep: Callable[[float], None]) -> list[dict[str, Any]]:
+    answer = retrying(lambda: run.notificationList(user_id), sleep)
+    return [each for each in answer if isinstance(each, dict)] if isinstance(answer, list) else []
+
+
+def _seconds_since(listed: dict[str, Any], now: datetime) -> float | None:
+    try:
+        sent = datetime.fromisoformat(str(listed.get("created_at")))
+    except ValueError:
+        return None
+    sent = sent if sent.tzinfo else sent.replace(tzinfo=UTC)
+    return max((now - sent).total_seconds(), 0.0)

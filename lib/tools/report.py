@@ -1,0 +1,288 @@
+"""`python -m lib.tools.report [KEY]`: what became of a campaign, the last one or the one with that key.
+
+Sent, read, pressed, failed and why, held, per user. It needs `account_token` and `delivery_log_token`, from the
+environment or .env, and works against TagoIO and the sandbox (TAGOIO_API).
+"""
+
+import argparse
+import csv
+import html
+import io
+import json
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from lib.audience import retrying
+from lib.errors import SetupError, TagoIOError
+from lib.journal import Journal
+from lib.log import hide, redact
+from lib.rows import DECISION, OUTCOME, PRESS, Row, about_of, iso_of, time_of
+from lib.settings import read_env_file
+from lib.transport import TagoIO
+
+LOOKERS = 10  # users asked about at once; a rate limit is waited out
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(slots=True)
+class Line:
+    """One user of the campaign. Times are ISO, "" where not known; TagoIO may not say when something was read."""
+
+    user: str
+    name: str
+    status: str
+    reason: str = ""
+    notification: str = ""
+    sent_at: str = ""
+    read: str = ""
+    read_at: str = ""
+    pressed: str = ""
+    pressed_at: str = ""
+    counts: str = ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lib.tools.report", description=__doc__)
+    parser.add_argument("key", nargs="?", default="", help="the campaign's key; the last campaign without it")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="comma-separated values")
+    form.add_argument("--json", action="store_true", help="one JSON object")
+    form.add_argument("--html", action="store_true", help="one self-contained page with a plot")
+    parser.add_argument("-o", "--output", type=Path, help="a file instead of standard output")
+    options = parser.parse_args(arguments)
+    try:
+        tago, journal = _connect()
+        key = options.key or last_key(journal)
+        lines = read_campaign(tago, journal, key)
+    except (SetupError, TagoIOError) as error:
+        sys.stderr.write(redact(f"{error}\n"))
+        return 1
+    if options.csv:
+        text = as_csv(lines)
+    elif options.json:
+        text = json.dumps({"campaign": key, **figures(lines), "users": [asdict(line) for line in lines]}, indent=2)
+    elif options.html:
+        text = as_html(key, lines)
+    else:
+        text = as_table(key, lines)
+    if options.output:
+        options.output.write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+    return 0
+
+
+def _connect() -> tuple[TagoIO, Journal]:
+    variables: dict[str, str | None] = {**read_env_file(ROOT / ".env"), **os.environ}
+    lowered = {key.lower(): value or "" for key, value in variables.items()}
+    missing = [name for name in ("account_token", "delivery_log_token") if not lowered.get(name)]
+    if missing:
+        raise SetupError(f"{' and '.join(missing)} not set: put them into .env or the environment")
+    for name in ("account_token", "delivery_log_token"):
+        hide(lowered[name])
+    tago = TagoIO(lowered["account_token"])
+    return tago, Journal(tago.device(lowered["delivery_log_token"]), tago.client.time_at_tagoio)
+
+
+def last_key(journal: Journal) -> str:
+    """Raises SetupError where the journal has no campaign."""
+    key = next(iter(journal.campaigns()), "")
+    if not key:
+        raise SetupError("The journal has no campaign yet")
+    return key
+
+
+def read_campaign(tago: TagoIO, journal: Journal, key: str) -> list[Line]:
+    """A line for each user, by name. Raises SetupError for a key that the journal does not know."""
+    lines: dict[str, Line] = {}
+    presses: list[Row] = []
+    winners: set[str] = set()
+    for row in journal.rows_of(key):  # newest first: a user's last outcome counts
+        about = about_of(row)
+        user = str(about.get("user") or "")
+        if row.get("variable") == OUTCOME and user not in lines:
+            texts = [str(about.get(name) or "") for name in ("name", "reason", "notification")]
+            sent_at = iso_of(row) if row.get("value") == "sent" else ""
+            lines[user] = Line(user, texts[0], str(row.get("value")), texts[1], texts[2], sent_at)
+        elif row.get("variable") == PRESS:
+            presses.append(row)
+        elif row.get("variable") == DECISION:
+            winners.add(user)
+    if not lines:
+        raise SetupError(f"The journal knows no campaign {key}")
+    for row in presses:  # the oldest of a user's presses stays
+        user = str(about_of(row).get("user"))
+        if user in lines:
+            line = lines[user]
+            line.pressed, line.pressed_at = str(row.get("value")), iso_of(row)
+            line.counts = "yes" if user in winners else "no"
+    _add_reads(tago, [line for line in lines.values() if line.notification])
+    return sorted(lines.values(), key=lambda line: line.name.lower())
+
+
+def _add_reads(tago: TagoIO, lines: list[Line]) -> None:
+    def look(line: Line) -> None:
+        try:
+            listed = retrying(lambda: tago.run.notificationList(line.user), time.sleep)
+        except TagoIOError:
+            line.read = "unknown"
+            return
+        found = next((each for each in listed if each.get("id") == line.notification), None)
+        if found is None:
+            line.read = "deleted"
+            return
+        line.sent_at = str(found.get("created_at") or line.sent_at)
+        line.read = "yes" if found.get("read") else "no"
+        line.read_at = str(found.get("read_at") or "") if found.get("read") else ""
+
+    with ThreadPoolExecutor(LOOKERS) as pool:
+        looks: Iterable[Any] = pool.map(look, lines)
+        for _ in track(looks, "Reading notifications", len(lines), console=Console(stderr=True), transient=True):
+            pass
+
+
+def figures(lines: list[Line]) -> dict[str, Any]:
+    """What the table, the page and the JSON object begin with; seconds are medians, None where nothing is known."""
+    return {
+        "outcomes": dict(Counter(line.status for line in lines)),
+        "reasons": dict(Counter(line.reason for line in lines if line.reason)),
+        "read": sum(line.read == "yes" for line in lines),
+        "pressed": dict(Counter(line.pressed for line in lines if line.pressed)),
+        "seconds_to_read": _median(_seconds(line.sent_at, line.read_at) for line in lines),
+        "seconds_to_press": _median(_seconds(line.sent_at, line.pressed_at) for line in lines),
+    }
+
+
+def _seconds(start: str, end: str) -> float | None:
+    return (time_of(end) - time_of(start)).total_seconds() if start and end else None
+
+
+def _median(found: Iterator[float | None]) -> float | None:
+    known = [max(seconds, 0.0) for seconds in found if seconds is not None]
+    return round(statistics.median(known), 1) if known else None
+
+
+def _headlines(key: str, lines: list[Line]) -> Iterator[str]:
+    found = figures(lines)
+    outcomes = ", ".join(f"{count} {status}" for status, count in found["outcomes"].items())
+    yield f"Campaign {key}: {len(lines)} users; {outcomes}; {found['read']} read"
+    for button, count in found["pressed"].items():
+        yield f"  pressed {button}: {count}"
+    if found["seconds_to_press"] is not None:
+        yield f"  to the press: {found['seconds_to_press']} s (median)"
+    to_read = found["seconds_to_read"]
+    yield f"  to the reading: {f'{to_read} s (median)' if to_read is not None else 'TagoIO does not say when'}"
+    for reason, count in found["reasons"].items():
+        yield f"  {reason}: {count}"
+
+
+def as_table(key: str, lines: list[Line]) -> str:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("User", "Outcome", "Read", "Pressed", "After", "Why"):
+        table.add_column(heading)
+    for line in lines:
+        after = _seconds(line.sent_at, line.pressed_at)
+        pressed = line.pressed + (" (counts)" if line.counts == "yes" else "")
+        cells = (
+            line.name or line.user,
+            line.status,
+            line.read,
+            pressed,
+            f"{after:.1f} s" if after else "",
+            line.reason,
+        )
+        table.add_row(*map(Text, cells))
+    output = io.StringIO()
+    console = Console(file=output, width=None if sys.stdout.isatty() else 120, force_terminal=sys.stdout.isatty())
+    console.print(Text("\n".join(_headlines(key, lines))))
+    console.print(table)
+    return output.getvalue().rstrip()
+
+
+def as_csv(lines: list[Line]) -> str:
+    """A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Line)])
+    for line in lines:
+        writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in asdict(line).values()])
+    return output.getvalue().rstrip()
+
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Campaign {key}</title>
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
+body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100% }} th, td {{ text-align: left; padding: .3rem .6rem }}
+tr {{ border-bottom: 1px solid #8884 }} svg {{ width: 100%; height: auto }}
+.sent {{ stroke: #1565c0 }} .read {{ stroke: #ef6c00 }} .pressed {{ stroke: #2e7d32 }}
+text {{ fill: currentColor; font-size: 12px }}
+</style>
+<h1>Campaign {key}</h1>
+<p>{headlines}</p>
+{plot}
+<table><tr><th>User<th>Outcome<th>Read<th>Pressed<th>Why</tr>
+{rows}
+</table></html>"""
+
+
+def as_html(key: str, lines: list[Line]) -> str:
+    rows = []
+    for line in lines:
+        pressed = line.pressed + (" (counts)" if line.counts == "yes" else "")
+        cells = (line.name or line.user, line.status, line.read, pressed, line.reason)
+        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in cells) + "</tr>")
+    headlines = "<br>".join(html.escape(line) for line in _headlines(key, lines))
+    return PAGE.format(key=html.escape(key), headlines=headlines, plot=plot(lines), rows="\n".join(rows))
+
+
+def plot(lines: list[Line]) -> str:
+    """Users over time, as steps: sent, read where the time is known, pressed."""
+    series = {
+        "sent": [line.sent_at for line in lines if line.status == "sent"],
+        "read": [line.read_at for line in lines],
+        "pressed": [line.pressed_at for line in lines],
+    }
+    times = {name: sorted(time_of(text).timestamp() for text in texts if text) for name, texts in series.items()}
+    everything = [moment for moments in times.values() for moment in moments]
+    if not everything:
+        return "<p>Nobody was sent anything.</p>"
+    start, end = min(everything), max(everything)
+    span, most = max(end - start, 1.0), max(len(moments) for moments in times.values())
+    paths = []
+    for name, moments in times.items():
+        points, count = "M 50 210", 0
+        for moment in moments:
+            x = 50 + 600 * (moment - start) / span
+            points += f" H {x:.1f}"
+            count += 1
+            points += f" V {210 - 190 * count / most:.1f}"
+        points += " H 650"
+        paths.append(f'<path class="{name}" d="{points}" fill="none" stroke-width="2"/>')
+        paths.append(f'<text x="655" y="{214 - 190 * count / most:.1f}">{name} {count}</text>')
+    labels = f'<text x="50" y="228">{datetime.fromtimestamp(start):%Y-%m-%d %H:%M:%S}</text>'
+    labels += f'<text x="650" y="228" text-anchor="end">{span:.0f} s later</text>'
+    title = "Users over time: sent, read, pressed"
+    drawn = f"<title>{title}</title>{''.join(paths)}{labels}"
+    return f'<svg viewBox="0 0 760 240" role="img" aria-label="{title}">{drawn}</svg>'
+
+
+if __name__ == "__main__":
+    sys.exit(main())
