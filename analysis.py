@@ -8,7 +8,7 @@ It runs when you press Run, when an Action triggers it, or on an Action's schedu
 
  1. In TagoIO's admin open My Account and select your profile.
  2. Under Tokens create one that never expires, and copy it. (Or leave account_token empty and give this Analysis an
-    Access Management policy with Run User: Access, Create notification and Access notification.)
+    Access Management policy with Run User: Access, Create, Access and Edit notification.)
  3. Install this as an Analysis (runtime python-rt2025) and open its Environment Variables.
  4. account_token: the token you copied.    5. tag_key, tag_value: a tag that your users have.
  6. No tag yet? Add one in User Management > a user > Tags.
