@@ -1,6 +1,13 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["tagoio-sdk>=5.1.8,<6", "python-dotenv>=1.0", "structlog>=24.1", "urllib3>=2.0", "certifi", "tzdata"]
+# dependencies = [
+#   "tagoio-sdk==5.1.8",
+#   "python-dotenv==1.2.4",
+#   "structlog==26.1.0",
+#   "urllib3==2.8.0",
+#   "certifi==2026.10.18",
+#   "tzdata==2026.6",
+# ]
 # ///
 """Notify TagoRUN users who carry a tag, with up to four buttons; see README.md.
 

@@ -19,8 +19,8 @@ FEW = 50
 class RunUsers(Protocol):
     """The part of the SDK's `run` module that finds users."""
 
-    def listUsers(self, query: dict[str, Any]) -> list[dict[str, Any]]: ...  # the SDK's name
-    def userInfo(self, userID: str) -> dict[str, Any]: ...
+    def listUsers(self, query: dict[str, Any]) -> list[dict[str, Any]]: ...  # noqa: N802  # the SDK's names
+    def userInfo(self, userID: str) -> dict[str, Any]: ...  # noqa: N802, N803
 
 
 @dataclass(slots=True)

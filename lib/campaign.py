@@ -25,8 +25,8 @@ Composer = Callable[[User], Notification | str]  # the text says why there is no
 class RunNotifications(Protocol):
     """The part of the SDK's `run` module that sends and lists notifications."""
 
-    def notificationCreate(self, userID: str, data: dict[str, Any]) -> Any: ...  # the SDK's names
-    def notificationList(self, userID: str) -> Any: ...
+    def notificationCreate(self, userID: str, data: dict[str, Any]) -> Any: ...  # noqa: N802, N803  # the SDK's names
+    def notificationList(self, userID: str) -> Any: ...  # noqa: N802, N803
 
 
 @dataclass(frozen=True, slots=True)

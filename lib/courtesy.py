@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Container
-from datetime import datetime, time, tzinfo
+from datetime import datetime, tzinfo
+from datetime import time as time_of_day
 
 from lib.notification import Notification
 from lib.placeholders import zone_of
 from lib.user import User
 
 Policy = Callable[[User, Notification], str | None]
-QuietHours = tuple[time, time]
+QuietHours = tuple[time_of_day, time_of_day]
 
 
 def opted_out(tag: str) -> Policy:
@@ -52,7 +53,7 @@ def cooling(recently_told: Container[tuple[str, str]]) -> Policy:
     return policy
 
 
-def is_quiet(hours: QuietHours, at: time) -> bool:
+def is_quiet(hours: QuietHours, at: time_of_day) -> bool:
     """From the first hour on, up to the second; they may lie on both sides of midnight."""
     start, end = hours
     return start <= at < end if start <= end else at >= start or at < end
@@ -65,7 +66,7 @@ def read_quiet_hours(text: str) -> QuietHours:
     if len(parts) != 2 or not all(len(part) == 5 and part[2] == ":" for part in parts):
         raise problem
     try:
-        start, end = time.fromisoformat(parts[0]), time.fromisoformat(parts[1])
+        start, end = time_of_day.fromisoformat(parts[0]), time_of_day.fromisoformat(parts[1])
     except ValueError:
         raise problem from None
     if start == end:

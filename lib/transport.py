@@ -104,7 +104,7 @@ class PooledModule(TagoIOModule):  # type: ignore[misc]  # the SDK carries no ty
         super().__init__({"token": token})
         self.client = client
 
-    def doRequest(self, params: dict[str, Any]) -> Any:
+    def doRequest(self, params: dict[str, Any]) -> Any:  # noqa: N802  # the SDK's name
         query = params.get("params")
         if query:
             self._converter_dict_param_filter(params=query)

@@ -79,8 +79,9 @@ def _threads(given: dict[str, Any]) -> dict[str, str]:
 def _ours(given: dict[str, Any]) -> dict[str, str]:
     from lib.audience import Audience
     from lib.console import Console
+    from lib.content import Content
     from lib.dispatch import Dispatch
-    from lib.notification import parse_notification
+    from lib.document import parse_document
     from lib.settings import Settings
     from lib.transport import Client, TagoIO
     from lib.trigger import Trigger
@@ -88,10 +89,8 @@ def _ours(given: dict[str, Any]) -> dict[str, str]:
 
     client = Client(read=given["timeout"]) if given.get("timeout") else Client()
     settings = Settings(rate_limit=given.get("rate_limit"))
-    notification = parse_notification(json.dumps(BODY))
-    dispatch = Dispatch(
-        TagoIO(given["token"], client), settings, Console(lambda text: None), lambda trigger, user: notification
-    )
+    content = Content(lambda trigger, user: None, parse_document(json.dumps(BODY)), str)
+    dispatch = Dispatch(TagoIO(given["token"], client), settings, Console(lambda text: None), content)
     dispatch.console.hint = dispatch.console.progress = lambda *_: None  # type: ignore[method-assign]
     dispatch.window.window = given.get("window") or dispatch.window.window
     audience = Audience()
