@@ -60,9 +60,12 @@ def bundle(root: Path) -> str:
     modules = _in_order(root, top.needs)
     _check_names(story, modules)
     parts = [
-        story[: _end_of_docstring(story)].rstrip() + "\n",
-        _merged_imports({line for module in [*modules, top] for line in module.imports}),
-        story[edit_me.start() : entrypoint.start()].strip() + "\n",
+        story[: _end_of_docstring(story)].rstrip()
+        + "\n\n"
+        + _merged_imports({line for module in [*modules, top] for line in module.imports})
+        + "\n"
+        + story[edit_me.start() : entrypoint.start()].strip()
+        + "\n",
         *(f"{_banner(module)}\n\n{module.code}" for module in modules),
         story[entrypoint.start() :].strip() + "\n",
     ]
