@@ -99,7 +99,7 @@ def notify(context, scope, variables):
     content = Content(compose, settings.notification, tago.name_of_device)
     dispatch = Dispatch(tago, settings, console, content)
     if not dispatch.plan_unfinished(trigger):
-        dispatch.plan(trigger, choose_audience(tago.run, settings))
+        dispatch.plan(trigger, choose_audience(tago.run, settings, sleep=dispatch.sleep))
 
     if settings.dry_run:
         console.say(preview(dispatch))

@@ -35,7 +35,7 @@ class Answer:
         except PressRefused as refusal:
             return self._refused(f"Press refused: {refusal}")
         except (TagoIOError, SetupError) as error:
-            return self._refused(f"The press could not be checked, so it does not count: {error}")
+            return self._refused(f"The press could not be settled, press again: {error}")
         who = press.user.name or press.user.id
         if settled_by is not None:
             self.outcome = "settled"
@@ -63,6 +63,8 @@ class Answer:
             code = 1
             lines.append(f"decide failed, the decision is recorded all the same: {type(error).__name__}: {error}")
         lines += [f"  {line}"] if line else []
+        if not line and not self.journal:
+            line = f"{press.label}: {press.user.name or press.user.id}"  # for the next press to see that it is settled
         if not press.each_counts:
             own = Copy(press.user.id, press.notification_id)
             everybody = [own, *(copy for copy in copies if copy != own)]

@@ -92,13 +92,11 @@ def users_by_id(run: RunUsers, ids: set[str], sleep: Callable[[float], None] = t
     """Those users that still exist; a few are asked for one by one, many by reading everyone."""
     finder = _Finder(run, sleep)
     try:
-        if len(ids) <= FEW:
-            found = [user for user_id in ids for user in finder.with_id(user_id)]
-        else:
-            found = [user for user in finder.everyone() if user.id in ids]
+        known = {} if len(ids) <= FEW else {user.id: user for user in finder.everyone() if user.id in ids}
+        missing = ids - known.keys()  # a filtered list leaves users out: only a 404 says that one is gone
+        return known | {user.id: user for user_id in sorted(missing) for user in finder.with_id(user_id)}
     except TagoIOError as error:
         raise _explained(error, "account_token") from error
-    return {user.id: user for user in found}
 
 
 class _Finder:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -53,9 +54,9 @@ class Campaign:
 
 
 def new_campaign(trigger: Trigger, started_at: datetime) -> Campaign:
-    """The same event of an Action, handed in twice, gives the same key; every other run has its own."""
+    """The same event of an Action, handed twice to one Analysis, gives the same key; every other run has its own."""
     if trigger.kind == "action" and trigger.points:
-        event = [trigger.action_id]
+        event = [trigger.analysis_id, trigger.action_id]
         for point in trigger.points:
             event += [point.id or f"{point.device}|{point.variable}|{point.group}|{point.value}", point.time]
         digest = hashlib.sha256("\n".join(event).encode()).digest()
@@ -119,7 +120,8 @@ def composed(user: User, compose: Composer) -> Notification | str:
     except SetupError as error:
         raise SetupError(*(problem + who for problem in error.problems)) from error
     except Exception as error:
-        raise SetupError(f"compose failed: {type(error).__name__}: {error}{who}") from error
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        raise SetupError(f"compose failed: {type(error).__name__}: {error}, in line {line}{who}") from error
 
 
 def messages(

@@ -1,5 +1,6 @@
 """Presses: verify who pressed what, let the first (or each) count, and close the other copies."""
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,14 +11,16 @@ from typing import Any, Protocol
 
 from lib.audience import RunUsers, retrying, users_by_id
 from lib.campaign import marked_parts
-from lib.errors import Rejected, TagoIOError
+from lib.errors import Rejected, SetupError, TagoIOError
 from lib.journal import Journal
 from lib.placeholders import zone_of
-from lib.rows import Copy, PressRow
+from lib.rows import Copy, PressRow, time_of
 from lib.trigger import PressIds
 from lib.user import User
 
+CLOSED = re.compile(r"\n.+, \d\d:\d\d$")  # how a closing line ends a message
 CLOSERS = 20  # copies closed at once
+CLAIM = 15.0  # seconds that a press has to become a decision before the next one counts
 
 
 class RunPresses(RunUsers, Protocol):
@@ -74,17 +77,29 @@ def verify(ids: PressIds, run: RunPresses, now: datetime, sleep: Callable[[float
     return Press(user, plain, label, key, now, ids.notification_id, _seconds_since(found, now), each_counts)
 
 
-def judge(press: Press, journal: Journal) -> Verdict:
-    """Write the press down, then see whose stands first: of the campaign, or, where each counts, of that user.
+def judge(press: Press, journal: Journal, sleep: Callable[[float], None] = time.sleep) -> Verdict:
+    """Write the press down, then see whether it counts: nothing was decided before, and of the presses that wait for a
+    decision it is the first (of the campaign, or, where each counts, of that user).
 
     TagoIO has no conditional write. But rows get their time from TagoIO, and every run reads after it has written, so
-    all agree on which is the first.
+    all agree on which is the first. A press whose run died before it decided is passed over after CLAIM seconds.
     """
     mark = secrets.token_hex(6)
-    rows = journal.write_press(press.campaign, mark, press.user, press.button, press.label, press.notification_id)
-    rivals = [row for row in rows if not press.each_counts or row.user_id == press.user.id]
-    first = min(rivals, key=lambda row: (row.time, row.id), default=None)
-    return Verdict(first is None or first.mark == mark, None if first is None or first.mark == mark else first)
+    journal.write_press(press.campaign, mark, press.user, press.button, press.label, press.notification_id)
+    while True:
+        presses, decisions = journal.presses(press.campaign)
+        settled = [row for row in decisions if not press.each_counts or row.user_id == press.user.id]
+        if settled:
+            return Verdict(False, min(settled, key=_age))
+        rivals = [row for row in presses if not press.each_counts or row.user_id == press.user.id]
+        waiting = [row for row in rivals if (journal.now() - time_of(row.time)).total_seconds() <= CLAIM]
+        if min(waiting, key=_age).mark == mark if waiting else True:
+            return Verdict(True)
+        sleep(0.5)
+
+
+def _age(row: PressRow) -> tuple[str, str]:
+    return row.time, row.id
 
 
 def close_copies(
@@ -93,7 +108,11 @@ def close_copies(
     """Disable the buttons of these copies and add the closing line, with the time on each reader's clock. Yields what
     went wrong. Doing it again changes nothing."""
     listed = list(copies)
-    readers = users_by_id(run, {copy.user_id for copy in listed}, sleep) if line else {}
+    readers: dict[str, User] = {}
+    try:
+        readers = users_by_id(run, {copy.user_id for copy in listed}, sleep) if line else {}
+    except SetupError as error:
+        yield f"closed without a line: {error}"
 
     def close(copy: Copy) -> str:
         try:
@@ -111,14 +130,16 @@ def close_copies(
 def copies_by_looking(
     run: RunPresses, users: Iterable[User], campaign: str, sleep: Callable[[float], None] = time.sleep
 ) -> list[tuple[Copy, bool]]:
-    """Without a journal: the copies among these users' notifications, and whether each is still open."""
+    """Without a journal: the copies among these users' notifications, and whether each is still open. A closed one ends
+    in a closing line: buttons alone may be disabled by a press of a link."""
 
     def look(user: User) -> list[tuple[Copy, bool]]:
         found = []
         for each in _listed(run, user.id, sleep):
             ids = [str(button.get("id")) for button in each.get("buttons") or () if isinstance(button, dict)]
             if any(marked_parts(button_id)[1] == campaign for button_id in ids):
-                found.append((Copy(user.id, str(each.get("id"))), each.get("buttons_enabled") is not False))
+                is_closed = each.get("buttons_enabled") is False and CLOSED.search(str(each.get("message", "")))
+                found.append((Copy(user.id, str(each.get("id"))), not is_closed))
         return found
 
     with ThreadPoolExecutor(CLOSERS) as pool:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -20,7 +20,10 @@ OUTAGE = 50  # users in a row for whom TagoIO could not be reached, after which 
 LOOKS = (0.2, 1.0, 2.0)
 LOOKS_WHEN_LATE = (0.2, 1.0, 2.0, 4.0, 8.0)
 
+LOOKED = 1.0  # seconds after which a look is no longer believed
 LAST_SEND = 2.0  # seconds before the deadline, so that what it leaves in doubt can still be asked about
+
+BY_HAND = "stopped by hand"
 
 Message = tuple[User, Notification]
 
@@ -33,8 +36,8 @@ class Channel(Protocol):
 
 
 class Delivery:
-    """Delivers messages over a channel. `clock` and `deadline` are seconds since the epoch; with `look_first` every
-    message may have been sent by an earlier run.
+    """Delivers messages over a channel. `clock` and `deadline` are seconds since the epoch; the users (ids) of
+    `look_first` may have been sent theirs by an earlier run; nobody is sent anything while `is_held_up`.
 
     Promise: each message ends as one outcome, and no message is sent again before TagoIO was asked about every earlier
     try that left doubt.
@@ -47,7 +50,8 @@ class Delivery:
         *,
         deadline: float = float("inf"),
         workers: int = WORKERS,
-        look_first: bool = False,
+        look_first: Container[str] = (),
+        is_held_up: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -56,9 +60,12 @@ class Delivery:
         self.deadline = deadline
         self.workers = workers
         self.look_first = look_first
+        self.is_held_up = is_held_up
         self.clock = clock
         self.sleep = sleep
         self.stopped = ""  # why no further message is begun
+        self.in_doubt = 0  # answers that were lost or could not be believed
+        self.had_arrived = 0  # of those, the ones that TagoIO had carried out all the same
         self._unreachable_in_a_row = 0
 
     def deliver(
@@ -74,7 +81,7 @@ class Delivery:
                     message = next(source, None)
                 if message is None:
                     return
-                record(self._tell_safely(*message))
+                self._record_safely(self._tell_safely(*message), record)
 
         self._in_threads(work, tick)
         for user, _ in source:
@@ -87,7 +94,7 @@ class Delivery:
         try:
             _join(threads, tick)
         except KeyboardInterrupt:
-            self.stopped = "stopped by hand"
+            self.stopped = BY_HAND
             _join(threads, tick)
 
     def _tell_safely(self, user: User, notification: Notification) -> Outcome:
@@ -97,9 +104,15 @@ class Delivery:
         except Exception as error:
             return _outcome(user, "unknown", f"internal error: {type(error).__name__}: {error}")
 
+    def _record_safely(self, outcome: Outcome, record: Callable[[Outcome], None]) -> None:
+        try:
+            record(outcome)
+        except Exception as error:
+            self.stopped = self.stopped or f"internal error: {type(error).__name__}: {error}"
+
     def tell(self, user: User, notification: Notification) -> Outcome:
         """Send until there is an outcome."""
-        if self.look_first:
+        if user.id in self.look_first:
             earlier = self._settle(
                 user, notification, Doubtful("an earlier run may have sent it"), (0.0, 1.0, 2.0), once=True
             )
@@ -121,19 +134,25 @@ class Delivery:
                     return _outcome(user, "pending", "time budget used up")
             except Doubtful as error:
                 reason = error
+                self.in_doubt += 1
                 looks = LOOKS_WHEN_LATE if error.may_come_late else LOOKS
                 settled = self._settle(user, notification, error, looks)
                 if settled:
+                    self.had_arrived += settled.status == "sent"
                     return settled
         return _outcome(user, "failed", reason.message if reason else "")
 
     def _send_when_allowed(self, user: User, notification: Notification) -> str:
         """Send as soon as the rate window lets us; "" when it will not in time. A rate limit costs no try."""
         while True:
-            ticket = self.window.enter(self.deadline - LAST_SEND)
-            if ticket is None or self.clock() > self.deadline - LAST_SEND:
-                self.stopped = self.stopped or "time budget used up"
+            asked_at = self.clock()
+            ticket = self._place()
+            if ticket is None:
                 return ""
+            if user.id in self.look_first and self.clock() - asked_at > LOOKED:
+                earlier = self.channel.find(user, notification)  # what was not there before the wait may be now
+                if earlier:
+                    return earlier
             try:
                 sent = self.channel.send(user, notification)
             except Refused as error:
@@ -150,6 +169,16 @@ class Delivery:
                 raise
             self._answered(ticket)
             return sent
+
+    def _place(self) -> Ticket | None:
+        """A place in the rate window, None when nobody more is to be told."""
+        last = self.deadline - LAST_SEND
+        ticket = self.window.enter(last)
+        while self.is_held_up() and not self.stopped and self.clock() <= last:
+            self.sleep(0.2)
+        if ticket is None or self.clock() > last:
+            self.stopped = self.stopped or "time budget used up"
+        return None if self.stopped else ticket
 
     def _settle(
         self, user: User, notification: Notification, doubt: Doubtful, looks: Sequence[float], *, once: bool = False

@@ -9,8 +9,9 @@ from datetime import UTC, tzinfo
 from lib.audience import Audience, users_by_id
 from lib.campaign import Campaign, TagoRunChannel, composed, messages, new_campaign
 from lib.console import Console
-from lib.courtesy import Policy, cooling, opted_out, quiet
-from lib.delivery import WORKERS, Delivery
+from lib.courtesy import Policy, cooling, opted_out, quiet, subject_key
+from lib.delivery import BY_HAND, WORKERS, Delivery
+from lib.errors import SetupError
 from lib.journal import CampaignLog, Journal, Unfinished
 from lib.notification import PRIORITIES, PUSH_CHARACTERS, Notification
 from lib.placeholders import zone_of
@@ -28,13 +29,15 @@ LAST_WORDS = 1.5  # seconds of the time budget that are kept for the journal and
 
 @dataclass(slots=True)
 class Job:
-    """A campaign with those it has still to tell; `left` says that an earlier run left it."""
+    """A campaign with those it has still to tell; `left` says that an earlier run left it, `in_doubt` of whom
+    it is not known whether that told them."""
 
     campaign: Campaign
     trigger: Trigger
     users: deque[User]
     skipped: list[Outcome] = field(default_factory=list)
     left: bool = False
+    in_doubt: set[str] = field(default_factory=set)
 
 
 def open_journal(
@@ -61,11 +64,13 @@ class Dispatch:
         self.report = Report()
         self.jobs: list[Job] = []
         self._zone: tzinfo | None = None
+        self.interrupted = ""
+        self.told: set[tuple[str, str]] = set()  # (user id, subject key), also of what this run plans
         self.started = time.time()
         self.deadline = self.started + (settings.time_budget or float("inf"))
         tago.client.deadline = self.deadline - LAST_WORDS / 3
         self.window = RateWindow(settings.rate_limit, on_wait=self._say_wait)
-        self.journal = open_journal(tago, settings, sleep=self._sleep, on_wait=self._say_unfinished)
+        self.journal = open_journal(tago, settings, sleep=self.sleep, on_wait=self._say_unfinished)
         self.rules = list(self._rules(settings))
 
     @property
@@ -77,12 +82,19 @@ class Dispatch:
         """Take up what earlier runs left. True when this run's own campaign is among that: the same event of an
         Action, or, for a run by hand, one by hand that was cut off. Then there is nothing more to plan."""
         is_own = False
-        for left in self.journal.unfinished() if self.journal else ():
-            is_own = is_own or _continues(trigger, left)
+        for left in self.journal.unfinished(trigger.analysis_id) if self.journal else ():
+            key = left.campaign.key
+            if _continues(trigger, left):
+                is_own = True
+                self.report.notes.append(f"this run goes on with campaign {key}; it starts no round of its own")
             if left.is_running:
-                self.report.notes.append(f"campaign {left.campaign.key} is being delivered by another run; left to it")
-            else:
+                self.report.notes.append(f"campaign {key} is being delivered by another run; left to it")
+                continue
+            try:
                 self._plan(self._job_of(left, trigger))
+            except SetupError as error:
+                self.report.left_behind += len(left.pending)
+                self.report.notes.append(f"campaign {key}, which an earlier run left, cannot be finished: {error}")
         return is_own
 
     def plan(self, trigger: Trigger, audience: Audience) -> None:
@@ -97,19 +109,36 @@ class Dispatch:
 
     def deliver(self) -> Report:
         """Write down what is planned, then tell everybody."""
-        quota = quota_left(self.tago.profile)
-        check_quota(quota, sum(len(job.users) for job in self.jobs))
-        if isinstance(quota, str):
-            self.report.notes.append(quota)
-        logs = [self._open_log(job) for job in self.jobs]
+        self._check_quota()
+        logs = {job.campaign.key: self._open_log(job) for job in self.jobs}
+        self.jobs = [job for job in self.jobs if self._is_ours(job)]
         total = sum(len(job.users) + len(job.skipped) for job in self.jobs)
-        for job, log in zip(self.jobs, logs, strict=True):
-            self._deliver(job, log, total, [each for each in logs if each])
+        for job in self.jobs:
+            log = logs[job.campaign.key]
+            self._deliver(job, log, total, [each for each in logs.values() if each])
             if log:
                 log.close()
                 self.report.notes += log.notes()
         self.report.seconds = time.time() - self.started
         return self.report
+
+    def _check_quota(self) -> None:
+        """What an earlier run left must not keep an alarm from going out."""
+        quota = quota_left(self.tago.profile)
+        own = sum(len(job.users) for job in self.jobs if not job.left)
+        check_quota(quota, own)
+        if isinstance(quota, str):
+            self.report.notes.append(quota)
+        elif own + sum(len(job.users) for job in self.jobs if job.left) > quota[0]:
+            self.jobs = [job for job in self.jobs if not job.left]
+            self.report.notes.append(f"what earlier runs left does not fit the push quota ({quota[0]} left) and waits")
+
+    def _is_ours(self, job: Job) -> bool:
+        """Two runs may have taken it up, or begun it, at the same moment: one of them steps back."""
+        if not self.journal or not job.users or self.journal.is_ours(job.campaign):
+            return True
+        self.report.notes.append(f"campaign {job.campaign.key} is being delivered by another run; left to it")
+        return False
 
     def _deliver(self, job: Job, log: CampaignLog | None, total: int, logs: list[CampaignLog]) -> None:
         def record(outcome: Outcome) -> None:
@@ -134,9 +163,17 @@ class Dispatch:
             self.window,
             deadline=self.deadline - LAST_WORDS,
             workers=min(WORKERS, max(len(job.users), 1)),
-            look_first=job.left,
+            look_first=job.in_doubt,
+            is_held_up=lambda: any(each.is_stuck() for each in logs),
         )
+        delivery.stopped = self.interrupted
         delivery.deliver(messages(job.users, self._composer(job), record), record, tick)
+        self.interrupted = delivery.stopped if delivery.stopped == BY_HAND else self.interrupted
+        if delivery.in_doubt:
+            self.report.notes.append(
+                f"{delivery.in_doubt} answers were lost on the way (time-out, reset, 5xx); TagoIO was asked: "
+                f"{delivery.had_arrived} had arrived, the others were sent again or are named above"
+            )
         if channel.icon_refused:
             self.report.notes.append(f"TagoIO refused the icon ({channel.icon_refused}); sent without it")
 
@@ -150,6 +187,8 @@ class Dispatch:
             if verdict:
                 job.skipped.append(verdict)
             elif not isinstance(notification, str):
+                if self.settings.cooldown:
+                    self.told.add((user.id, subject_key(notification.subject)))
                 by_priority[notification.priority].append(user)
                 too_long += notification.is_too_long_for_push
         job.users = deque(user for users in by_priority.values() for user in users)
@@ -172,7 +211,8 @@ class Dispatch:
     def _rules(self, settings: Settings) -> Iterator[tuple[Policy, Status]]:
         yield opted_out(settings.opt_out_tag), "skipped"
         if settings.cooldown and self.journal:
-            yield cooling(self.journal.recently_told(settings.cooldown)), "skipped"
+            self.told |= self.journal.recently_told(settings.cooldown)
+            yield cooling(self.told), "skipped"
         if settings.quiet_hours:
             now = self.tago.client.time_at_tagoio
             yield quiet(settings.quiet_hours, now, self._zone_otherwise), "held" if self.journal else "skipped"
@@ -194,7 +234,7 @@ class Dispatch:
             self.report.notes.append(f"campaign {left.campaign.key} was decided meanwhile; the rest is not told")
             late = [Outcome(user_id, "", "skipped", "decided meanwhile") for user_id in left.pending]
             return Job(left.campaign, left.trigger, deque(), late, left=True)
-        found = users_by_id(self.tago.run, left.pending, self._sleep)
+        found = users_by_id(self.tago.run, left.pending, self.sleep)
         gone = [Outcome(user, "", "failed", "no longer a TagoRUN user") for user in left.pending - found.keys()]
         inactive = [
             Outcome(user.id, user.name, "skipped", "inactive user") for user in found.values() if not user.active
@@ -204,17 +244,17 @@ class Dispatch:
             f"took up campaign {left.campaign.key}, which an earlier run left with {len(users)} to tell"
         )
         earlier = replace(left.trigger, analysis_id=trigger.analysis_id)
-        return Job(left.campaign, earlier, users, [*gone, *inactive], left=True)
+        return Job(left.campaign, earlier, users, [*gone, *inactive], left=True, in_doubt=left.in_doubt)
 
     def _open_log(self, job: Job) -> CampaignLog | None:
         if not self.journal:
             return None
         if job.left:
-            return self.journal.resume(job.campaign)
+            return self.journal.resume(job.campaign) if job.users else self.journal.look_after(job.campaign)
         held = [outcome.user_id for outcome in job.skipped if outcome.status == "held"]
         return self.journal.begin(job.campaign, job.trigger, [*(user.id for user in job.users), *held])
 
-    def _sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Never past the time budget."""
         time.sleep(max(0.0, min(seconds, self.deadline - LAST_WORDS - time.time())))
 
@@ -230,4 +270,4 @@ class Dispatch:
 def _continues(trigger: Trigger, left: Unfinished) -> bool:
     if trigger.kind == "action":
         return bool(trigger.points) and new_campaign(trigger, left.campaign.started_at).key == left.campaign.key
-    return trigger.kind == "manual" and left.trigger.kind == "manual"
+    return trigger.kind == "manual" and left.trigger.kind == "manual" and bool(left.untold)

@@ -1,9 +1,10 @@
 """The journal: outcomes kept on a TagoIO device; what is still pending, who was told recently, who pressed what."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from lib.errors import SetupError, TagoIOError
 from lib.report import Outcome
 from lib.rows import (
     CAMPAIGN,
+    DECISION,
     OUTCOME,
     PRESS,
     SETTLED,
@@ -29,6 +31,7 @@ from lib.rows import (
     point_row,
     press_row,
     read_press,
+    run_of,
     time_of,
 )
 from lib.trigger import Trigger
@@ -40,7 +43,8 @@ ROWS_IN_AN_ANSWER = 1000
 FLUSH_EVERY = 1.0  # seconds: what a killed run can leave unwritten is asked about by the next one
 ALIVE_EVERY = 5.0  # seconds without a row, after which a run gives a sign of life
 GIVEN_UP = 15.0  # seconds without any row, after which a run is taken for dead: see README, "Two runs at once"
-READS_OF_OWN = 5  # tries until a row just written shows; whether TagoIO shows it at once is unknown
+FENCE = 10.0  # seconds a write may take before nobody more is told: another run may soon take this one for dead
+FRESH = 12.0  # a living run has a row that is younger; between FENCE and GIVEN_UP, as times are to the second
 TOO_OLD = timedelta(days=1)
 
 
@@ -58,6 +62,8 @@ class Unfinished:
     campaign: Campaign
     trigger: Trigger
     pending: set[str]
+    in_doubt: set[str] = field(default_factory=set)
+    untold: set[str] = field(default_factory=set)
     is_running: bool = False
     is_decided: bool = False
 
@@ -77,6 +83,7 @@ class Journal:
         self.now = now
         self.sleep = sleep
         self.on_wait = on_wait
+        self.run = secrets.token_hex(6)  # tells the rows of different runs apart
 
     def campaigns(self) -> Iterator[str]:
         """The keys of all campaigns, the newest first."""
@@ -93,8 +100,8 @@ class Journal:
         known = self._read(key)
         return "" if known.started is None else "finished" if known.finished else "unfinished"
 
-    def unfinished(self) -> Iterator[Unfinished]:
-        """The campaigns of the last day that have still somebody to tell, oldest first."""
+    def unfinished(self, analysis_id: str = "") -> Iterator[Unfinished]:
+        """This Analysis' campaigns of the last day that have still somebody to tell, oldest first."""
         rows = list(self._rows({"variables": [CAMPAIGN]}))
         finished = {row.get("group") for row in rows if row.get("value") == "finished"}
         keys = [str(row.get("group")) for row in rows if row.get("value") == "started"]
@@ -104,11 +111,13 @@ class Journal:
             known = self._read(key)
             if known.started is None or known.finished or self.now() - known.started_at > TOO_OLD:
                 continue
+            if known.trigger.analysis_id != analysis_id:
+                continue
             known, is_running = self._wait_for_a_sign_of_life(key, known)
             if not known.finished:
                 campaign = Campaign(key, known.started_at)
-                pending = known.audience - known.settled
-                yield Unfinished(campaign, known.trigger, pending, is_running, known.is_decided)
+                sets = (known.pending, known.in_doubt, known.untold)
+                yield Unfinished(campaign, known.trigger, *sets, is_running, known.is_decided)
 
     def recently_told(self, seconds: float) -> set[tuple[str, str]]:
         """(user id, subject key) of those who were sent something in the last so many seconds."""
@@ -119,18 +128,15 @@ class Journal:
                 told.add((str(about_of(row).get("user")), str(about_of(row).get("subject"))))
         return told
 
-    def write_press(
-        self, key: str, mark: str, user: User, button: str, label: str, notification_id: str
-    ) -> list[PressRow]:
-        """Write a press down, then read all of the campaign, this one among them."""
+    def write_press(self, key: str, mark: str, user: User, button: str, label: str, notification_id: str) -> None:
+        """A press, whether it counts or not."""
         self.write([press_row(key, mark, user, button, label, notification_id)])
-        rows: list[PressRow] = []
-        for _ in range(READS_OF_OWN):
-            rows = [read_press(row) for row in self._rows({"variables": [PRESS], "groups": [key]})]
-            if any(row.mark == mark for row in rows):
-                break
-            self.sleep(0.5)
-        return rows
+
+    def presses(self, key: str) -> tuple[list[PressRow], list[PressRow]]:
+        """All presses of a campaign, and all decisions."""
+        rows = list(self._rows({"variables": [PRESS, DECISION], "groups": [key]}))
+        presses = [read_press(row) for row in rows if row.get("variable") == PRESS]
+        return presses, [read_press(row) for row in rows if row.get("variable") == DECISION]
 
     def write_decision(
         self, key: str, user: User, button: str, label: str, seconds: float | None, *, each: bool
@@ -148,7 +154,9 @@ class Journal:
         """Write down who is about to be told (user ids), before the first is."""
         ids = list(users)
         about = {
+            "run": self.run,
             "trigger": trigger.kind,
+            "analysis": trigger.analysis_id,
             "action": trigger.action_id,
             "action_state": trigger.action_state,
             "device": trigger.device_id,
@@ -168,7 +176,23 @@ class Journal:
 
     def resume(self, campaign: Campaign) -> "CampaignLog":
         """Go on with a campaign that was begun by an earlier run."""
+        try:
+            self.write([campaign_row(campaign.key, "running", run=self.run)])
+        except TagoIOError as error:
+            raise SetupError(f"The journal cannot be written (delivery_log_token): {error.message}") from error
         return CampaignLog(self, campaign.key)
+
+    def look_after(self, campaign: Campaign) -> "CampaignLog":
+        """A campaign of which nobody is told now: no sign of life, so that nothing comes to be in doubt."""
+        return CampaignLog(self, campaign.key)
+
+    def is_ours(self, campaign: Campaign) -> bool:
+        """Whether, of all runs that gave a sign of life of late, this one was the first. TagoIO has no conditional
+        write; but rows get their time from TagoIO and every run reads after it has written, so all agree."""
+        signs = [row for row in self._rows({"variables": [CAMPAIGN], "groups": [campaign.key]}) if run_of(row)]
+        fresh = [row for row in signs if (self.now() - time_of(iso_of(row))).total_seconds() <= FRESH]
+        first = min(fresh, key=lambda row: (iso_of(row), str(row.get("id") or "")), default=None)
+        return first is None or run_of(first) == self.run
 
     def write(self, rows: list[dict[str, Any]]) -> None:
         """A row that is written twice, because an answer was lost, says nothing new."""
@@ -225,6 +249,7 @@ class CampaignLog:
         self.error = ""
         self._rows: list[dict[str, Any]] = []
         self._open_ends = 0
+        self._is_writing = False
         self._lock = threading.Lock()
         self._written_at = clock()
 
@@ -245,7 +270,7 @@ class CampaignLog:
         if self._rows and quiet >= FLUSH_EVERY:
             self._flush()
         elif quiet >= ALIVE_EVERY:
-            self._write([campaign_row(self.key, "running")], outcomes=0)
+            self._write([campaign_row(self.key, "running", run=self.journal.run)], outcomes=0)
 
     def close(self) -> None:
         """Write what is left; `finished` only if nobody is left to be told or asked about."""
@@ -267,10 +292,17 @@ class CampaignLog:
         if rows:
             self._write(rows, outcomes=len(rows))
 
+    def is_stuck(self) -> bool:
+        """Whether a write has been under way for so long that this run may seem dead. One that failed for good does not
+        hold anybody up."""
+        return self._is_writing and not self.error and self.clock() - self._written_at > FENCE
+
     def _write(self, rows: list[dict[str, Any]], *, outcomes: int) -> None:
+        self._is_writing = True
         try:
             self.journal.write(rows)
         except TagoIOError as error:
             self.lost += outcomes
             self.error = error.message
+        self._is_writing = False
         self._written_at = self.clock()

@@ -64,7 +64,7 @@ class Button:
     def _behaviour_problems(self) -> Iterator[str]:
         chosen = [name for name in ("page", "link", "analysis") if getattr(self, name)]
         if not chosen:
-            yield "does nothing; give it one of a TagoIO page, a link (url) or an analysis"
+            yield "does nothing; give it a TagoIO page, a link (in JSON both are: url), or an analysis"
         elif len(chosen) > 1:
             yield f"has {len(chosen)} behaviours ({', '.join(chosen)}); a button has exactly one: keep one of them"
         if self.link and not is_web_address(PLACEHOLDER.sub("x", self.link)):
@@ -109,11 +109,13 @@ class Notification:
         for position, button in enumerate(self.buttons, start=1):
             for problem in button.problems():
                 yield f"Button {position}: {problem}"
-        for button_id, times in Counter(button.id for button in self.buttons).items():
+        for button_id, times in Counter(str(button.id) for button in self.buttons).items():
             if button_id and times > 1:
                 yield f'Notification: {times} buttons have the id "{button_id}"; give each its own'
 
     def _field_problems(self) -> Iterator[str]:
+        if not isinstance(self.subject, str):
+            yield f"Notification: subject must be text, not {type(self.subject).__name__}"
         for name in ("title", "message"):
             value = getattr(self, name)
             if not isinstance(value, str):
@@ -134,7 +136,7 @@ class Notification:
         if not isinstance(self.translations, Mapping):
             yield 'Notification: translations must be an object: {"pt": {"title": "…", "message": "…"}}'
             return
-        ids = {button.id for button in self.buttons}
+        ids = {str(button.id) for button in self.buttons}
         for code, texts in self.translations.items():
             where = f"Notification: translations, {code}"
             if not isinstance(texts, Mapping) or not texts.keys() <= {"title", "message", "buttons"}:

@@ -60,7 +60,7 @@ def _cost(dispatch: Dispatch) -> Iterator[str]:
         seconds = max(windows - 1, 0) * MINUTE - (time.time() % MINUTE if windows > 1 else 0)
         yield f"Rate limit: {limit} a minute, so {windows} windows, about {max(seconds, 1):.0f} s"
     else:
-        yield f"Rate limit: not given (rate_limit); {wanted} users take {math.ceil(wanted / 60)} minutes at 60 a minute"
+        yield f"Rate limit: not given (rate_limit); at 60 a minute, {math.ceil(wanted / 60)} windows of a minute"
 
 
 def _token_kind(settings: Settings) -> str:

@@ -38,6 +38,7 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    left_behind: int = 0  # users of an earlier run's campaign that could not be taken up
     counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,7 +55,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 when everyone was sent to or left out by a rule."""
-        return 1 if self.not_told else 0
+        return 1 if self.not_told or self.left_behind else 0
 
     def figures(self) -> dict[str, float]:
         """For the one canonical log line."""

@@ -2,8 +2,8 @@
 
 All have the campaign's key as `group`, so that a dashboard can show them; README.md documents them too:
 
-- `notify_campaign`: `started`, `running` (a sign of life) or `finished`; metadata of `started`: `trigger`, `action`,
-  `action_state`, `device`, `started_at`, `size`.
+- `notify_campaign`: `started`, `running` (a sign of life) or `finished`; metadata: `run`, and of `started`: `trigger`,
+  `analysis`, `action`, `action_state`, `device`, `started_at`, `size`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`.
 - `notify_audience`: how many users, in metadata `users` with a space between; written before the first is told.
 - `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject` (a hash).
@@ -61,6 +61,12 @@ class Known:
     points: dict[str, DataPoint] = field(default_factory=dict)
     audience: set[str] = field(default_factory=set)
     settled: set[str] = field(default_factory=set)
+    waiting: dict[str, str] = field(
+        default_factory=dict
+    )  # the time of a user's newest row, where that is held or pending
+    open_ends: set[str] = field(default_factory=set)  # whose newest row is held or unknown
+    last_sign: str = ""
+    seen: set[str] = field(default_factory=set)
     is_decided: bool = False
 
     def take_in(self, row: Row) -> None:
@@ -72,6 +78,8 @@ class Known:
             self.started = about
         elif variable == CAMPAIGN and value == "finished":
             self.finished = True
+        elif variable == CAMPAIGN:
+            self.last_sign = max(self.last_sign, iso_of(row))
         elif variable == POINT:
             parts = {name: str(about.get(name) or "") for name in POINT_PARTS}
             point = DataPoint(value=value, location=row.get("location"), **parts)
@@ -80,8 +88,35 @@ class Known:
             self.audience.update(str(about.get("users") or "").split())
         elif variable == DECISION:
             self.is_decided = self.is_decided or not about.get("each")
-        elif variable == OUTCOME and value in SETTLED:
-            self.settled.add(str(about.get("user")))
+        elif variable == OUTCOME:
+            self._take_in_outcome(str(about.get("user")), str(value), iso_of(row))
+
+    def _take_in_outcome(self, user: str, status: str, at: str) -> None:
+        """Rows come newest first: a user's first one counts."""
+        if status in SETTLED:
+            self.settled.add(user)
+        elif user not in self.seen:
+            if status in ("held", "pending"):
+                self.waiting[user] = at
+            if status in ("held", "unknown"):
+                self.open_ends.add(user)
+        self.seen.add(user)
+
+    @property
+    def pending(self) -> set[str]:
+        """Who has still to be told, or asked about."""
+        return self.audience - self.settled
+
+    @property
+    def in_doubt(self) -> set[str]:
+        """Who of them may have been sent something all the same: all but those of whom the run that was last at it
+        wrote that it did not."""
+        return {user for user in self.pending if self.waiting.get(user, "") <= self.last_sign}
+
+    @property
+    def untold(self) -> set[str]:
+        """Who of them was not reached, for any other reason than a rule."""
+        return self.pending - self.open_ends
 
     @property
     def started_at(self) -> datetime:
@@ -97,6 +132,7 @@ class Known:
             action_id=str(about.get("action") or ""),
             action_state=str(about.get("action_state") or ""),
             device_id=str(about.get("device") or ""),
+            analysis_id=str(about.get("analysis") or ""),
         )
 
 
@@ -118,6 +154,11 @@ def outcome_row(key: str, outcome: Outcome) -> Row:
     about = {"user": outcome.user_id, "name": outcome.user_name, "reason": outcome.reason}
     about |= {"notification": outcome.notification_id, "subject": subject_key(outcome.subject)}
     return _row(key, OUTCOME, outcome.status, **about)
+
+
+def run_of(row: Row) -> str:
+    """Which run wrote a sign of life."""
+    return str(about_of(row).get("run") or "")
 
 
 def press_row(key: str, mark: str, user: User, button: str, label: str, notification_id: str) -> Row:

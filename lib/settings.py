@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lib.errors import SetupError, one_error
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
 USABLE_TOKENS = ("p-", "a-")
 SHORTEST_BUDGET = 10  # seconds
+FROM_TAGOIO = ("button_id", "user_id", "notification_id")  # with a pressed button
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -74,7 +75,8 @@ def read_settings(
                 "there, or run this as an Analysis, which has a token of its own"
             )
     settings = Settings(**values)
-    problems += _missing_tags(settings, own, problems)
+    problems += _misspelt(own)
+    problems += _missing_tags(settings, problems)
     if settings.cooldown and not settings.delivery_log_token:
         problems.append("cooldown needs the journal, which knows who was told when: set delivery_log_token")
     one_error(problems)
@@ -104,22 +106,28 @@ def _merged(*sources: Mapping[str, Any]) -> dict[str, str]:
     return merged
 
 
-def _missing_tags(settings: Settings, own: Mapping[str, Any], problems: list[str]) -> list[str]:
+def _missing_tags(settings: Settings, problems: list[str]) -> list[str]:
     """`send_to` = tags needs a key and a value."""
     if settings.send_to != ("tags",) or any(problem.startswith("send_to ") for problem in problems):
         return []
-    missing = [name for name in ("tag_key", "tag_value") if not getattr(settings, name)]
-    found = []
-    for name in missing:
-        near = difflib.get_close_matches(name, [key.lower() for key in own if key.lower() not in VARIABLES], 1, 0.7)
-        hint = f' (is "{near[0]}" a typing error?)' if near else ""
-        found.append(
-            f"{name} is not set{hint}; set it to the tag's {name[4:]} as in User Management, or set send_to to all"
-        )
-    return found
+    return [
+        f"{name} is not set; set it to the tag's {name[4:]} as in User Management, or set send_to to all"
+        for name in ("tag_key", "tag_value")
+        if not getattr(settings, name)
+    ]
+
+
+def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
+    """A mistyped dry_run would tell real people: so what looks like one of our variables must be one."""
+    for key in own:
+        name = key.strip().lower()
+        near = difflib.get_close_matches(name.replace("-", "_"), VARIABLES, 1, 0.8)
+        if near and name not in VARIABLES and name not in FROM_TAGOIO:
+            yield f'"{key}" is not a variable of this Analysis; is {near[0]} meant? Rename it, or remove it'
 
 
 def _token(text: str) -> str:
+    _check_characters(text)
     prefix = text[:2].lower()
     if "your" in text.lower() or " " in text:
         raise ValueError("still holds the example text; paste a token, or leave it empty to use the Analysis' own")
@@ -173,7 +181,13 @@ def _time_budget(text: str) -> float:
     return seconds
 
 
+def _check_characters(token: str) -> None:
+    if not re.fullmatch(r"[!-~ ]+", token):
+        raise ValueError("holds a character that no token has (an ellipsis, or one that does not show); copy it again")
+
+
 def _device_token(text: str) -> str:
+    _check_characters(text)
     if text[:2].lower() in TOKEN_KINDS:
         kind = TOKEN_KINDS[text[:2].lower()]
         raise ValueError(f"holds a token of another kind ({kind}); use the token of the device that keeps the journal")

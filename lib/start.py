@@ -14,7 +14,9 @@ from lib.errors import Rejected, SetupError, TagoIOError
 from lib.log import hide, redact
 from lib.settings import read_env_file
 
-SANDBOX = "New here? Try it without an account: python -m lib.tools.sandbox"
+SANDBOX = (
+    "New here? Try it without an account: pip install -r lib/tools/requirements.txt, then python -m lib.tools.sandbox"
+)
 
 
 class Context(Protocol):
@@ -118,7 +120,7 @@ def _guarded(
 
 def _explain(console: Console, error: SetupError, pointer: str = "") -> None:
     console.say(["Nobody was notified. Please mend:", *(f"  - {problem}" for problem in error.problems)])
-    if pointer:
+    if pointer and any(problem.startswith("account_token is not set") for problem in error.problems):
         console.hint(pointer)
 
 

@@ -94,6 +94,16 @@ def run_once(peopled: Sandbox) -> Callable[..., Ran]:
     return run
 
 
+@pytest.fixture(scope="session")
+def javascript() -> Path:
+    """The folder where the official JavaScript SDK is installed."""
+    folder = ROOT / "tests" / "javascript"
+    if not (folder / "node_modules" / "@tago-io" / "sdk").is_dir():
+        install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(install, cwd=folder, check=True, timeout=300)
+    return folder
+
+
 def names_told(sandbox: Sandbox) -> list[str]:
     """The name of each user once for each notification they have."""
     notes = sandbox.store.notifications.values()

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ import requests
 
 from lib.answer import Answer
 from lib.console import Console
-from lib.decision import Press
+from lib.decision import CLAIM, Press
 from lib.dispatch import open_journal
 from lib.settings import Settings
 from lib.tools.sandbox.store import Record
+from lib.tools.sandbox.trouble import Fault
 from lib.transport import Client, TagoIO
 from lib.trigger import PressIds
 from tests.conftest import ANALYSIS, MAINTENANCE, Ran
@@ -208,6 +210,35 @@ def test_a_user_whose_pending_copy_is_decided_meanwhile_is_not_told(journaled: J
     ran = journaled.run(point, **event)
     assert "was decided meanwhile" in ran.out
     assert len(sandbox.store.notifications) == 3
+
+
+def test_a_press_whose_run_died_before_it_decided_is_passed_over(journaled: Journaled) -> None:  # noqa: F811
+    journaled.run()
+    ids = ids_of(journaled, "Ana Souza")
+    key = journaled.rows("notify_campaign")[0]["group"]
+    about = {"user": ids["user_id"], "name": "Ana Souza", "label": "Acknowledge", "mark": "dead"}
+    when = (datetime.now(UTC) - timedelta(seconds=CLAIM - 2)).isoformat()
+    row = {"variable": "notify_press", "value": "acknowledge", "group": key, "metadata": about, "time": when}
+    journaled.sandbox.store.add_data(journaled.device["id"], row)
+    ran = press(journaled, "Ben Carter")
+    assert "Ben Carter pressed acknowledge: it counts" in ran.out
+    assert not any(are_open(journaled))
+    assert len(journaled.rows("notify_decision")) == 1
+
+
+def test_without_a_journal_a_pressed_link_settles_nothing(journaled: Journaled) -> None:  # noqa: F811
+    journaled.run(delivery_log_token="")
+    note_of(journaled, "Ben Carter")["buttons_enabled"] = False  # as TagoIO may do when a link is pressed
+    assert "it counts" in press(journaled, "Ana Souza", delivery_log_token="").out
+
+
+def test_copies_are_closed_even_if_their_readers_cannot_be_looked_up(journaled: Journaled) -> None:  # noqa: F811
+    journaled.run()
+    gone = note_of(journaled, "Emi Tanaka")["run_user"]
+    journaled.sandbox.trouble.faults = [Fault("403", route=("GET", f"/run/users/{gone}"), attempts=99)]
+    ran = press(journaled, "Ana Souza")
+    assert "closed without a line" in ran.out
+    assert not any(are_open(journaled))
 
 
 def test_copies_that_may_not_be_edited_are_said(journaled: Journaled) -> None:  # noqa: F811

@@ -196,3 +196,37 @@ def test_whatever_goes_wrong_nobody_is_lost_told_twice_or_misreported(
             assert received == 0
         if outcome.status != "sent":
             assert outcome.reason
+
+
+def test_an_outcome_that_cannot_be_recorded_stops_the_run() -> None:
+    recorded: list[Outcome] = []
+
+    def record(outcome: Outcome) -> None:
+        if outcome.status == "sent":
+            raise ValueError("full")
+        recorded.append(outcome)
+
+    delivery(ScriptedChannel()).deliver(((user, NOTE) for user in some_users(3)), record)
+    assert [(outcome.status, outcome.reason) for outcome in recorded] == [
+        ("pending", "internal error: ValueError: full")
+    ] * 2
+
+
+def test_nobody_more_is_sent_anything_once_stopped() -> None:
+    work = delivery(ScriptedChannel())
+    work.stopped = "stopped by hand"
+    report = Report()
+    work.deliver(((user, NOTE) for user in some_users(3)), report.add)
+    assert report.counts == {"pending": 3}
+
+
+def test_what_an_earlier_run_may_have_sent_is_looked_for_again_after_a_wait() -> None:
+    """It arrives while this run waits for the rate window."""
+    clock = FakeClock(60_000)
+    channel = ScriptedChannel(arrives=lambda: clock.at > 60_010)
+    channel.inbox["u"] = ["late"]
+    window = RateWindow(1, clock=clock, sleep=clock.sleep)
+    assert window.enter() is not None
+    work = Delivery(channel, window, clock=clock, sleep=clock.sleep, look_first={"u"}, workers=1)
+    assert work.tell(USER, NOTE) == Outcome("u", "Ana", "sent", "", "late")
+    assert channel.sends == 0

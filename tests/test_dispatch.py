@@ -5,12 +5,15 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from lib.journal import CampaignLog
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
 from lib.tools.sandbox.trouble import Fault
@@ -138,6 +141,138 @@ def test_a_journal_that_cannot_be_written_stops_the_run(journaled: Journaled) ->
 def test_a_dry_run_with_a_journal_writes_nothing(journaled: Journaled) -> None:
     assert journaled.run(dry_run="true").code == 0
     assert {method for method, _ in journaled.sandbox.store.log} == {"GET"}
+
+
+def leave_some(journaled: Journaled, number: int = 3) -> None:
+    """A campaign (12 °C) of which so many were told, and the others not."""
+    trouble = journaled.sandbox.trouble
+    trouble.rate_limit, trouble.window = number, 3600
+    assert journaled.run(POINT, time_budget="10s", **EVENT).code == 1
+    trouble.rate_limit = None
+    journaled.age()
+
+
+def told_at(journaled: Journaled, degrees: int) -> list[str]:
+    store = journaled.sandbox.store
+    notes = [note for note in store.notifications.values() if f"at {degrees} °C" in note["message"]]
+    return sorted(store.users[note["run_user"]]["name"] for note in notes)
+
+
+def test_two_runs_that_find_the_same_leftover_tell_it_once(journaled: Journaled) -> None:
+    leave_some(journaled)
+    journaled.sandbox.trouble.latency = 0.1
+    events = [([{**POINT[0], "id": str(degrees), "value": degrees}], EVENT) for degrees in (20, 30)]
+    threads = [threading.Thread(target=journaled.run, args=(data,), kwargs=event) for data, event in events]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [told_at(journaled, degrees) for degrees in (12, 20, 30)] == [MAINTENANCE] * 3
+
+
+def test_the_same_event_handed_in_twice_at_once_is_told_once(journaled: Journaled) -> None:
+    journaled.sandbox.trouble.latency = 0.1
+    threads = [threading.Thread(target=journaled.run, args=(POINT,), kwargs=EVENT) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names_told(journaled.sandbox) == MAINTENANCE
+
+
+def test_a_leftover_that_cannot_be_composed_keeps_no_alarm_back(journaled: Journaled) -> None:
+    leave_some(journaled)
+    point = [{"id": "2", "variable": "humidity", "value": 20}]
+    ran = journaled.run(point, notification='{"title": "$UNIT$", "message": "at 20 °C"}', **EVENT)
+    assert ran.code == 1  # $UNIT$ of this run cannot be filled either: a mistake of its own
+    ran = journaled.run([{**point[0], "location": {"lat": 1, "lng": 2}}], notification=LOCATED, **EVENT)
+    assert ran.code == 1
+    assert "which an earlier run left, cannot be finished: $LOCATION$ cannot be filled" in ran.out
+    assert told_at(journaled, 20) == MAINTENANCE
+
+
+LOCATED = (
+    '{"title": "t", "message": "$LOCATION$ at 20 °C", "buttons": [{"id": "a", "label": "A", "url": "https://a.io"}]}'
+)
+
+
+def test_what_is_left_and_does_not_fit_the_quota_waits_and_keeps_no_alarm_back(journaled: Journaled) -> None:
+    leave_some(journaled)
+    journaled.sandbox.store.used["push_notification"] = journaled.sandbox.store.limits["push_notification"] - 8
+    ran = journaled.run([{**POINT[0], "id": "2", "value": 20}], **EVENT)
+    assert "does not fit the push quota (8 left) and waits" in ran.out
+    assert told_at(journaled, 20) == MAINTENANCE
+
+
+def test_a_run_by_hand_begins_its_own_round_when_only_held_users_are_left(journaled: Journaled) -> None:
+    ana = next(user for user in journaled.sandbox.store.users.values() if user["name"] == "Ana Souza")
+    now = datetime.now(ZoneInfo(ana["timezone"]))
+    hours = f"{now - timedelta(minutes=20):%H:%M}-{now + timedelta(minutes=20):%H:%M}"
+    assert journaled.run(quiet_hours=hours).finished["held"] >= 1
+    journaled.age()
+    ran = journaled.run(quiet_hours=hours, notification='{"title": "second", "message": "at 20 °C"}')
+    assert ran.code == 0
+    assert told_at(journaled, 20) == [name for name in MAINTENANCE if name not in ("Ana Souza", "Hugo Silva")]
+
+
+def test_held_users_of_two_rounds_with_the_same_text_get_both(journaled: Journaled) -> None:
+    text = '{"title": "same", "message": "text"}'
+    fifteen, sixteen = (datetime.now(UTC) - timedelta(hours=hours) for hours in (15, 16))
+    quiet = {"quiet_hours": f"{fifteen:%H:%M}-{sixteen:%H:%M}"}  # nearly the whole day, somewhere
+    for number in ("1", "2"):
+        ran = journaled.run([{**POINT[0], "id": number}], notification=text, **quiet, **EVENT)
+        assert ran.code == 0, ran.out
+        journaled.age()
+    held = 14 - len(journaled.sandbox.store.notifications)
+    assert held > 0
+    ran = journaled.run(notification=text, send_to="Kavya Rao")
+    assert ran.code == 0, ran.out
+    told = names_told(journaled.sandbox)
+    assert all(told.count(name) == 2 for name in MAINTENANCE)
+
+
+def test_a_policy_that_is_gone_for_a_while_loses_nobody(journaled: Journaled) -> None:
+    store = journaled.sandbox.store
+    for number in range(60):
+        tags = [{"key": "group", "value": "maintenance"}]
+        store.add_user({"name": f"n{number}", "email": f"{number}@x.io", "active": True, "tags": tags})
+    leave_some(journaled, 5)
+    policies = dict(store.policies)
+    store.policies.clear()
+    ran = journaled.run(POINT, **EVENT)
+    assert ran.code == 1
+    assert "cannot be finished" in ran.out
+    store.policies.update(policies)
+    journaled.age()
+    assert journaled.run(POINT, **EVENT).code == 0
+    told = names_told(journaled.sandbox)
+    assert len(told) == len(set(told)) == 67
+
+
+def test_two_analyses_with_one_journal_tell_the_same_event_each(journaled: Journaled) -> None:
+    assert journaled.run(POINT, **EVENT).code == 0
+    env = {**journaled.env(POINT, **EVENT), "T_ANALYSIS_ID": "e" * 24}
+    assert run_python(ANALYSIS, env=env).code == 0
+    assert names_told(journaled.sandbox) == sorted(MAINTENANCE * 2)
+
+
+def test_the_time_budget_bounds_the_lookup_too(journaled: Journaled) -> None:
+    fault = Fault("429", route=("GET", "/run/users"), attempts=99)
+    journaled.sandbox.trouble.faults = [fault]
+    journaled.sandbox.trouble.retry_seconds = 20
+    started = time.monotonic()
+    assert journaled.run(time_budget="10s").code == 1
+    assert time.monotonic() - started < 12
+
+
+def test_a_slow_journal_holds_the_sending_up_instead_of_seeming_dead(journaled: Journaled) -> None:
+    log = CampaignLog.__new__(CampaignLog)
+    log.error, log.clock, log._written_at, log._is_writing = "", lambda: 100.0, 85.0, True
+    assert log.is_stuck()
+    log._is_writing = False
+    assert not log.is_stuck()
+    log._is_writing, log.error = True, "gone for good"
+    assert not log.is_stuck()
 
 
 def test_a_run_by_hand_again_after_a_kill_goes_on_where_it_was(journaled: Journaled) -> None:

@@ -10,19 +10,10 @@ import pytest
 
 from lib.tools.sandbox.server import Sandbox
 
-FOLDER = Path(__file__).parent / "javascript"
-
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not on this machine")
 
 
-@pytest.fixture(scope="module")
-def installed() -> None:
-    if not (FOLDER / "node_modules" / "@tago-io" / "sdk").is_dir():
-        install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(install, cwd=FOLDER, check=True, timeout=300)
-
-
-def test_users_notifications_a_press_and_data(installed: None, peopled: Sandbox) -> None:
+def test_users_notifications_a_press_and_data(javascript: Path, peopled: Sandbox) -> None:
     (analysis,) = peopled.store.analyses
     _, device_token = peopled.store.add_device({"name": "journal"})
     env = {
@@ -35,7 +26,7 @@ def test_users_notifications_a_press_and_data(installed: None, peopled: Sandbox)
         "ANALYSIS": analysis,
     }
     done = subprocess.run(
-        ["node", "round.js"], cwd=FOLDER, env=env, capture_output=True, text=True, timeout=60, check=False
+        ["node", "round.js"], cwd=javascript, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     saw = json.loads(done.stdout)

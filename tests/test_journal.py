@@ -294,7 +294,8 @@ class RerunUntilDone(RuleBasedStateMachine):
         log.clock = self.clock
         window = RateWindow(clock=self.clock, sleep=self.clock.sleep)
         channel = CountedChannel(self)
-        delivery = Delivery(channel, window, clock=self.clock, sleep=self.clock.sleep, look_first=look_first)
+        look = set(ids) if look_first else set()
+        delivery = Delivery(channel, window, clock=self.clock, sleep=self.clock.sleep, look_first=look)
         for user_id in ids:
             log.record(delivery.tell(User(user_id), NOTE))
             self.clock.at += pace

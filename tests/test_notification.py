@@ -30,6 +30,7 @@ LINK = Button("site", "Open", link="https://example.com")
         (Button("a", "A", analysis="123"), "is not an Analysis id: 24 hex digits"),
         (Button("a", "A", color="#12", link="https://a.io"), 'color "#12" is neither a name'),
         (Button(7, "A", link="https://a.io"), "id must be text, not int 7"),  # type: ignore[arg-type]
+        (Button(["a"], "A", link="https://a.io"), "id must be text, not list"),  # type: ignore[arg-type]
     ],
 )
 def test_a_bad_button_is_named_with_what_is_wrong(button: Button, problem: str) -> None:
@@ -183,3 +184,8 @@ def test_this_analysis_is_the_one_that_sends() -> None:
     with pytest.raises(SetupError, match='runs "this" Analysis, but no Analysis is running'):
         Notification("t", "m", (ACK,)).run_by("")
     assert Notification("t", "m", (LINK,)).run_by("").buttons == (LINK,)
+
+
+def test_a_subject_is_text() -> None:
+    with pytest.raises(SetupError, match="subject must be text, not int"):
+        Notification("t", "m", subject=35)  # type: ignore[arg-type]

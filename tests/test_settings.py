@@ -48,6 +48,8 @@ def test_values_arrive_as_text_and_leave_typed() -> None:
         ({"tag_value": "k"}, "tag_key is not set"),
         ({**TAGS, "account_token": "u-123"}, "account_token holds a TagoRUN user token (u-…), which cannot send"),
         ({**TAGS, "account_token": "Your Account Token Here"}, "account_token still holds the example text"),
+        ({**TAGS, "account_token": "p-1234…"}, "account_token holds a character that no token has"),
+        ({**TAGS, "delivery_log_token": "abc\u200b"}, "delivery_log_token holds a character"),
         ({**TAGS, "dry_run": "maybe"}, 'dry_run is "maybe"; use true or false'),
         ({**TAGS, "max_recipients": "0"}, 'max_recipients is "0"; use a whole number from 1 up'),
         ({**TAGS, "max_recipients": "1e3"}, 'max_recipients is "1e3"'),
@@ -68,9 +70,18 @@ def test_all_problems_come_in_one_error() -> None:
     ]  # fmt: skip
 
 
-def test_a_mistyped_variable_is_pointed_out() -> None:
-    with pytest.raises(SetupError, match='is "tag_vlaue" a typing error'):
-        read_settings([{"key": "tag_vlaue", "value": "x"}, {"key": "tag_key", "value": "k"}], {}, "a-1")
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("tag_vlaue", "tag_value"), ("dry_rum", "dry_run"), ("dry-run", "dry_run"), ("Notifications", "notification")],
+)
+def test_a_mistyped_variable_stops_the_run(key: str, meant: str) -> None:
+    with pytest.raises(SetupError, match=f'"{key}" is not a variable of this Analysis; is {meant} meant'):
+        read_settings([{"key": key, "value": "x"}], TAGS, "a-1")
+
+
+@pytest.mark.parametrize("key", ["_action_id", "device_token", "user_id", "button_id", "notification_id", "API_KEY"])
+def test_the_developers_own_variables_are_let_be(key: str) -> None:
+    assert read_settings([{"key": key, "value": "x"}], TAGS, "a-1")
 
 
 def test_the_env_file_addresses_tagoio_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

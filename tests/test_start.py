@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from lib.tools.sandbox.seed import seed_analysis, seed_users
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
 from tests.conftest import ANALYSIS, BARE, MAINTENANCE, names_told, run_python
@@ -85,6 +86,37 @@ def test_the_listener_survives_a_run_that_fails_and_a_bad_event(listener: Listen
     listener.trigger()
     until(lambda: listener.said("Notified 7 of 8"))
     assert listener.process.poll() is None
+
+
+def test_the_listener_survives_a_dropped_stream(listener: Listener) -> None:
+    channel = f"analysis_trigger.{listener.analysis['id']}"
+    listener.sandbox.publish(channel, "")  # the server closes it
+    until(lambda: listener.said("Reconnecting in"))
+    until(listener.is_listening)
+    listener.trigger()
+    until(lambda: listener.said("Notified 7 of 8"))
+    assert names_told(listener.sandbox) == MAINTENANCE
+
+
+def test_the_listener_survives_a_restarted_server(tmp_path: Path) -> None:
+    first = Sandbox()
+    seed_users(first.store)
+    seed_analysis(first.store, {"tag_key": "group", "tag_value": "maintenance"})
+    with first.running():
+        listening = Listener(first, tmp_path / "log")
+    port = int(first.api.rsplit(":", 1)[1])
+    try:
+        until(lambda: listening.said("Reconnecting in"))
+        second = Sandbox(first.store)
+        with second.running(port):
+            listening.sandbox = second
+            until(listening.is_listening)
+            listening.trigger()
+            until(lambda: listening.said("Notified 7 of 8"))
+        assert names_told(second) == MAINTENANCE
+    finally:
+        listening.process.kill()
+        listening.process.wait()
 
 
 def test_the_listener_ends_in_order_on_an_interrupt(listener: Listener) -> None:

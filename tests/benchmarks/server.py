@@ -75,6 +75,7 @@ def _serve(pipe: Connection, users: int, tls: bool, folder: str) -> None:
         sandbox.store.add_user({"name": f"User {n}", "email": f"{n}@example.com", "active": True, "tags": TAGS})["id"]
         for n in range(users)
     ]
+    sandbox.store.limits["push_notification"] = 10**9
     analysis = seed_analysis(sandbox.store, {})
     context, certificate = None, ""
     if tls:

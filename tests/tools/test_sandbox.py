@@ -43,12 +43,32 @@ def test_the_command_shows_console_and_inboxes_and_ends_with_the_exit_code(tmp_p
     assert "Access Management policy" in failed.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--press", "ack"], 0, "pressed acknowledge: it counts"),
+        (["--press", "call"], 1, "[Call service] opens https://example.com/service; only a button that runs"),
+        (["--press", "nope"], 1, "there are: acknowledge, call, dashboard, manual"),
+        (["--trigger", "temperature=12"], 0, "at 12 °C"),
+        (["--fault", "502"], 0, "7 answers were lost on the way"),
+        (["--set", "dry_rum=true"], 1, "is dry_run meant?"),
+        (["--set", "dry_run"], 2, ""),
+    ],
+)
+def test_each_flag_shows_what_it_says(arguments: list[str], code: int, said: str) -> None:
+    ran = run_python("-m", "lib.tools.sandbox", *arguments, cwd=ROOT)
+    assert (ran.code, "Traceback" in ran.err) == (code, False)
+    assert said in ran.out
+
+
 def test_it_serves_until_it_is_stopped_and_prints_what_to_set() -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "lib.tools.sandbox", "--serve"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    given = dict(line.strip().split("=", 1) for line in [process.stdout.readline() for _ in range(5)])
+    lines = [process.stdout.readline() for _ in range(8)]
+    given = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if line.startswith("export "))
+    assert given["tag_value"] == "maintenance"
     assert given["TAGOIO_API"].startswith("http://127.0.0.1:")
     answer = requests.get(f"{given['TAGOIO_API']}/run/users", headers={"token": given["account_token"]}, timeout=5)
     assert len(answer.json()["result"]) == 12

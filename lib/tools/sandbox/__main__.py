@@ -3,9 +3,12 @@
 import argparse
 import asyncio
 import contextlib
+import json
+import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from rich import box
@@ -17,7 +20,7 @@ from lib.journal import Journal
 from lib.tools.report import as_table, last_key, read_campaign
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Identity, Record
+from lib.tools.sandbox.store import Identity, Record, new_id, now
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
 from lib.transport import Client, TagoIO
 
@@ -36,12 +39,20 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.tools.sandbox", description=__doc__)
     add = parser.add_argument
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a variable of the Analysis (repeatable)")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="a variable of the Analysis (repeatable)",
+    )
     add("--no-policy", action="store_true", help="leave the Analysis without an Access Management policy")
     add("--plan", choices=PLANS, default="starter", help="whose rate limit applies (default: starter)")
     add("--latency", type=float, default=0, metavar="SECONDS", help="how long every answer takes")
     trouble = f"trouble on each user's first request: {', '.join(KINDS)}"
     add("--fault", action="append", default=[], metavar="KIND", choices=KINDS, help=trouble)
+    add("--trigger", type=_pair, metavar="VARIABLE=VALUE", help="run it as an Action on that data point would")
     add("--press", metavar="BUTTON", help="then press this button as the first user who has it, with a journal")
     add("--journal", action="store_true", help="keep a journal on a device")
     add("--serve", action="store_true", help="keep the sandbox running for other clients")
@@ -49,10 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f'"{text}" is not NAME=VALUE')
+    return name, value
+
+
 async def _run(options: argparse.Namespace) -> int:
     sandbox = Sandbox(echo=lambda line: print(f"  {line}", flush=True))
     seed_users(sandbox.store)
-    variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(pair.partition("=")[::2] for pair in options.set)}
+    variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(options.set)}
     if options.journal or options.press:
         variables["delivery_log_token"] = sandbox.store.add_device({"name": "Notification journal"})[1]
     analysis = seed_analysis(sandbox.store, variables, with_policy=not options.no_policy)
@@ -63,11 +81,13 @@ async def _run(options: argparse.Namespace) -> int:
     server = await sandbox.open(options.port)
     try:
         if options.serve:
-            return await _serve(sandbox)
+            return await _serve(sandbox, variables)
         print(f"A TagoIO on this machine, {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n")
-        code = await sandbox.runner.run(analysis, analysis["variables"], None)  # type: ignore[arg-type]
+        environment, scope = _action(sandbox, options.trigger)
+        environment = [*analysis["variables"], *environment]  # type: ignore[misc]
+        code = await sandbox.runner.run(analysis, environment, scope)
         if options.press:
-            await _press(sandbox, options.press, variables["delivery_log_token"])
+            code = await _press(sandbox, options.press, variables["delivery_log_token"]) or code
         print()
         _show_inboxes(sandbox)
         print(f"\nThe Analysis ended with exit code {code}.")
@@ -76,12 +96,37 @@ async def _run(options: argparse.Namespace) -> int:
         await server.cleanup()
 
 
-async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> None:
+def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[list[dict[str, str]], Any]:
+    """What TagoIO hands in when an Action runs the Analysis: its variables, and the data (D, C kick)."""
+    if point is None:
+        return [], None
+    name, text = point
+    device, _ = sandbox.store.add_device({"name": "Refrigerator 7"})
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        value = text
+    data = {"id": new_id(), "device": device["id"], "variable": name, "value": value, "unit": "°C", "time": now()}
+    given = {
+        "_action_id": new_id(),
+        "_action_type": "condition",
+        "_action_state": "unlocked",
+        "_device_id": device["id"],
+    }
+    return [{"key": key, "value": value} for key, value in given.items()], [data]
+
+
+async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
     """As that user's browser would: log in, then press."""
     for note in list(sandbox.store.notifications.values()):
         button = next((button for button in note["buttons"] if button["id"].startswith(wanted)), None)
         if button is None:
             continue
+        if button.get("url"):
+            print(
+                f"\n[{button['label']}] opens {button['url']}; only a button that runs an Analysis can be pressed here."
+            )
+            return 1
         user = sandbox.store.users[note["run_user"]]
         print(f"\n{user['name']} presses [{button['label']}]; the Analysis runs again:\n")
         base = f"{sandbox.api}/run/{sandbox.store.run_url}"
@@ -94,8 +139,12 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> None:
         await sandbox.runner.settled()
         print("\nThe campaign, as python -m lib.tools.report shows it:\n")
         print(await asyncio.to_thread(_report, sandbox, journal_token))
-        return
-    print(f"\nNobody has a button whose id begins with {wanted}.")
+        return 0
+    ids = {
+        button["id"].rsplit("-", 1)[0] for note in sandbox.store.notifications.values() for button in note["buttons"]
+    }
+    print(f"\nNobody has a button whose id begins with {wanted}; there are: {', '.join(sorted(ids)) or 'none'}.")
+    return 1
 
 
 def _report(sandbox: Sandbox, journal_token: str) -> str:
@@ -105,12 +154,17 @@ def _report(sandbox: Sandbox, journal_token: str) -> str:
     return as_table(key, read_campaign(tago, journal, key))
 
 
-async def _serve(sandbox: Sandbox) -> int:
+async def _serve(sandbox: Sandbox, variables: dict[str, str]) -> int:
     """Until Ctrl+C. Beside the Analysis that runs here, one that whoever has its token runs: an external one."""
     external = sandbox.store.add_analysis({"name": "Notify (external)", "run_on": "external"})
     token = sandbox.store.token_for(Identity("analysis", external["id"]))
-    print(f"TAGOIO_API={sandbox.api}\nTAGOIO_SSE={sandbox.api}/events")
-    print(f"account_token={sandbox.store.profile_token}\nT_ANALYSIS_TOKEN={token}\nT_ANALYSIS_ID={external['id']}")
+    common = {"TAGOIO_API": sandbox.api, "TAGOIO_SSE": f"{sandbox.api}/events", **variables}
+    once = {**common, "account_token": sandbox.store.profile_token}
+    listen = {**common, "T_ANALYSIS_TOKEN": token, "T_ANALYSIS_ID": external["id"]}
+    run = f"curl -X POST -H 'token: {sandbox.store.profile_token}' {sandbox.api}/analysis/{external['id']}/run"
+    _show_variables("Send once, from another shell, then: python analysis.py (or: python -m lib.tools.report)", once)
+    _show_variables("Or listen as an external Analysis, then: python analysis.py", listen)
+    print(f"# and trigger it:\n{run}\n")
     where = f"TagoRUN {sandbox.store.run_url}, users such as ana@example.com, password {PASSWORD}"
     print(f"# {where}. Ctrl+C ends it.", flush=True)
     stop = asyncio.Event()
@@ -118,6 +172,13 @@ async def _serve(sandbox: Sandbox) -> int:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     await stop.wait()
     return 0
+
+
+def _show_variables(heading: str, variables: dict[str, str]) -> None:
+    print(f"# {heading}")
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(flush=True)
 
 
 def _show_inboxes(sandbox: Sandbox) -> None:

@@ -144,6 +144,24 @@ async def create_device(request: web.Request) -> web.Response:
     return answered({"device_id": device["id"], "bucket_id": device["id"], "token": token})
 
 
+@routes.get("/device/token/{id}")
+async def list_device_tokens(request: web.Request) -> web.Response:
+    _profile_only(request)
+    device = _found(store_of(request).devices, request, "Device")
+    tokens = store_of(request).tokens.items()
+    return answered([{"name": "Token", "token": text} for text, whose in tokens if whose.id == device["id"]])
+
+
+@routes.post("/device/token")
+async def create_device_token(request: web.Request) -> web.Response:
+    _profile_only(request)
+    device = store_of(request).devices.get(str(body(request).get("device")))
+    if device is None:
+        raise Refusal(404, "Device Not Found")
+    token = store_of(request).token_for(Identity("device", device["id"]))
+    return answered({"token": token, "expire_date": "never", "permission": "full"})
+
+
 @routes.delete("/device/{id}")
 async def delete_device(request: web.Request) -> web.Response:
     _profile_only(request)
@@ -165,6 +183,7 @@ async def create_analysis(request: web.Request) -> web.Response:
     _profile_only(request)
     if not body(request).get("name"):
         raise Refusal(400, "name: Required")
+    store_of(request).check_room("Analysis", store_of(request).analyses)
     analysis = store_of(request).add_analysis(body(request))
     external = analysis["run_on"] == "external"
     return answered({"id": analysis["id"], "token": _token(request, analysis) if external else ""})
@@ -290,6 +309,7 @@ async def list_actions(request: web.Request) -> web.Response:
 
 @routes.post("/action")
 async def create_action(request: web.Request) -> web.Response:
+    store_of(request).check_room("Action", store_of(request).actions)
     return answered({"action": _create(request, store_of(request).actions)})
 
 
@@ -308,6 +328,7 @@ async def create_policy(request: web.Request) -> web.Response:
             raise Refusal(400, "Required")
         if not body(request)[name]:
             raise Refusal(400, "Array must contain at least 1 element(s)")
+    store_of(request).check_room("Access management", store_of(request).policies)
     return answered({"am_id": _create(request, store_of(request).policies)})
 
 

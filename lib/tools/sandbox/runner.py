@@ -104,7 +104,7 @@ class Runner:
 
     def publish(self, channel: str, event: Any) -> None:
         for queue in self.listeners[channel]:
-            queue.put_nowait(json.dumps(event))
+            queue.put_nowait("" if event == "" else json.dumps(event))  # "": the stream ends
 
     async def _read(self, stream: asyncio.StreamReader, run: Run) -> None:
         async for line in stream:

@@ -66,6 +66,7 @@ class Store:
     used: Record = field(default_factory=lambda: {"push_notification": 0})
     page_cap: int = 10_000
     takes_icons: bool = True
+    room: dict[str, int] = field(default_factory=dict)  # how many "Analysis", "Action", … the plan allows
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -158,6 +159,15 @@ class Store:
             {"id": new_id(), "time": now(), "group": new_id(), **point, "device": device_id} for point in points
         ]
         return len(points)
+
+    def check_room(self, kind: str, records: dict[str, Record]) -> None:
+        """The plan's limit of a kind of resource (C cli)."""
+        most = self.room.get(kind)
+        if most is not None and len(records) >= most:
+            text = (
+                f"You have exceeded the maximum limit of {kind} ({most}). Please upgrade you plan or contact support."
+            )
+            raise Refusal(402, text)
 
     # ---- Access Management (mcp services/access-management/AGENTS.md)
 

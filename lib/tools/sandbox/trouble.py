@@ -38,7 +38,7 @@ KINDS = (
 
 @dataclass
 class Fault:
-    """One way to go wrong, for a share of the users' first `attempts` requests on `route`.
+    """One way to go wrong, for a share of the users' first `attempts` requests on `route` (method and path's begin).
 
     `kind`: an HTTP status as `502`, or `reset`, `close`, `empty`, `cut`, `not-json`, `status-false`, `no-result`,
     `stall` (no answer for `seconds`), `late` (carried out after `seconds`, then answered). `processed`: whether the
@@ -67,6 +67,7 @@ class Trouble:
     faults: list[Fault] = field(default_factory=list)
     taken_by_others: int = 0  # requests of a window that another program of this profile has used
     refused: int = 0
+    retry_seconds: int = 1  # what a 429 that is played says
     answered: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     _seen: weakref.WeakSet[asyncio.BaseTransport] = field(default_factory=weakref.WeakSet)
@@ -88,8 +89,9 @@ class Trouble:
             if refusal is not None:
                 return refusal
         for index, fault in enumerate(self.faults):
-            if fault.route == route and self._strikes(index, fault, subject):
-                return await _strike(fault, request, carry_out)
+            is_here = request.method == fault.route[0] and request.path.startswith(fault.route[1])
+            if is_here and self._strikes(index, fault, subject):
+                return await _strike(fault, request, carry_out, self.retry_seconds)
         return await carry_out()
 
     def _count(self) -> web.Response | None:
@@ -114,7 +116,7 @@ def _too_many(message: str, headers: dict[str, str] | None = None) -> web.Respon
 
 
 async def _strike(
-    fault: Fault, request: web.Request, carry_out: Callable[[], Awaitable[web.Response]]
+    fault: Fault, request: web.Request, carry_out: Callable[[], Awaitable[web.Response]], retry_seconds: int
 ) -> web.StreamResponse:
     if fault.kind == "late":
         await asyncio.sleep(fault.seconds)
@@ -124,7 +126,7 @@ async def _strike(
         await asyncio.sleep(fault.seconds)
         return _reset(request)
     if fault.kind.isdigit():
-        return _status(fault)
+        return _status(fault, retry_seconds)
     if fault.kind == "reset":
         return _reset(request)
     if fault.kind == "close":
@@ -142,11 +144,13 @@ async def _strike(
     return answers[fault.kind]
 
 
-def _status(fault: Fault) -> web.Response:
+def _status(fault: Fault, retry_seconds: int) -> web.Response:
     status = int(fault.kind)
     if status == 429:
-        text = "Too many requests (Retry-After: 1)" if fault.retry_after == "text" else "Too many requests"
-        return _too_many(text, {"Retry-After": "1"} if fault.retry_after == "header" else None)
+        text = (
+            f"Too many requests (Retry-After: {retry_seconds})" if fault.retry_after == "text" else "Too many requests"
+        )
+        return _too_many(text, {"Retry-After": str(retry_seconds)} if fault.retry_after == "header" else None)
     if fault.body == "json":
         return web.json_response({"status": False, "message": "Sorry, Internal Error"}, status=status)
     text = HTML.format(status=status) if fault.body == "html" else ""

@@ -1,0 +1,285 @@
+"""The installer, as a command against the sandbox: each flag, the second run, a run cut off, each refusal."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.errors import SetupError
+from lib.tools.install.__main__ import _admin, _region
+from lib.tools.install.wanted import TAG, at_cron, every, when
+from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.store import Record
+from lib.tools.sandbox.trouble import Fault
+from tests.conftest import MAINTENANCE, ROOT, Ran, names_told, run_python
+
+HOT = {"device": "d1", "variable": "temperature", "value_type": "number"}
+WRITES = ("POST", "PUT", "DELETE")
+
+
+@pytest.fixture
+def bare(peopled: Sandbox) -> Sandbox:
+    """Users, and nothing installed."""
+    peopled.store.analyses.clear()
+    peopled.store.policies.clear()
+    return peopled
+
+
+def install(sandbox: Sandbox, *flags: str, **variables: str) -> Ran:
+    env = {"TAGOIO_API": sandbox.api, "account_token": sandbox.store.profile_token}
+    env |= {"TAGOIO_SSE": f"{sandbox.api}/events", "tag_key": "group", "tag_value": "maintenance"}
+    return run_python("-m", "lib.tools.install", *flags, cwd=ROOT, env={**env, **variables})
+
+
+def only(records: dict[str, Record]) -> Record:
+    (record,) = records.values()
+    return record
+
+
+def variables(sandbox: Sandbox) -> dict[str, str]:
+    return {each["key"]: each["value"] for each in only(sandbox.store.analyses)["variables"]}
+
+
+def writes(sandbox: Sandbox) -> int:
+    return sum(method in WRITES for method, _ in sandbox.store.log)
+
+
+def test_it_makes_an_analysis_that_works_with_its_own_token(bare: Sandbox) -> None:
+    ran = install(bare, "--run")
+    assert ran.code == 0, ran.out + ran.err
+    analysis = only(bare.store.analyses)
+    assert (analysis["runtime"], analysis["run_on"], analysis["active"]) == ("python-rt2025", "tago", True)
+    assert variables(bare) == {"tag_key": "group", "tag_value": "maintenance"}
+    assert "Notified 7 of 8 users" in ran.out
+    assert names_told(bare) == MAINTENANCE
+    assert f"https://admin.tago.io/analysis/{analysis['id']}" in ran.out
+    policy = only(bare.store.policies)
+    assert policy["targets"] == [["analysis", "id", analysis["id"]]]
+    rights = {(action, *each["resource"]) for each in policy["permissions"] for action in each["action"]}
+    assert rights == {
+        ("access", "run_user"), ("create_notification", "run_user"), ("access_notification", "run_user"),
+        ("edit_notification", "run_user"), ("access", "profile"),
+    }  # fmt: skip
+
+
+def test_running_it_again_changes_nothing(bare: Sandbox) -> None:
+    flags = ("--journal", "--every", "15 minutes")
+    assert install(bare, *flags).code == 0
+    before, count = json.dumps(bare.store.__dict__["analyses"]), writes(bare)
+    again = install(bare, *flags)
+    assert again.code == 0
+    assert "Nothing to change" in again.out
+    assert writes(bare) == count
+    assert json.dumps(bare.store.__dict__["analyses"]) == before
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(bare: Sandbox) -> None:
+    ran = install(bare, "--dry-run", "--journal", "--cron", "0 8 * * 1-5", "--timezone", "America/Sao_Paulo", "--run")
+    assert ran.code == 0, ran.err
+    for said in (
+        "Analysis Notify TagoRUN users created",
+        "Script uploaded",
+        "Variables set",
+        "Policy",
+        "Journal",
+        "Action",
+    ):
+        assert f"would be: {said}" in ran.out
+    assert writes(bare) == 0
+
+
+def test_the_journals_token_is_set_and_works(bare: Sandbox) -> None:
+    assert install(bare, "--journal", "--run").code == 0
+    device = only(bare.store.devices)
+    assert bare.store.tokens[variables(bare)["delivery_log_token"]].id == device["id"]
+    assert [row["variable"] for row in bare.store.data[device["id"]]].count("notify_outcome") == 8
+
+
+def test_a_value_changed_on_tagoio_stays_unless_told(bare: Sandbox) -> None:
+    install(bare)
+    only(bare.store.analyses)["variables"] = [{"key": "tag_key", "value": "site"}, {"key": "own", "value": "x"}]
+    kept = install(bare, max_recipients="50")
+    assert "Variables kept as they are on TagoIO: tag_key (--overwrite replaces them)" in kept.out
+    assert variables(bare) == {"tag_key": "site", "own": "x", "tag_value": "maintenance", "max_recipients": "50"}
+    install(bare, "--overwrite", max_recipients="50")
+    assert variables(bare)["tag_key"] == "group"
+    assert variables(bare)["own"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "trigger"),
+    [
+        (["--every", "15 minutes"], "interval", [{"interval": "15 minutes"}]),
+        (
+            ["--cron", "0 8 * * 1-5", "--timezone", "Europe/Paris"],
+            "schedule",
+            [{"cron": "0 8 * * 1-5", "timezone": "Europe/Paris"}],
+        ),
+        (
+            ["--when", "temperature > 35", "--device", "d1", "--unlock", "temperature < 30"],
+            "condition",
+            [
+                {**HOT, "is": ">", "value": "35", "unlock": False},
+                {**HOT, "is": "<", "value": "30", "unlock": True},
+            ],
+        ),
+        (
+            ["--when", "door = open", "--device-tag", "kind=fridge"],
+            "condition",
+            [
+                {
+                    "tag_key": "kind", "tag_value": "fridge", "variable": "door", "is": "=", "value": "open",
+                    "value_type": "string", "unlock": False,
+                }
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_an_action_starts_it(bare: Sandbox, flags: list[str], kind: str, trigger: Any) -> None:
+    assert install(bare, *flags).code == 0
+    action, analysis = only(bare.store.actions), only(bare.store.analyses)
+    assert (action["type"], action["trigger"], action["tags"]) == (kind, trigger, [TAG])
+    assert action["action"] == {"type": "script", "script": [analysis["id"]]}
+    changed = install(bare, "--every", "1 hour")
+    assert "Action (interval)" in changed.out
+    assert only(bare.store.actions)["trigger"] == [{"interval": "1 hour"}]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--every", "soon"], '--every "soon" is not an interval'),
+        (["--every", "0 minutes"], "is not an interval"),
+        (["--cron", "0 8 * *", "--timezone", "UTC"], "has 4 fields; it needs five"),
+        (["--cron", "0 8 * * *"], "--cron needs --timezone"),
+        (["--when", "temperature > 35"], "--when needs either --device ID or --device-tag KEY=VALUE"),
+        (["--when", "temperature >", "--device", "d"], "is not a condition"),
+        (["--when", "hot", "--device", "d"], "is not a condition"),
+        (["--when", "t >< 5", "--device", "d"], "between needs two values"),
+        (["--when", "t > 5", "--device-tag", "kind"], "is not KEY=VALUE"),
+    ],
+)
+def test_a_flag_that_makes_no_sense_is_explained_before_anything_is_made(
+    bare: Sandbox, flags: list[str], said: str
+) -> None:
+    ran = install(bare, *flags)
+    assert ran.code == 1
+    assert said in ran.err
+    assert writes(bare) == 0
+
+
+def test_intervals_and_conditions_are_written_as_tagoio_has_them() -> None:
+    assert every("1 Hour".lower()).trigger == [{"interval": "1 hour"}]
+    assert every("1 minutes").trigger == [{"interval": "1 minute"}]
+    assert at_cron("0 8 * * *", "UTC").type == "schedule"
+    assert when("t >< 2,8", "d", "", "").trigger[0]["second_value"] == "8"
+    assert when("t *", "d", "", "").trigger[0]["value_type"] == "*"
+    with pytest.raises(SetupError):
+        every("15")
+
+
+@pytest.mark.parametrize("step", ["/analysis", "upload", "/am", "/device", "/action"])
+def test_a_run_that_was_cut_off_is_completed_by_the_next(bare: Sandbox, step: str) -> None:
+    """The connection breaks at one step, after TagoIO has carried it out."""
+    flags = ("--journal", "--every", "15 minutes")
+    if step == "upload":
+        bare.trouble.faults = [Fault("reset", route=("PUT", "/analysis"), attempts=1)]
+    route = {"/analysis": "/analysis", "/am": "/am", "/device": "/device", "/action": "/action"}.get(step)
+    if route:
+        bare.trouble.faults = [Fault("close", processed=True, route=("POST", route))]
+    first = install(bare, *flags)
+    assert first.code == 1
+    assert "it goes on where it was" in first.err
+    bare.trouble.faults = []
+    assert install(bare, *flags, "--run").code == 0
+    for records in (bare.store.analyses, bare.store.policies, bare.store.devices, bare.store.actions):
+        assert len(records) == 1
+    assert names_told(bare) == MAINTENANCE
+    assert "Nothing to change" in install(bare, *flags).out
+
+
+@pytest.mark.parametrize("kind", ["Analysis", "Action", "Access management"])
+def test_a_limit_of_the_plan_is_said_with_what_to_do(bare: Sandbox, kind: str) -> None:
+    bare.store.room[kind] = 0
+    ran = install(bare, "--every", "15 minutes")
+    assert ran.code == 1
+    assert f"maximum limit of {kind} (0)" in ran.err
+    assert "remove one you do not need, or upgrade" in ran.err
+    bare.store.room.clear()
+    assert install(bare, "--every", "15 minutes").code == 0
+    assert len(bare.store.analyses) == len(bare.store.actions) == len(bare.store.policies) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"account_token": "p-wrong-0123456789abcdef"}, "Is account_token a profile token"),
+        ({"account_token": "a-0123456789"}, "account_token is not a profile token"),
+        ({"account_token": ""}, "account_token is not set"),
+        ({"TAGOIO_API": "http://127.0.0.1:9"}, "cannot be reached"),
+    ],
+)
+def test_a_token_or_an_address_that_is_wrong_is_said(bare: Sandbox, variables: dict[str, str], said: str) -> None:
+    ran = install(bare, **variables)
+    assert ran.code == 1
+    assert said in ran.err
+    assert "0123456789" not in ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("region", "api", "admin"),
+    [
+        ("us-e1", "https://api.tago.io", "https://admin.tago.io"),
+        ("eu-w1", "https://api.eu-w1.tago.io", "https://admin.tago.io"),
+        ("68a1b2", "https://api.68a1b2.tagoio.net", "https://admin.68a1b2.tagoio.net"),
+    ],
+)
+def test_a_region_is_a_name_or_a_tagodeploy_project(region: str, api: str, admin: str) -> None:
+    assert (_region(region)["api"], _admin(region)) == (api, admin)
+
+
+def test_uninstall_removes_what_it_made_and_nothing_else(bare: Sandbox) -> None:
+    mine = bare.store.add_analysis({"name": "mine"})
+    bare.store.policies["mine"] = {"id": "mine", "name": "mine", "tags": [], "targets": [], "permissions": []}
+    install(bare, "--journal", "--every", "15 minutes")
+    ran = install(bare, "--uninstall")
+    assert ran.code == 0, ran.err
+    assert list(bare.store.analyses) == [mine["id"]]
+    assert list(bare.store.policies) == ["mine"]
+    assert not bare.store.actions
+    assert not bare.store.devices
+    assert "Nothing to remove" in install(bare, "--uninstall").out
+
+
+def test_two_that_bear_the_tag_are_not_guessed_between(bare: Sandbox) -> None:
+    install(bare)
+    bare.store.add_analysis({"name": "copy", "tags": [TAG]})
+    ran = install(bare)
+    assert ran.code == 1
+    assert "More than one Analysis bears the tag" in ran.err
+
+
+def test_a_changed_script_is_uploaded_again(bare: Sandbox) -> None:
+    install(bare)
+    tags = only(bare.store.analyses)["tags"]
+    next(tag for tag in tags if tag["key"] == "tagorun_notify_bundle")["value"] = "old"
+    assert "Script uploaded" in install(bare).out
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not on this machine")
+def test_the_official_javascript_sdk_finds_it_well_formed(bare: Sandbox, javascript: Path) -> None:
+    install(bare, "--journal", "--when", "temperature > 35", "--device", "d1")
+    env = {"PATH": os.environ["PATH"], "TAGOIO_API": bare.api, "PROFILE_TOKEN": bare.store.profile_token}
+    command = ["node", "installed.js"]
+    done = subprocess.run(command, cwd=javascript, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    saw = json.loads(done.stdout)
+    assert saw["analysis"]["runtime"] == "python-rt2025"
+    assert saw["action"]["action"]["script"] == [saw["analysis"]["id"]]
+    assert saw["policy"]["targets"] == [["analysis", "id", saw["analysis"]["id"]]]
+    assert saw["device"]["type"] == "mutable"
