@@ -106,6 +106,7 @@ def notify(context, scope, variables):
         return 0
 
     # Tell them, and say what became of each.
+    dispatch.check()
     report = dispatch.deliver()
     console.say(report.summary())
     log.info("run.finished", trigger=trigger.kind, campaigns=dispatch.keys, **report.figures())

@@ -107,9 +107,20 @@ class Dispatch:
         skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
         self._plan(Job(campaign, trigger, audience.chosen, skipped))
 
+    def check(self) -> None:
+        """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What an
+        earlier run left must not keep an alarm from going out."""
+        quota = quota_left(self.tago.profile)
+        own = sum(len(job.users) for job in self.jobs if not job.left)
+        check_quota(quota, own)
+        if isinstance(quota, str):
+            self.report.notes.append(quota)
+        elif own + sum(len(job.users) for job in self.jobs if job.left) > quota[0]:
+            self.jobs = [job for job in self.jobs if not job.left]
+            self.report.notes.append(f"what earlier runs left does not fit the push quota ({quota[0]} left) and waits")
+
     def deliver(self) -> Report:
         """Write down what is planned, then tell everybody."""
-        self._check_quota()
         logs = {job.campaign.key: self._open_log(job) for job in self.jobs}
         self.jobs = [job for job in self.jobs if self._is_ours(job)]
         total = sum(len(job.users) + len(job.skipped) for job in self.jobs)
@@ -121,17 +132,6 @@ class Dispatch:
                 self.report.notes += log.notes()
         self.report.seconds = time.time() - self.started
         return self.report
-
-    def _check_quota(self) -> None:
-        """What an earlier run left must not keep an alarm from going out."""
-        quota = quota_left(self.tago.profile)
-        own = sum(len(job.users) for job in self.jobs if not job.left)
-        check_quota(quota, own)
-        if isinstance(quota, str):
-            self.report.notes.append(quota)
-        elif own + sum(len(job.users) for job in self.jobs if job.left) > quota[0]:
-            self.jobs = [job for job in self.jobs if not job.left]
-            self.report.notes.append(f"what earlier runs left does not fit the push quota ({quota[0]} left) and waits")
 
     def _is_ours(self, job: Job) -> bool:
         """Two runs may have taken it up, or begun it, at the same moment: one of them steps back."""
