@@ -8,11 +8,12 @@ from datetime import UTC, tzinfo
 
 from lib.audience import Audience, users_by_id
 from lib.campaign import Campaign, TagoRunChannel, composed, messages, new_campaign
+from lib.campaign_log import CampaignLog
 from lib.console import Console
 from lib.courtesy import Policy, cooling, opted_out, quiet, subject_key
 from lib.delivery import BY_HAND, WORKERS, Delivery
 from lib.errors import SetupError
-from lib.journal import CampaignLog, Journal, Unfinished
+from lib.journal import Journal, Unfinished
 from lib.notification import PRIORITIES, PUSH_CHARACTERS, Notification
 from lib.placeholders import zone_of
 from lib.profile import check_quota, profile_timezone, quota_left
@@ -108,8 +109,8 @@ class Dispatch:
         self._plan(Job(campaign, trigger, audience.chosen, skipped))
 
     def check(self) -> None:
-        """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What an
-        earlier run left must not keep an alarm from going out."""
+        """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What
+        an earlier run left must not keep an alarm from going out."""
         quota = quota_left(self.tago.profile)
         own = sum(len(job.users) for job in self.jobs if not job.left)
         check_quota(quota, own)

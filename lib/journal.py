@@ -1,7 +1,6 @@
 """The journal: outcomes kept on a TagoIO device; what is still pending, who was told recently, who pressed what."""
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,14 +9,13 @@ from typing import Any, Protocol
 
 from lib.audience import retrying
 from lib.campaign import Campaign
+from lib.campaign_log import CampaignLog
 from lib.errors import SetupError, TagoIOError
-from lib.report import Outcome
 from lib.rows import (
     CAMPAIGN,
     DECISION,
     OUTCOME,
     PRESS,
-    SETTLED,
     Copy,
     Known,
     PressRow,
@@ -27,7 +25,6 @@ from lib.rows import (
     campaign_row,
     decision_row,
     iso_of,
-    outcome_row,
     point_row,
     press_row,
     read_press,
@@ -40,10 +37,7 @@ from lib.user import User
 USERS_IN_A_ROW = 100
 ROWS_IN_A_CALL = 100
 ROWS_IN_AN_ANSWER = 1000
-FLUSH_EVERY = 1.0  # seconds: what a killed run can leave unwritten is asked about by the next one
-ALIVE_EVERY = 5.0  # seconds without a row, after which a run gives a sign of life
 GIVEN_UP = 15.0  # seconds without any row, after which a run is taken for dead: see README, "Two runs at once"
-FENCE = 10.0  # seconds a write may take before nobody more is told: another run may soon take this one for dead
 FRESH = 12.0  # a living run has a row that is younger; between FENCE and GIVEN_UP, as times are to the second
 TOO_OLD = timedelta(days=1)
 
@@ -232,77 +226,3 @@ class Journal:
                 return
             yield from (row for row in answer if isinstance(row, dict))
             skip += len(answer)
-
-
-class CampaignLog:
-    """Writes one campaign's outcomes in batches while it is delivered.
-
-    A row that cannot be written does not stop the delivery: `lost` counts the outcomes of which the journal knows
-    nothing; the next run asks TagoIO about those users before it tells any of them.
-    """
-
-    def __init__(self, journal: Journal, key: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self.journal = journal
-        self.key = key
-        self.clock = clock
-        self.lost = 0
-        self.error = ""
-        self._rows: list[dict[str, Any]] = []
-        self._open_ends = 0
-        self._is_writing = False
-        self._lock = threading.Lock()
-        self._written_at = clock()
-
-    def record(self, outcome: Outcome) -> None:
-        """Callable from any thread; returns at once."""
-        row = outcome_row(self.key, outcome)
-        with self._lock:
-            self._rows.append(row)
-            self._open_ends += outcome.status not in SETTLED
-
-    def keep_open(self) -> None:
-        """Somebody is still to be told, as the journal says already."""
-        self._open_ends += 1
-
-    def tick(self) -> None:
-        """Called all the time: write what there is, or a sign of life, when it is time."""
-        quiet = self.clock() - self._written_at
-        if self._rows and quiet >= FLUSH_EVERY:
-            self._flush()
-        elif quiet >= ALIVE_EVERY:
-            self._write([campaign_row(self.key, "running", run=self.journal.run)], outcomes=0)
-
-    def close(self) -> None:
-        """Write what is left; `finished` only if nobody is left to be told or asked about."""
-        self._flush()
-        if not self._open_ends and not self.lost:
-            self._write([campaign_row(self.key, "finished")], outcomes=0)
-
-    def notes(self) -> Iterator[str]:
-        """For the report."""
-        if self.error:
-            yield (
-                f"the journal could not be written ({self.error}): {self.lost} outcomes are missing there; "
-                "the next run asks TagoIO about these users before it tells them"
-            )
-
-    def _flush(self) -> None:
-        with self._lock:
-            rows, self._rows = self._rows, []
-        if rows:
-            self._write(rows, outcomes=len(rows))
-
-    def is_stuck(self) -> bool:
-        """Whether a write has been under way for so long that this run may seem dead. One that failed for good does not
-        hold anybody up."""
-        return self._is_writing and not self.error and self.clock() - self._written_at > FENCE
-
-    def _write(self, rows: list[dict[str, Any]], *, outcomes: int) -> None:
-        self._is_writing = True
-        try:
-            self.journal.write(rows)
-        except TagoIOError as error:
-            self.lost += outcomes
-            self.error = error.message
-        self._is_writing = False
-        self._written_at = self.clock()

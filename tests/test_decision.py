@@ -199,7 +199,7 @@ def test_without_a_journal_the_copies_are_looked_for(journaled: Journaled) -> No
 
 def test_a_user_whose_pending_copy_is_decided_meanwhile_is_not_told(journaled: Journaled) -> None:  # noqa: F811
     sandbox = journaled.sandbox
-    sandbox.trouble.rate_limit, sandbox.trouble.window = 3, 3600
+    sandbox.trouble.rate_limit, sandbox.trouble.window = 3, 10**8
     event = {"_action_id": "f" * 24, "_action_type": "condition"}
     point = [{"id": "1", "variable": "temperature", "value": 12}]
     journaled.run(point, time_budget="10s", **event)

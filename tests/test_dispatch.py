@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lib.journal import CampaignLog
+from lib.campaign_log import CampaignLog
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
 from lib.tools.sandbox.trouble import Fault
@@ -81,7 +81,7 @@ def test_an_event_handed_in_twice_is_one_campaign(journaled: Journaled) -> None:
 
 def test_what_the_time_budget_leaves_the_next_run_tells(journaled: Journaled) -> None:
     sandbox = journaled.sandbox
-    sandbox.trouble.rate_limit, sandbox.trouble.window = 4, 3600
+    sandbox.trouble.rate_limit, sandbox.trouble.window = 4, 10**8
     started = time.monotonic()
     cut = journaled.run(POINT, time_budget="10s", **EVENT)
     assert time.monotonic() - started < 12
@@ -100,7 +100,7 @@ def test_what_the_time_budget_leaves_the_next_run_tells(journaled: Journaled) ->
 
 def test_a_scheduled_run_takes_up_the_rest_before_its_own_round(journaled: Journaled) -> None:
     sandbox = journaled.sandbox
-    sandbox.trouble.rate_limit, sandbox.trouble.window = 5, 3600
+    sandbox.trouble.rate_limit, sandbox.trouble.window = 5, 10**8
     journaled.run(POINT, time_budget="10s", **EVENT)
     sandbox.trouble.rate_limit = None
     journaled.age()
@@ -113,7 +113,7 @@ def test_a_scheduled_run_takes_up_the_rest_before_its_own_round(journaled: Journ
 
 def test_a_user_who_left_or_was_deactivated_meanwhile_is_not_told(journaled: Journaled) -> None:
     sandbox = journaled.sandbox
-    sandbox.trouble.rate_limit, sandbox.trouble.window = 1, 3600
+    sandbox.trouble.rate_limit, sandbox.trouble.window = 1, 10**8
     journaled.run(POINT, time_budget="10s", **EVENT)
     sandbox.trouble.rate_limit = None
     journaled.age()
@@ -146,7 +146,7 @@ def test_a_dry_run_with_a_journal_writes_nothing(journaled: Journaled) -> None:
 def leave_some(journaled: Journaled, number: int = 3) -> None:
     """A campaign (12 °C) of which so many were told, and the others not."""
     trouble = journaled.sandbox.trouble
-    trouble.rate_limit, trouble.window = number, 3600
+    trouble.rate_limit, trouble.window = number, 10**8
     assert journaled.run(POINT, time_budget="10s", **EVENT).code == 1
     trouble.rate_limit = None
     journaled.age()

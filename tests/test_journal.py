@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lib.campaign import Campaign
+from lib.campaign_log import ALIVE_EVERY, FLUSH_EVERY, CampaignLog
 from lib.delivery import Delivery
 from lib.errors import Doubtful, Rejected, SetupError
-from lib.journal import ALIVE_EVERY, FLUSH_EVERY, GIVEN_UP, CampaignLog, Journal
+from lib.journal import GIVEN_UP, Journal
 from lib.report import Outcome
 from lib.tools.sandbox.server import Sandbox
 from lib.transport import Client, TagoIO

@@ -11,7 +11,7 @@ MODULES = sorted(LIB.glob("*.py"))
 ORDER = [
     "errors", "log", "console", "address", "icon", "notification", "trigger", "user", "placeholders", "document",
     "content", "courtesy", "settings", "audience", "report", "window", "transport", "profile", "delivery", "campaign",
-    "rows", "journal", "decision", "dispatch", "answer", "preview", "start",
+    "rows", "campaign_log", "journal", "decision", "dispatch", "answer", "preview", "start",
 ]  # fmt: skip
 
 
