@@ -249,7 +249,7 @@ def kills() -> None:
             env["T_ANALYSIS_DATA"] = json.dumps([{"variable": "temperature", "value": 9, "id": str(seed)}])
             command = [sys.executable, str(ROOT / "analysis.py")]
             process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(random.Random(seed).uniform(0.2, 1.6))
+            time.sleep(random.Random(seed).uniform(0.4, 2.0))
             process.send_signal(signal.SIGKILL)
             process.wait()
             before = len(server.stats().received)

@@ -53,6 +53,8 @@ def run_with_uv(sandbox: Sandbox, script: Path, folder: Path, **variables: str) 
     kept = {name: os.environ[name] for name in os.environ if name.startswith(("UV_", "PIP_", "SSL_"))}
     env = {
         **kept,
+        "UV_SYSTEM_CERTS": "true",  # whom this machine trusts, uv trusts
+        "UV_NATIVE_TLS": "true",  # the same, for an older uv
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/tmp"),  # noqa: S108  # uv's cache
         "T_ANALYSIS_CONTEXT": "tago-io",
