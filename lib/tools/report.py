@@ -267,7 +267,14 @@ def plot(lines: list[Line]) -> str:
     start, end = min(everything), max(everything)
     span, most = max(end - start, 1.0), max(len(moments) for moments in times.values())
     paths = []
+    unplaced = sum(line.read == "yes" for line in lines) - len(times["read"])
+    if unplaced:
+        y = 210 - 190 * unplaced / most
+        paths.append(f'<path class="read" d="M 50 {y:.1f} H 650" stroke-width="2" stroke-dasharray="6 6"/>')
+        paths.append(f'<text x="655" y="{y + 4:.1f}">read {unplaced}, when?</text>')
     for name, moments in times.items():
+        if not moments:
+            continue
         points, count = "M 50 210", 0
         for moment in moments:
             x = 50 + 600 * (moment - start) / span

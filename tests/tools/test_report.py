@@ -69,7 +69,7 @@ def test_as_one_page_with_a_plot_where_no_name_becomes_script(campaign: Journale
     assert "&lt;script&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")
     drawing = ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])  # noqa: S314  # ours
-    assert [text.text for text in drawing.iter("text")][:3] == ["sent 7", "read 0", "pressed 1"]
+    assert [text.text for text in drawing.iter("text")][:3] == ["read 2, when?", "sent 7", "pressed 1"]
 
 
 def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
