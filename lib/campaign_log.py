@@ -26,17 +26,22 @@ class CampaignLog:
     """Writes one campaign's outcomes in batches while it is delivered.
 
     A row that cannot be written does not stop the delivery: `lost` counts the outcomes of which the journal knows
-    nothing; the next run asks TagoIO about those users before it tells any of them.
+    nothing; the next run asks TagoIO about those users before it tells any of them. `is_at_it` says that this run has
+    written that it is about to tell somebody.
     """
 
-    def __init__(self, journal: RowWriter, key: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, journal: RowWriter, key: str, clock: Callable[[], float] = time.monotonic, *, is_at_it: bool = True
+    ) -> None:
         self.journal = journal
         self.key = key
         self.clock = clock
+        self.is_at_it = is_at_it
         self.lost = 0
         self.error = ""
         self._rows: list[Row] = []
         self._open_ends = 0
+        self._in_doubt = 0
         self._is_writing = False
         self._lock = threading.Lock()
         self._written_at = clock()
@@ -47,6 +52,7 @@ class CampaignLog:
         with self._lock:
             self._rows.append(row)
             self._open_ends += outcome.status not in SETTLED
+            self._in_doubt += outcome.status == "unknown"
 
     def keep_open(self) -> None:
         """Somebody is still to be told, as the journal says already."""
@@ -58,13 +64,18 @@ class CampaignLog:
         if self._rows and quiet >= FLUSH_EVERY:
             self._flush()
         elif quiet >= ALIVE_EVERY:
+            self.is_at_it = True
             self._write([campaign_row(self.key, "running", run=self.journal.run)], outcomes=0)
 
     def close(self) -> None:
-        """Write what is left; `finished` only if nobody is left to be told or asked about."""
+        """Write what there is; `finished` only if nobody is left to be told or asked about. Otherwise `left`, so that
+        the next run need not watch whether this one lives; but where there is doubt, the watching gives what is still
+        under way time to arrive."""
         self._flush()
         if not self._open_ends and not self.lost:
             self._write([campaign_row(self.key, "finished")], outcomes=0)
+        elif self.is_at_it and not self._in_doubt and not self.lost:
+            self._write([campaign_row(self.key, "left", run=self.journal.run)], outcomes=0)
 
     def notes(self) -> Iterator[str]:
         """For the report."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
+import structlog
+
 from lib.audience import Audience, users_by_id
 from lib.campaign import Campaign, TagoRunChannel, composed, messages, new_campaign
 from lib.campaign_log import CampaignLog
@@ -144,6 +146,9 @@ class Dispatch:
     def _deliver(self, job: Job, log: CampaignLog | None, total: int, logs: list[CampaignLog]) -> None:
         def record(outcome: Outcome) -> None:
             self.report.add(outcome)
+            structlog.get_logger().debug(
+                "outcome", campaign=job.campaign.key, user=outcome.user_id, status=outcome.status, reason=outcome.reason
+            )
             if log:
                 log.record(outcome)
 

@@ -178,13 +178,15 @@ class Journal:
 
     def look_after(self, campaign: Campaign) -> "CampaignLog":
         """A campaign of which nobody is told now: no sign of life, so that nothing comes to be in doubt."""
-        return CampaignLog(self, campaign.key)
+        return CampaignLog(self, campaign.key, is_at_it=False)
 
     def is_ours(self, campaign: Campaign) -> bool:
         """Whether, of all runs that gave a sign of life of late, this one was the first. TagoIO has no conditional
         write; but rows get their time from TagoIO and every run reads after it has written, so all agree."""
         signs = [row for row in self._rows({"variables": [CAMPAIGN], "groups": [campaign.key]}) if run_of(row)]
-        fresh = [row for row in signs if (self.now() - time_of(iso_of(row))).total_seconds() <= FRESH]
+        gone = {run_of(row) for row in signs if row.get("value") == "left"}
+        alive = [row for row in signs if run_of(row) not in gone]
+        fresh = [row for row in alive if (self.now() - time_of(iso_of(row))).total_seconds() <= FRESH]
         first = min(fresh, key=lambda row: (iso_of(row), str(row.get("id") or "")), default=None)
         return first is None or run_of(first) == self.run
 
@@ -197,6 +199,8 @@ class Journal:
     def _wait_for_a_sign_of_life(self, key: str, known: Known) -> tuple[Known, bool]:
         """A campaign without `finished` was left, or is being delivered by another run this moment: that one writes
         a row every few seconds. The wait also lets requests of a killed run arrive."""
+        if known.runs and known.runs <= known.left_by:
+            return known, False
         quiet = (self.now() - time_of(known.newest)).total_seconds()
         if quiet > GIVEN_UP:
             return known, False

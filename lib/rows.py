@@ -2,8 +2,9 @@
 
 All have the campaign's key as `group`, so that a dashboard can show them; README.md documents them too:
 
-- `notify_campaign`: `started`, `running` (a sign of life) or `finished`; metadata: `run`, and of `started`: `trigger`,
-  `analysis`, `action`, `action_state`, `device`, `started_at`, `size`.
+- `notify_campaign`: `started`, `running` (a sign of life), `left` (by that run, in good order: somebody is still to be
+  told) or `finished`; metadata: `run`, and of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`,
+  `started_at`, `size`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`.
 - `notify_audience`: how many users, in metadata `users` with a space between; written before the first is told.
 - `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject` (a hash).
@@ -66,6 +67,8 @@ class Known:
     )  # the time of a user's newest row, where that is held or pending
     open_ends: set[str] = field(default_factory=set)  # whose newest row is held or unknown
     last_sign: str = ""
+    runs: set[str] = field(default_factory=set)  # that were at it
+    left_by: set[str] = field(default_factory=set)  # of those, who are done with it
     seen: set[str] = field(default_factory=set)
     is_decided: bool = False
 
@@ -74,8 +77,12 @@ class Known:
         about = about_of(row)
         self.newest = max(self.newest, iso_of(row))
         variable, value = row.get("variable"), row.get("value")
+        if variable == CAMPAIGN and value in ("started", "running"):
+            self.runs.add(run_of(row))
         if variable == CAMPAIGN and value == "started":
             self.started = about
+        elif variable == CAMPAIGN and value == "left":
+            self.left_by.add(run_of(row))
         elif variable == CAMPAIGN and value == "finished":
             self.finished = True
         elif variable == CAMPAIGN:

@@ -136,6 +136,23 @@ def test_a_run_that_has_just_died_is_waited_for_and_then_taken_up() -> None:
     assert clock.slept == [GIVEN_UP]
 
 
+def test_a_run_that_ended_in_good_order_is_not_waited_for() -> None:
+    """Unless it left doubt: what is still under way is given time to arrive."""
+    for status, slept in (("pending", []), ("held", []), ("unknown", [GIVEN_UP])):
+        clock = FakeClock()
+        journal = make(clock)
+        log = journal.begin(a_campaign(clock), Trigger(), ids(some_users(2)))
+        log.record(sent(some_users(1)[0]))
+        log.record(Outcome("u1", "b", status))  # type: ignore[arg-type]
+        log.close()
+        clock.at += 2
+        other = make(clock, journal.device)  # type: ignore[arg-type]
+        (left,) = other.unfinished()
+        assert (left.pending, left.is_running, clock.slept) == ({"u1"}, False, slept)
+        other.resume(left.campaign)
+        assert other.is_ours(left.campaign), "the run that left does not count any more"
+
+
 def test_outcomes_are_written_in_batches_and_a_waiting_run_gives_signs_of_life() -> None:
     clock = FakeClock()
     device = FakeDevice(clock)

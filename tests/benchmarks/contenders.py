@@ -90,11 +90,13 @@ def _ours(given: dict[str, Any]) -> Work:
     from lib.content import Content
     from lib.dispatch import Dispatch
     from lib.document import parse_document
+    from lib.log import set_up_log
     from lib.settings import Settings
     from lib.transport import Client, TagoIO
     from lib.trigger import Trigger
     from lib.user import User
 
+    set_up_log()
     client = Client(read=given["timeout"]) if given.get("timeout") else Client()
     settings = Settings(rate_limit=given.get("rate_limit"))
     content = Content(lambda trigger, user: None, parse_document(json.dumps(BODY)), str)

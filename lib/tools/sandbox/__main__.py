@@ -4,8 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,11 @@ from rich.text import Text
 
 from lib.journal import Journal
 from lib.tools.report import as_table, last_key, read_campaign
+from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
+from lib.tools.sandbox.serve import serve
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Identity, Record, new_id, now
+from lib.tools.sandbox.store import Record, new_id, now
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
 from lib.transport import Client, TagoIO
 
@@ -55,8 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--trigger", type=_pair, metavar="VARIABLE=VALUE", help="run it as an Action on that data point would")
     add("--press", metavar="BUTTON", help="then press this button as the first user who has it, with a journal")
     add("--journal", action="store_true", help="keep a journal on a device")
-    add("--serve", action="store_true", help="keep the sandbox running for other clients")
+    add("--serve", action="store_true", help="keep the sandbox running, with a page to see and press it all")
     add("--port", type=int, default=0, help="for --serve; any free one by default")
+    add("--state", type=Path, metavar="FILE", help="for --serve: keep users and notifications in this file")
     return parser
 
 
@@ -68,6 +69,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 async def _run(options: argparse.Namespace) -> int:
+    if options.serve:
+        return await serve(options, ANALYSIS)
     sandbox = Sandbox(echo=lambda line: print(f"  {line}", flush=True))
     seed_users(sandbox.store)
     variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(options.set)}
@@ -78,14 +81,11 @@ async def _run(options: argparse.Namespace) -> int:
     sandbox.trouble.rate_limit = PLANS[options.plan]
     sandbox.trouble.latency = options.latency
     sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
-    server = await sandbox.open(options.port)
+    server = await sandbox.open()
     try:
-        if options.serve:
-            return await _serve(sandbox, variables)
         print(f"A TagoIO on this machine, {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n")
-        environment, scope = _action(sandbox, options.trigger)
-        environment = [*analysis["variables"], *environment]  # type: ignore[misc]
-        code = await sandbox.runner.run(analysis, environment, scope)
+        run = Run(analysis["id"], *_action(sandbox, options.trigger))
+        code = await sandbox.runner.run(analysis, run)
         if options.press:
             code = await _press(sandbox, options.press, variables["delivery_log_token"]) or code
         print()
@@ -96,10 +96,10 @@ async def _run(options: argparse.Namespace) -> int:
         await server.cleanup()
 
 
-def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[list[dict[str, str]], Any]:
+def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[dict[str, str], Any]:
     """What TagoIO hands in when an Action runs the Analysis: its variables, and the data (D, C kick)."""
     if point is None:
-        return [], None
+        return {}, None
     name, text = point
     device, _ = sandbox.store.add_device({"name": "Refrigerator 7"})
     try:
@@ -113,7 +113,7 @@ def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[list[dict[
         "_action_state": "unlocked",
         "_device_id": device["id"],
     }
-    return [{"key": key, "value": value} for key, value in given.items()], [data]
+    return given, [data]
 
 
 async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
@@ -152,33 +152,6 @@ def _report(sandbox: Sandbox, journal_token: str) -> str:
     journal = Journal(tago.device(journal_token), tago.client.time_at_tagoio)
     key = last_key(journal)
     return as_table(key, read_campaign(tago, journal, key))
-
-
-async def _serve(sandbox: Sandbox, variables: dict[str, str]) -> int:
-    """Until Ctrl+C. Beside the Analysis that runs here, one that whoever has its token runs: an external one."""
-    external = sandbox.store.add_analysis({"name": "Notify (external)", "run_on": "external"})
-    token = sandbox.store.token_for(Identity("analysis", external["id"]))
-    common = {"TAGOIO_API": sandbox.api, "TAGOIO_SSE": f"{sandbox.api}/events", **variables}
-    once = {**common, "account_token": sandbox.store.profile_token}
-    listen = {**common, "T_ANALYSIS_TOKEN": token, "T_ANALYSIS_ID": external["id"]}
-    run = f"curl -X POST -H 'token: {sandbox.store.profile_token}' {sandbox.api}/analysis/{external['id']}/run"
-    _show_variables("Send once, from another shell, then: python analysis.py (or: python -m lib.tools.report)", once)
-    _show_variables("Or listen as an external Analysis, then: python analysis.py", listen)
-    print(f"# and trigger it:\n{run}\n")
-    where = f"TagoRUN {sandbox.store.run_url}, users such as ana@example.com, password {PASSWORD}"
-    print(f"# {where}. Ctrl+C ends it.", flush=True)
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await stop.wait()
-    return 0
-
-
-def _show_variables(heading: str, variables: dict[str, str]) -> None:
-    print(f"# {heading}")
-    for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
-    print(flush=True)
 
 
 def _show_inboxes(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox's HTTP side: TagoIO's envelope, its tokens, the trouble in between, and the list of routes."""
+"""The sandbox's HTTP side: who may ask, TagoIO's envelope, its tokens, the trouble in between, the list of routes."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -7,21 +7,39 @@ from typing import Any
 
 from aiohttp import web
 
+from lib.tools.sandbox.changes import Changes
 from lib.tools.sandbox.store import Identity, Record, Refusal, Store
 from lib.tools.sandbox.trouble import Trouble
 
 STORE = web.AppKey("store", Store)
 TROUBLE = web.AppKey("trouble", Trouble)
+CHANGES = web.AppKey("changes", Changes)
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
 WHO = web.RequestKey("who", Identity)
 ANONYMOUS = ("/login", "/events")
+PAGE = ("/", "/page/")  # what TagoIO does not have: the sandbox's own page, and what stands below it
+OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def is_page(request: web.Request) -> bool:
+    return request.path == PAGE[0] or request.path.startswith(PAGE[1])
+
+
+@web.middleware
+async def only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A name that somebody's page had resolved to this machine (DNS rebinding) is not ours."""
+    if request.host.rsplit(":", 1)[0] not in OWN_NAMES and request.host not in OWN_NAMES:
+        return web.Response(status=421, text="The sandbox answers to 127.0.0.1 and localhost only.\n")
+    return await handler(request)
 
 
 @web.middleware
 async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every answer in TagoIO's envelope, whatever goes wrong on the way, after the trouble has had its turn."""
+    if is_page(request):
+        return await handler(request)
     try:
         body = await _body(request)
     except ConnectionError:  # the client went away while it was still speaking
@@ -43,6 +61,8 @@ async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamRespons
     subject = str(body.get("run_user", "")) if isinstance(body, dict) else ""
     answer = await request.app[TROUBLE].play(request, subject or request.path, carry_out)
     request.app[TROUBLE].answered[str(answer.status)] += 1
+    if request.method != "GET":
+        request.app[CHANGES].tell()
     return answer
 
 
@@ -79,10 +99,10 @@ def body(request: web.Request) -> Record:
     return given if isinstance(given, dict) else {}
 
 
-def make_app(store: Store, trouble: Trouble, *route_tables: web.RouteTableDef) -> web.Application:
+def make_app(store: Store, trouble: Trouble, changes: Changes, *route_tables: web.RouteTableDef) -> web.Application:
     """An application with these routes, each with and without a slash at its end."""
-    app = web.Application(middlewares=[as_tagoio], client_max_size=8 * 1024**2)
-    app[STORE], app[TROUBLE] = store, trouble
+    app = web.Application(middlewares=[only_this_machine, as_tagoio], client_max_size=8 * 1024**2)
+    app[STORE], app[TROUBLE], app[CHANGES] = store, trouble, changes
     for table in route_tables:
         for route in table:
             if isinstance(route, web.RouteDef):

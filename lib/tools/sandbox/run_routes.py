@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from lib.tools.sandbox.app import answered, body, store_of, who
-from lib.tools.sandbox.runner import runner_of
+from lib.tools.sandbox.runner import Runner, runner_of
 from lib.tools.sandbox.store import DENIED, Record, Refusal, select
 
 routes = web.RouteTableDef()
@@ -119,7 +119,7 @@ def _note(request: web.Request, action: str) -> Record:
 
 @routes.put("/run/notification/{id}")
 async def edit_notification(request: web.Request) -> web.Response:
-    _note(request, "edit_notification").update(body(request))
+    store_of(request).edit_notification(_note(request, "edit_notification"), body(request))
     return answered("TagoIO Notification User Successfully Updated")
 
 
@@ -167,14 +167,14 @@ async def mark_read(request: web.Request) -> web.Response:
     wanted: Any = body(request).get("notification_ids") or []
     for note in _own_inbox(request):
         if note["id"] in wanted:
-            note["read"] = bool(body(request).get("read", True))
+            store_of(request).edit_notification(note, {"read": bool(body(request).get("read", True))})
     return answered("Notifications Successfully Updated")
 
 
 @routes.put("/run/{url}/notification/markallread")
 async def mark_all_read(request: web.Request) -> web.Response:
     for note in _own_inbox(request):
-        note["read"] = True
+        store_of(request).edit_notification(note, {"read": True})
     return answered("Notifications Successfully Updated")
 
 
@@ -188,10 +188,15 @@ async def delete_own(request: web.Request) -> web.Response:
 
 @routes.put("/run/{url}/notification/{id}/{button}")
 async def press(request: web.Request) -> web.Response:
-    """Run what the button runs. What TagoIO answers, and when exactly it disables the buttons, is unknown."""
+    """As TagoRUN does for its user. What TagoIO answers is unknown."""
     _own_inbox(request)
-    user_id, button_id = who(request).id, request.match_info["button"]
-    note = store_of(request).notification(request.match_info["id"], user_id)
+    await press_button(runner_of(request), who(request).id, request.match_info["id"], request.match_info["button"])
+    return answered("Button pressed")
+
+
+async def press_button(runner: Runner, user_id: str, notification_id: str, button_id: str) -> None:
+    """Run what the button runs. When exactly TagoIO disables the buttons is unknown."""
+    note = runner.store.notification(notification_id, user_id)
     button = next((button for button in note["buttons"] if button["id"] == button_id), None)
     if button is None:
         raise Refusal(404, "Button Not Found")
@@ -199,17 +204,20 @@ async def press(request: web.Request) -> web.Response:
         raise Refusal(400, "Buttons are disabled")
     if note["buttons_autodisable"]:
         note["buttons_enabled"] = False
+    runner.store.note_event("pressed", user_id)
     pressed = {"button_id": button_id, "user_id": user_id, "notification_id": note["id"]}
-    for analysis_id in _analyses_of(button):
-        analysis = store_of(request).analyses.get(analysis_id)
+    for analysis_id in analyses_of(button):
+        analysis = runner.store.analyses.get(analysis_id)
         if analysis is not None:
-            await runner_of(request).start(analysis, pressed, runner_of(request).press_scope)
-    return answered("Button pressed")
+            await runner.start(analysis, pressed, runner.press_scope)
 
 
-def _analyses_of(button: Record) -> list[str]:
+def analyses_of(button: Record) -> list[str]:
     """The documented form has `analysis`, the SDK's has `triggers`."""
-    triggers = button.get("triggers") or []
-    triggers = triggers if isinstance(triggers, list) else [triggers]
-    ids = [trigger["analysis_id"] for trigger in triggers if isinstance(trigger, dict) and trigger.get("analysis_id")]
-    return [button["analysis"], *ids] if button.get("analysis") else ids
+    ids = [str(trigger["analysis_id"]) for trigger in triggers_of(button) if trigger.get("analysis_id")]
+    return [str(button["analysis"]), *ids] if button.get("analysis") else ids
+
+
+def triggers_of(button: Record) -> list[Record]:
+    given = button.get("triggers") or []
+    return [each for each in (given if isinstance(given, list) else [given]) if isinstance(each, dict)]

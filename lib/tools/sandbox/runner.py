@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+import itertools
 import json
+import math
 import os
 import sys
 import tempfile
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,26 +31,54 @@ KEPT = (
     "SSL_CERT_FILE",
     "COVERAGE_PROCESS_START",
 )
+RUNS_KEPT = 200
+LINES_KEPT = 5000  # of a run's console
+LONGEST_LINE = 2**20  # bytes
 
 
 @dataclass
 class Run:
-    """One run of an Analysis and what it printed."""
+    """One run of an Analysis: what TagoIO handed in (`extra` variables, `scope`), what it printed, how it ended.
+
+    `outcomes` has, by user id, what the Analysis logged of each (its level debug). Times are seconds since the epoch.
+    """
 
     analysis_id: str
-    lines: list[str] = field(default_factory=list)
+    extra: dict[str, str] = field(default_factory=dict)
+    scope: Any = None
+    is_external: bool = False
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    outcomes: dict[str, Record] = field(default_factory=dict)
     code: int | None = None
+    number: int = 0
+    started: float = field(default_factory=time.time)
+    ended: float = 0.0
+
+    @property
+    def seconds_billed(self) -> int:
+        """By the second, one at least; external runs are free (D analysis-service.md)."""
+        return 0 if self.is_external else max(math.ceil((self.ended or time.time()) - self.started), 1)
 
 
 class Runner:
-    """Starts Analyses and hands out their console; `echo` gets each line as it is printed."""
+    """Starts Analyses and hands out their console; `echo` gets each line as it is printed, `on_change` is called
+    whenever a run has something new to show. With `watches_outcomes` the Analysis logs each user's, which are taken out
+    of its console."""
 
-    def __init__(self, store: Store, echo: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        echo: Callable[[str], None] | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self.store = store
         self.echo = echo
+        self.on_change = on_change
+        self.watches_outcomes = False
         self.press_scope: Any = None  # what a press hands in; newer platforms may hand a scope
         self.api = ""
-        self.runs: list[Run] = []
+        self.runs: deque[Run] = deque(maxlen=RUNS_KEPT)
+        self._numbers = itertools.count(1)
         self.listeners: defaultdict[str, set[asyncio.Queue[str]]] = defaultdict(set)
         self._going: set[asyncio.Task[int]] = set()
         self._uploads = Path(tempfile.mkdtemp(prefix="tagoio-sandbox-"))
@@ -55,39 +86,51 @@ class Runner:
     async def start(self, analysis: Record, extra: dict[str, str], scope: Any) -> str:
         """Begin a run and come back at once, as TagoIO does; the token that the run uses."""
         token = self.store.token_for(Identity("analysis", analysis["id"]))
-        environment = [*analysis["variables"], *({"key": key, "value": value} for key, value in extra.items())]
-        if analysis["run_on"] == "external":
-            payload = {"environment": environment, "data": scope, "analysis_id": analysis["id"], "token": token}
-            self.publish(f"analysis_trigger.{analysis['id']}", {"payload": payload})
+        run = Run(analysis["id"], extra, scope, is_external=analysis["run_on"] == "external")
+        self._begin(run)
+        if run.is_external:
+            self._hand_over(analysis, run, token)
             return token
-        task = asyncio.create_task(self.run(analysis, environment, scope, token))
+        task = asyncio.create_task(self.run(analysis, run, token))
         self._going.add(task)
         task.add_done_callback(self._going.discard)
         return token
 
-    async def run(self, analysis: Record, environment: list[dict[str, str]], scope: Any, token: str = "") -> int:
+    async def run(self, analysis: Record, run: Run, token: str = "") -> int:
         """Run it to its end; its exit code."""
-        run = Run(analysis["id"])
-        self.runs.append(run)
+        if not run.number:
+            self._begin(run)
         script = self.store.scripts.get(analysis["id"])
         if script is None:
             run.lines.append("No script was uploaded")
-            run.code = 1
+            self._end(run, 1)
             return 1
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-B", str(script), env=self._environment(analysis, environment, scope, token),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=self._uploads,
+            sys.executable, "-B", str(script), env=self._environment(analysis, run, token),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=self._uploads, limit=LONGEST_LINE,
         )  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
-        await asyncio.gather(self._read(process.stdout, run), self._read(process.stderr, run))
-        run.code = await process.wait()
-        return run.code
+        try:
+            await asyncio.gather(self._read(process.stdout, run), self._read(process.stderr, run))
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        self._end(run, code)
+        return code
 
     async def settled(self) -> None:
         """Wait until every run that was begun has ended."""
         while self._going:
             await asyncio.gather(*self._going, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End the runs that are under way."""
+        for task in self._going:
+            task.cancel()
+        await self.settled()
 
     def keep_upload(self, analysis_id: str, content: str, name: str) -> None:
         folder = self._uploads / analysis_id
@@ -96,36 +139,83 @@ class Runner:
         path.write_bytes(base64.b64decode(content))
         self.store.scripts[analysis_id] = path
 
-    def print_line(self, analysis_id: str, line: str) -> None:
+    def print_line(self, analysis_id: str, line: str, run: Run | None = None) -> None:
         """A line of the Analysis' console, from a process of ours or by the console service."""
+        run = run or next((run for run in reversed(self.runs) if run.analysis_id == analysis_id), None)
+        if run is not None:
+            run.lines.append(line)
         self.publish(f"analysis_console.{analysis_id}", {"payload": {"message": line}})
         if self.echo:
             self.echo(line)
+        self.on_change()
 
     def publish(self, channel: str, event: Any) -> None:
         for queue in self.listeners[channel]:
             queue.put_nowait("" if event == "" else json.dumps(event))  # "": the stream ends
 
-    async def _read(self, stream: asyncio.StreamReader, run: Run) -> None:
-        async for line in stream:
-            text = line.decode(errors="replace").rstrip("\n")
-            run.lines.append(text)
-            self.print_line(run.analysis_id, text)
+    def _begin(self, run: Run) -> None:
+        run.number = next(self._numbers)
+        self.runs.append(run)
+        self.on_change()
 
-    def _environment(
-        self, analysis: Record, environment: list[dict[str, str]], scope: Any, token: str
-    ) -> dict[str, str]:
+    def _end(self, run: Run, code: int | None) -> None:
+        run.code, run.ended = code, time.time()
+        self.on_change()
+
+    def _hand_over(self, analysis: Record, run: Run, token: str) -> None:
+        """To whoever listens; how that ends, nobody tells."""
+        channel = f"analysis_trigger.{analysis['id']}"
+        if not self.listeners[channel]:
+            run.lines.append("Nobody listens for this external Analysis: start it, then run it again")
+        environment = _merged(analysis, run)
+        payload = {"environment": environment, "data": run.scope, "analysis_id": analysis["id"], "token": token}
+        self.publish(channel, {"payload": payload})
+        self._end(run, None)
+
+    async def _read(self, stream: asyncio.StreamReader, run: Run) -> None:
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:
+                line = b"(a line longer than the console takes)\n"
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip("\n")
+            if not (self.watches_outcomes and self._is_outcome(text, run)):
+                self.print_line(run.analysis_id, text, run)
+
+    def _is_outcome(self, text: str, run: Run) -> bool:
+        """Take what became of a user out of the log (lib/dispatch.py)."""
+        try:
+            entry = json.loads(text) if text.startswith("{") else {}
+        except ValueError:
+            return False
+        if entry.get("event") != "outcome" or not entry.get("user"):
+            return False
+        run.outcomes[entry["user"]] = entry
+        if entry.get("status") != "sent":  # those are seen where TagoIO takes them
+            self.store.note_event(str(entry.get("status")), entry["user"])
+        self.on_change()
+        return True
+
+    def _environment(self, analysis: Record, run: Run, token: str) -> dict[str, str]:
         return {
             **{key: os.environ[key] for key in KEPT if key in os.environ},
+            **({"LOG_LEVEL": "debug"} if self.watches_outcomes else {}),
             "T_ANALYSIS_CONTEXT": "tago-io",
             "T_ANALYSIS_TOKEN": token or self.store.token_for(Identity("analysis", analysis["id"])),
             "T_ANALYSIS_ID": analysis["id"],
-            "T_ANALYSIS_ENV": json.dumps(environment),
-            "T_ANALYSIS_DATA": json.dumps(scope),
+            "T_ANALYSIS_ENV": json.dumps(_merged(analysis, run)),
+            "T_ANALYSIS_DATA": json.dumps(run.scope),
             "TAGOIO_API": self.api,
             "TAGOIO_SSE": f"{self.api}/events",
             "PYTHONUNBUFFERED": "1",
         }
+
+
+def _merged(analysis: Record, run: Run) -> list[dict[str, str]]:
+    """The Analysis' own variables, then what TagoIO adds for this run."""
+    return [*analysis["variables"], *({"key": key, "value": value} for key, value in run.extra.items())]
 
 
 RUNNER = web.AppKey("runner", Runner)

@@ -1,6 +1,6 @@
 """A dozen believable users of a TagoRUN, so that there is somebody to notify."""
 
-from lib.tools.sandbox.store import Store
+from lib.tools.sandbox.store import Record, Store
 
 # name, timezone, language, company, active, tags
 PEOPLE = [
@@ -36,9 +36,7 @@ def seed_users(store: Store) -> None:
 ALLOWED = ["access", "create_notification", "access_notification", "edit_notification"]
 
 
-def seed_analysis(
-    store: Store, variables: dict[str, str], *, with_policy: bool = True, **more: object
-) -> dict[str, object]:
+def seed_analysis(store: Store, variables: dict[str, str], *, with_policy: bool = True, **more: object) -> Record:
     """An Analysis as a developer has it after the set-up: its variables, and a policy for its own token."""
     listed = [{"key": key, "value": value} for key, value in variables.items()]
     analysis = store.add_analysis({"name": "Notify", "runtime": "python-rt2025", "variables": listed, **more})

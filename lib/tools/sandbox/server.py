@@ -11,6 +11,7 @@ from aiohttp import web
 
 from lib.tools.sandbox import platform_routes, run_routes
 from lib.tools.sandbox.app import make_app
+from lib.tools.sandbox.changes import Changes
 from lib.tools.sandbox.runner import RUNNER, Runner
 from lib.tools.sandbox.store import Store
 from lib.tools.sandbox.trouble import Trouble
@@ -27,14 +28,19 @@ class Sandbox:
     ) -> None:
         self.store = store or Store()
         self.trouble = trouble or Trouble()
-        self.runner = Runner(self.store, echo)
+        self.changes = Changes()
+        self.runner = Runner(self.store, echo, self.changes.tell)
         self.api = ""
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def open(self, port: int = 0, ssl: SSLContext | None = None) -> web.AppRunner:
-        """Listen; port 0 takes any free one."""
-        app = make_app(self.store, self.trouble, platform_routes.routes, run_routes.routes)
+    async def open(
+        self, port: int = 0, ssl: SSLContext | None = None, extend: Callable[[web.Application], None] | None = None
+    ) -> web.AppRunner:
+        """Listen; port 0 takes any free one. `extend` may add to the application."""
+        app = make_app(self.store, self.trouble, self.changes, platform_routes.routes, run_routes.routes)
         app[RUNNER] = self.runner
+        if extend:
+            extend(app)
         server = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await server.setup()
         site = web.TCPSite(server, HOST, port, ssl_context=ssl)
@@ -58,12 +64,14 @@ class Sandbox:
         self.call(publish())
 
     @contextlib.contextmanager
-    def running(self, port: int = 0, ssl: SSLContext | None = None) -> Iterator["Sandbox"]:
+    def running(
+        self, port: int = 0, ssl: SSLContext | None = None, extend: Callable[[web.Application], None] | None = None
+    ) -> Iterator["Sandbox"]:
         """Serve from a thread of its own, for tests and benchmarks."""
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         thread.start()
-        server = self.call(self.open(port, ssl))
+        server = self.call(self.open(port, ssl, extend))
         try:
             yield self
         finally:

@@ -43,6 +43,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a user, and when (seconds since the epoch): `sent`, `read`, `pressed`, or how a run ended for
+    them, such as `held` or `failed`."""
+
+    time: float
+    kind: str
+    user_id: str
+
+
 @dataclass
 class Store:
     """One profile and all that is in it. `log` collects (method, path) of the requests, for tests."""
@@ -67,6 +77,7 @@ class Store:
     page_cap: int = 10_000
     takes_icons: bool = True
     room: dict[str, int] = field(default_factory=dict)  # how many "Analysis", "Action", … the plan allows
+    events: list[Event] = field(default_factory=list)
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -109,16 +120,24 @@ class Store:
         _check_buttons(given.get("buttons") or [])
         if given.get("icon") and not self.takes_icons:
             raise Refusal(400, "icon: Invalid url")
-        known = ("title", "message", "buttons", "icon", "read", "buttons_enabled", "buttons_autodisable")
         note = {
             "id": new_id(), "run_user": user["id"], "read": False, "buttons": [], "buttons_enabled": True,
-            "buttons_autodisable": False, **{key: given[key] for key in known if key in given},
+            "buttons_autodisable": False, **_known(given),
             "created_at": now(), "updated_at": now(),
         }  # fmt: skip
         self.notifications[note["id"]] = note
         self.inboxes[user["id"]].append(note["id"])
         self.used["push_notification"] += 1
+        self.note_event("sent", user["id"])
         return note
+
+    def edit_notification(self, note: Record, changes: Record) -> None:
+        if changes.get("read") and not note["read"]:
+            self.note_event("read", note["run_user"])
+        note.update(_known(changes), updated_at=now())
+
+    def note_event(self, kind: str, user_id: str) -> None:
+        self.events.append(Event(time.time(), kind, user_id))
 
     def inbox(self, user_id: str) -> list[Record]:
         """Newest first."""
@@ -204,6 +223,12 @@ def _covers(resource: list[str], kind: str, entity: Record | None) -> bool:
     if len(resource) == 5 and resource[1] == "tag.key":
         return (resource[2], resource[4]) in tags
     return False
+
+
+def _known(given: Record) -> Record:
+    """The fields of a notification that TagoIO takes (C js notifications.types)."""
+    names = ("title", "message", "buttons", "icon", "read", "buttons_enabled", "buttons_autodisable")
+    return {name: given[name] for name in names if given.get(name) is not None}
 
 
 def _check_buttons(buttons: Any) -> None:

@@ -74,6 +74,10 @@ class Trouble:
     _counts: Counter[int] = field(default_factory=Counter)
     _attempts: Counter[tuple[int, str]] = field(default_factory=Counter)
 
+    def begin_anew(self) -> None:
+        """From here on every request is a user's first again."""
+        self._attempts.clear()
+
     async def play(
         self, request: web.Request, subject: str, carry_out: Callable[[], Awaitable[web.Response]]
     ) -> web.StreamResponse:

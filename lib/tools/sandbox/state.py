@@ -1,0 +1,78 @@
+"""Keeps what the sandbox knows in a file, so that the next start goes on from there (`--state`)."""
+
+import asyncio
+import json
+import os
+from collections import defaultdict
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from lib.tools.sandbox.changes import Changes
+from lib.tools.sandbox.store import Event, Identity, Store
+
+FORM = 1
+KEPT = (
+    "profile_id",
+    "profile_token",
+    "run_url",
+    "users",
+    "passwords",
+    "notifications",
+    "admin_notifications",
+    "inboxes",
+    "analyses",
+    "actions",
+    "policies",
+    "devices",
+    "data",
+    "limits",
+    "used",
+)
+PAUSE = 0.5  # seconds between writings
+
+
+class StateError(Exception):
+    """The file cannot be used; the text says why and what to do."""
+
+
+def load(path: Path) -> Store | None:
+    """The store in that file, None where there is no file yet. Raises StateError."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept.pop("form") != FORM:
+            raise StateError(f"{path} was written by another version of the sandbox; remove it to begin anew")
+        tokens = {token: Identity(*whose) for token, whose in kept.pop("tokens").items()}
+        events = [Event(*each) for each in kept.pop("events")]
+        for name in ("inboxes", "data"):
+            kept[name] = defaultdict(list, kept[name])
+        return Store(**kept, tokens=tokens, events=events)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StateError(f"{path} is not a state of the sandbox; remove it, or name another file") from error
+
+
+def save(store: Store, path: Path) -> None:
+    """Whole or not at all, readable by its owner only: tokens are in it. Raises StateError."""
+    kept: dict[str, Any] = {name: getattr(store, name) for name in KEPT}
+    kept["tokens"] = {token: astuple(whose) for token, whose in store.tokens.items()}
+    kept["events"] = [astuple(event) for event in store.events]
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump({"form": FORM, **kept}, file)
+        new.replace(path)
+    except OSError as error:
+        raise StateError(f"{path} cannot be written: {error.strerror}") from error
+
+
+async def keep_saved(store: Store, path: Path, changes: Changes) -> None:
+    """After every change, soon; for ever."""
+    version = changes.version
+    while True:
+        version = await changes.after(version)
+        await asyncio.sleep(PAUSE)
+        save(store, path)

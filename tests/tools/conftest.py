@@ -1,0 +1,71 @@
+"""The sandbox with its page, in this process, and a browser to look at it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from lib.tools.sandbox.page.desk import Desk
+from lib.tools.sandbox.page.routes import add_page
+from lib.tools.sandbox.seed import seed_users
+from lib.tools.sandbox.serve import set_up
+from lib.tools.sandbox.server import Sandbox
+from tests.conftest import ROOT
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A served sandbox with the dozen users, running a copy of analysis.py that may be changed."""
+    script = tmp_path / "analysis.py"
+    shutil.copy(ROOT / "analysis.py", script)
+    (tmp_path / "lib").symlink_to(ROOT / "lib")
+    sandbox = Sandbox()
+    seed_users(sandbox.store)
+    desk = set_up(sandbox, script, {})
+    with sandbox.running(extend=lambda app: add_page(app, desk)):
+        yield desk
+        sandbox.call(_stop(desk))
+
+
+async def _stop(desk: Desk) -> None:
+    desk.schedule.stop()
+    await desk.sandbox.runner.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs Chromium")
+        pytest.skip("Chromium is not on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, desk: Desk) -> Iterator[Callable[[], Page]]:
+    """Opens the page in a window of its own; whatever its console says is an error, and so is any request elsewhere."""
+    said: list[str] = []
+    windows = []
+
+    def open_one() -> Page:
+        window = browser.new_context(viewport={"width": 1500, "height": 1200}, reduced_motion="reduce")
+        windows.append(window)
+        page = window.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: None if desk.sandbox.api in request.url else said.append(request.url))
+        page.goto(desk.sandbox.api)
+        return page
+
+    yield open_one
+    for window in windows:
+        window.close()
+    assert said == []
