@@ -7,6 +7,7 @@
 #   "urllib3==2.8.0",
 #   "certifi==2026.10.18",
 #   "tzdata==2026.6",
+#   "apprise==2.2.0",
 # ]
 # ///
 """Notify TagoRUN users who carry a tag, with up to four buttons; see README.md.
@@ -23,7 +24,8 @@ It runs when you press Run, when an Action triggers it, or on an Action's schedu
  8. Press Save, then Run.                   9. Change `compose` below; make an Action to run it.
 
 Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, rate_limit,
-time_budget, delivery_log_token, opt_out_tag, quiet_hours, cooldown, log_level.
+time_budget, delivery_log_token, opt_out_tag, quiet_hours, cooldown, fallback,
+escalate_after, log_level.
 """
 
 import sys
@@ -35,9 +37,10 @@ from lib.answer import Answer
 from lib.audience import choose_audience
 from lib.console import Console
 from lib.content import Content
-from lib.dispatch import Dispatch, open_journal
+from lib.dispatch import Dispatch
 from lib.log import set_up_log
 from lib.notification import Button, Notification
+from lib.plan import Plan, open_journal
 from lib.preview import preview
 from lib.settings import read_settings
 from lib.start import start
@@ -82,7 +85,7 @@ def notify(context, scope, variables):
     """One run, step by step; the exit code. What has to be mended first is raised as a SetupError."""
     # What is configured, and why this run happened.
     settings = read_settings(context.environment, variables, context.token)
-    set_up_log(settings.log_level, settings.account_token, settings.delivery_log_token)
+    set_up_log(settings.log_level, *settings.secrets())
     console, log = Console(context.log), structlog.get_logger()
     trigger = read_trigger(context.environment, scope, context.analysis_id)
 
@@ -95,21 +98,20 @@ def notify(context, scope, variables):
         log.info("press.finished", outcome=answer.outcome, button=trigger.press.button_id)
         return code
 
-    # Who gets what: first those whom an unfinished run left, then this run's own audience.
-    content = Content(compose, settings.notification, tago.name_of_device)
-    dispatch = Dispatch(tago, settings, console, content)
-    if not dispatch.plan_unfinished(trigger):
-        dispatch.plan(trigger, choose_audience(tago.run, settings, sleep=dispatch.sleep))
+    # Who gets what: first those whom earlier runs left, or who are next as nobody answered, then this run's audience.
+    plan = Plan(tago, settings, console, Content(compose, settings.notification, tago.name_of_device))
+    if not plan.take_up(trigger):
+        plan.add(trigger, choose_audience(tago.run, settings, sleep=plan.sleep))
 
     if settings.dry_run:
-        console.say(preview(dispatch))
+        console.say(preview(plan))
         return 0
 
     # Tell them, and say what became of each.
-    dispatch.check()
-    report = dispatch.deliver()
+    plan.check()
+    report = Dispatch(plan).deliver()
     console.say(report.summary())
-    log.info("run.finished", trigger=trigger.kind, campaigns=dispatch.keys, **report.figures())
+    log.info("run.finished", trigger=trigger.kind, campaigns=plan.keys, **report.figures())
     return report.exit_code
 
 

@@ -1,7 +1,6 @@
 """A run that a pressed button started, from the ids to the closed copies."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 from lib.audience import choose_audience
 from lib.console import Console
@@ -30,7 +29,7 @@ class Answer:
     def to(self, ids: PressIds, decide: Decide) -> int:
         """The exit code: 0 when the press counts or is settled already, 1 when it is refused or `decide` failed."""
         try:
-            press = verify(ids, self.tago.run, datetime.now(UTC))
+            press = verify(ids, self.tago.run, self.tago.client.time_at_tagoio)
             settled_by, copies = self._standing(press)
         except PressRefused as refusal:
             return self._refused(f"Press refused: {refusal}")

@@ -23,6 +23,10 @@ class RunUsers(Protocol):
     def userInfo(self, userID: str) -> dict[str, Any]: ...  # noqa: N802, N803
 
 
+class NobodyFound(SetupError):
+    """No user matches."""
+
+
 @dataclass(slots=True)
 class Audience:
     """The users chosen: each either to be told, or skipped with a reason. `notes` are for the report."""
@@ -45,7 +49,7 @@ def choose_audience(run: RunUsers, settings: Settings, *, sleep: Callable[[float
     except TagoIOError as error:
         raise _explained(error, settings.token_name) from error
     if not audience.chosen and not audience.skipped:
-        raise SetupError(_nobody(settings))
+        raise NobodyFound(_nobody(settings))
     if len(audience.chosen) > settings.max_recipients:
         raise SetupError(
             f"{len(audience.chosen)} users would be told, more than max_recipients ({settings.max_recipients}) allows. "

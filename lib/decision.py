@@ -56,8 +56,11 @@ class Verdict:
     earlier: PressRow | None = None
 
 
-def verify(ids: PressIds, run: RunPresses, now: datetime, sleep: Callable[[float], None] = time.sleep) -> Press:
-    """The press, if TagoIO has that notification for that user with that button. Raises PressRefused, TagoIOError."""
+def verify(
+    ids: PressIds, run: RunPresses, now: Callable[[], datetime], sleep: Callable[[float], None] = time.sleep
+) -> Press:
+    """The press, if TagoIO has that notification for that user with that button. `now` is TagoIO's clock. Raises
+    PressRefused, TagoIOError."""
     missing = [name for name in ("button_id", "user_id", "notification_id") if not getattr(ids, name)]
     if missing:
         raise PressRefused(f"TagoIO handed over no {' and no '.join(missing)}")
@@ -74,7 +77,8 @@ def verify(ids: PressIds, run: RunPresses, now: datetime, sleep: Callable[[float
         raise PressRefused(f"notification {ids.notification_id} has no button {ids.button_id}")
     plain, key, each_counts = marked_parts(ids.button_id)
     label = str(button.get("label") or plain)
-    return Press(user, plain, label, key, now, ids.notification_id, _seconds_since(found, now), each_counts)
+    at = now()
+    return Press(user, plain, label, key, at, ids.notification_id, _seconds_since(found, at), each_counts)
 
 
 def judge(press: Press, journal: Journal, sleep: Callable[[float], None] = time.sleep) -> Verdict:

@@ -69,9 +69,14 @@ class Delivery:
         self._unreachable_in_a_row = 0
 
     def deliver(
-        self, messages: Iterable[Message], record: Callable[[Outcome], None], tick: Callable[[], None] = lambda: None
+        self,
+        messages: Iterable[Message],
+        record: Callable[[Outcome], None],
+        tick: Callable[[], None] = lambda: None,
+        put_aside: Callable[[User, Notification, Outcome], bool] = lambda *_: False,
     ) -> None:
-        """Deliver all. `record` gets each outcome, from any thread; `tick` is called now and then meanwhile."""
+        """Deliver all. `record` gets each outcome, from any thread, unless `put_aside` takes one over that is not
+        `sent`, by answering True; `tick` is called now and then meanwhile."""
         source = iter(messages)
         taking = threading.Lock()
 
@@ -81,11 +86,13 @@ class Delivery:
                     message = next(source, None)
                 if message is None:
                     return
-                self._record_safely(self._tell_safely(*message), record)
+                self._record_safely(*message, self._tell_safely(*message), record, put_aside)
 
         self._in_threads(work, tick)
-        for user, _ in source:
-            record(_outcome(user, "pending", self.stopped))
+        for user, notification in source:
+            outcome = _outcome(user, "pending", self.stopped)
+            if not put_aside(user, notification, outcome):
+                record(outcome)
 
     def _in_threads(self, work: Callable[[], None], tick: Callable[[], None]) -> None:
         threads = [threading.Thread(target=work, daemon=True) for _ in range(self.workers)]
@@ -100,13 +107,22 @@ class Delivery:
     def _tell_safely(self, user: User, notification: Notification) -> Outcome:
         """A defect of ours must not end the run for everyone after this user."""
         try:
-            return replace(self.tell(user, notification), subject=notification.subject)
+            told = self.tell(user, notification)
+            return replace(told, subject=notification.subject, priority=notification.priority)
         except Exception as error:
             return _outcome(user, "unknown", f"internal error: {type(error).__name__}: {error}")
 
-    def _record_safely(self, outcome: Outcome, record: Callable[[Outcome], None]) -> None:
+    def _record_safely(
+        self,
+        user: User,
+        notification: Notification,
+        outcome: Outcome,
+        record: Callable[[Outcome], None],
+        put_aside: Callable[[User, Notification, Outcome], bool],
+    ) -> None:
         try:
-            record(outcome)
+            if outcome.status == "sent" or not put_aside(user, notification, outcome):
+                record(outcome)
         except Exception as error:
             self.stopped = self.stopped or f"internal error: {type(error).__name__}: {error}"
 

@@ -2,28 +2,31 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from lib.audience import retrying
 from lib.campaign import Campaign
 from lib.campaign_log import CampaignLog
 from lib.errors import SetupError, TagoIOError
+from lib.escalation import Step, steps_text
+from lib.known import Known
 from lib.rows import (
     CAMPAIGN,
     DECISION,
     OUTCOME,
     PRESS,
     Copy,
-    Known,
     PressRow,
     Row,
     about_of,
     audience_row,
     campaign_row,
     decision_row,
+    fallback_row,
     iso_of,
     point_row,
     press_row,
@@ -49,17 +52,21 @@ class JournalDevice(Protocol):
     def getData(self, queryParams: dict[str, Any]) -> Any: ...  # noqa: N802, N803
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A campaign that an earlier run left: whom it has still to tell, and whether another run is at it now."""
+    """A campaign that an earlier run left, what the journal knows of it, and whether another run is at it now."""
 
     campaign: Campaign
-    trigger: Trigger
-    pending: set[str]
-    in_doubt: set[str] = field(default_factory=set)
-    untold: set[str] = field(default_factory=set)
+    known: Known
     is_running: bool = False
-    is_decided: bool = False
+
+    @property
+    def trigger(self) -> Trigger:
+        return self.known.trigger
+
+    @property
+    def pending(self) -> set[str]:
+        return self.known.pending
 
 
 class Journal:
@@ -95,7 +102,7 @@ class Journal:
         return "" if known.started is None else "finished" if known.finished else "unfinished"
 
     def unfinished(self, analysis_id: str = "") -> Iterator[Unfinished]:
-        """This Analysis' campaigns of the last day that have still somebody to tell, oldest first."""
+        """This Analysis' campaigns of the last day that have still somebody to tell or to watch, oldest first."""
         rows = list(self._rows({"variables": [CAMPAIGN]}))
         finished = {row.get("group") for row in rows if row.get("value") == "finished"}
         keys = [str(row.get("group")) for row in rows if row.get("value") == "started"]
@@ -109,9 +116,7 @@ class Journal:
                 continue
             known, is_running = self._wait_for_a_sign_of_life(key, known)
             if not known.finished:
-                campaign = Campaign(key, known.started_at)
-                sets = (known.pending, known.in_doubt, known.untold)
-                yield Unfinished(campaign, known.trigger, *sets, is_running, known.is_decided)
+                yield Unfinished(Campaign(key, known.started_at), known, is_running)
 
     def recently_told(self, seconds: float) -> set[tuple[str, str]]:
         """(user id, subject key) of those who were sent something in the last so many seconds."""
@@ -144,8 +149,10 @@ class Journal:
         sent = (about_of(row) for row in rows if row.get("value") == "sent" and row.get("group") == key)
         return [Copy(str(about.get("user")), str(about.get("notification"))) for about in sent]
 
-    def begin(self, campaign: Campaign, trigger: Trigger, users: Iterable[str]) -> "CampaignLog":
-        """Write down who is about to be told (user ids), before the first is."""
+    def begin(
+        self, campaign: Campaign, trigger: Trigger, users: Iterable[str], steps: Sequence[Step] = ()
+    ) -> "CampaignLog":
+        """Write down who is about to be told (user ids), before the first is, and who is next if nobody decides."""
         ids = list(users)
         about = {
             "run": self.run,
@@ -156,25 +163,36 @@ class Journal:
             "device": trigger.device_id,
             "started_at": campaign.started_at.isoformat(),
             "size": len(ids),
+            "escalate": steps_text(steps),
         }
         rows = [point_row(campaign.key, order, point) for order, point in enumerate(trigger.points)]
-        for start in range(0, len(ids), USERS_IN_A_ROW):
-            part = ids[start : start + USERS_IN_A_ROW]
-            rows.append(audience_row(campaign.key, part))
+        rows += _audience_rows(campaign.key, ids)
         rows.append(campaign_row(campaign.key, "started", **about))  # last: the others are whole when it is there
-        try:
-            self.write(rows)
-        except TagoIOError as error:
-            raise SetupError(f"The journal cannot be written (delivery_log_token): {error.message}") from error
+        self._write_first(rows)
         return CampaignLog(self, campaign.key)
 
-    def resume(self, campaign: Campaign) -> "CampaignLog":
-        """Go on with a campaign that was begun by an earlier run."""
-        try:
-            self.write([campaign_row(campaign.key, "running", run=self.run)])
-        except TagoIOError as error:
-            raise SetupError(f"The journal cannot be written (delivery_log_token): {error.message}") from error
+    def resume(
+        self, campaign: Campaign, steps: Mapping[int, tuple[Step, list[str]]] = MappingProxyType({})
+    ) -> "CampaignLog":
+        """Go on with a campaign that was begun by an earlier run; `steps` are those that this one takes, by number,
+        with the ids of whom each adds."""
+        rows = [campaign_row(campaign.key, "running", run=self.run)]
+        for number, (_, ids) in steps.items():
+            rows += _audience_rows(campaign.key, ids, number)
+        for number, (step, _) in steps.items():  # last, as above
+            rows.append(campaign_row(campaign.key, "escalated", step=number, to=step.to))
+        self._write_first(rows)
         return CampaignLog(self, campaign.key)
+
+    def begin_fallback(self, campaign: Campaign, user_ids: Iterable[str]) -> None:
+        """Write down for whom another channel is about to be tried: once this stands, nobody tries it again. Raises
+        TagoIOError."""
+        self.write([fallback_row(campaign.key, user_id) for user_id in user_ids])
+
+    def decision_of(self, campaign: Campaign) -> PressRow | None:
+        """What settled a campaign, where something did."""
+        decisions = self.presses(campaign.key)[1]
+        return min(decisions, key=lambda row: (row.time, row.id), default=None)
 
     def look_after(self, campaign: Campaign) -> "CampaignLog":
         """A campaign of which nobody is told now: no sign of life, so that nothing comes to be in doubt."""
@@ -189,6 +207,13 @@ class Journal:
         fresh = [row for row in alive if (self.now() - time_of(iso_of(row))).total_seconds() <= FRESH]
         first = min(fresh, key=lambda row: (iso_of(row), str(row.get("id") or "")), default=None)
         return first is None or run_of(first) == self.run
+
+    def _write_first(self, rows: list[Row]) -> None:
+        """Before anyone is told: raises SetupError."""
+        try:
+            self.write(rows)
+        except TagoIOError as error:
+            raise SetupError(f"The journal cannot be written (delivery_log_token): {error.message}") from error
 
     def write(self, rows: list[dict[str, Any]]) -> None:
         """A row that is written twice, because an answer was lost, says nothing new."""
@@ -230,3 +255,8 @@ class Journal:
                 return
             yield from (row for row in answer if isinstance(row, dict))
             skip += len(answer)
+
+
+def _audience_rows(key: str, ids: list[str], step: int = 0) -> list[Row]:
+    parts = (ids[start : start + USERS_IN_A_ROW] for start in range(0, len(ids), USERS_IN_A_ROW))
+    return [audience_row(key, part, step) for part in parts]

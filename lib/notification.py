@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.address import is_path, is_web_address
 from lib.errors import SetupError, one_error
+from lib.escalation import escalation_problems, read_steps
 from lib.icon import icon_problems, wire_icon
 
 MAX_BUTTONS = 4  # the user's document: "up to four buttons in a single notification"
@@ -83,7 +84,9 @@ class Notification:
     by language code, a `title`, a `message` and `buttons` (label by button id), each optional. `priority` never goes to
     TagoIO: `high` goes first, whatever the quiet hours and the cooldown; `low` goes last.
     `answers`: with `first` the first press of a button that runs an Analysis settles it for everybody, with `each`
-    every user's counts. `subject` is what the cooldown goes by: the title as written, unless given.
+    every user's counts. `escalate` says who is told next when nobody has decided: `[("15m", "supervisors"), …]`, or as
+    objects with `after` and `to`; it needs the journal. `subject` is what the cooldown goes by: the title as written,
+    unless given.
     """
 
     title: str
@@ -94,6 +97,7 @@ class Notification:
     translations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     subject: str = ""
     answers: str = "first"
+    escalate: Sequence[Any] = ()
     buttons_autodisable: bool = True
     buttons_enabled: bool = True
 
@@ -101,6 +105,7 @@ class Notification:
         object.__setattr__(self, "buttons", tuple(self.buttons))
         object.__setattr__(self, "subject", self.subject or self.title)
         one_error(self._problems())
+        object.__setattr__(self, "escalate", read_steps(self.escalate))
 
     def _problems(self) -> Iterator[str]:
         yield from self._field_problems()
@@ -131,6 +136,14 @@ class Notification:
             yield f'Notification: priority "{self.priority}" is not one of {", ".join(PRIORITIES)}'
         yield from (f"Notification: {problem}" for problem in icon_problems(self.icon))
         yield from self._translation_problems()
+        yield from self._escalation_problems()
+
+    def _escalation_problems(self) -> Iterator[str]:
+        yield from (f"Notification: {problem}" for problem in escalation_problems(self.escalate))
+        if self.escalate and not any(button.analysis for button in self.buttons):
+            yield "Notification: escalate needs a button that runs an Analysis: without one nobody can decide"
+        if self.escalate and self.answers == "each":
+            yield 'Notification: escalate needs answers "first": where each answer counts, nobody settles it'
 
     def _translation_problems(self) -> Iterator[str]:
         if not isinstance(self.translations, Mapping):

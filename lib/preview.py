@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterable, Iterator
 
 from lib.campaign import composed
-from lib.dispatch import Dispatch, Job
+from lib.duration import shown_duration
 from lib.notification import Button, Notification
+from lib.plan import Job, Plan
 from lib.profile import quota_left
 from lib.report import few_names
 from lib.settings import Settings
@@ -16,18 +17,20 @@ from lib.window import MINUTE
 PREVIEWED = 3  # users whose notification is shown whole
 
 
-def preview(dispatch: Dispatch) -> Iterator[str]:
+def preview(plan: Plan) -> Iterator[str]:
     """The lines of a dry run. Nothing is written anywhere."""
     yield "Dry run: nobody was notified."
-    yield f"Token: {_token_kind(dispatch.settings)}"
-    for job in dispatch.jobs:
-        yield from _preview_job(dispatch, job)
-    yield from _cost(dispatch)
-    for note in dispatch.report.notes:
+    yield f"Token: {_token_kind(plan.settings)}"
+    for job in plan.jobs:
+        yield from _preview_job(plan, job)
+    yield from _cost(plan)
+    for note in plan.report.notes:
         yield f"  note: {note}"
 
 
-def _preview_job(dispatch: Dispatch, job: Job) -> Iterator[str]:
+def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
+    if not (job.users or job.skipped or job.overdue):
+        return
     yield f"{len(job.users) + len(job.skipped)} users match; {len(job.users)} would be told."
     for reason in dict.fromkeys(outcome.reason for outcome in job.skipped):
         alike = [outcome for outcome in job.skipped if outcome.reason == reason]
@@ -38,23 +41,24 @@ def _preview_job(dispatch: Dispatch, job: Job) -> Iterator[str]:
     strangers = [user for user in job.users if not user.has_logged_in]
     if strangers:
         yield f"  never logged in to TagoRUN, so may not see it: {_names(strangers)}"
+    compose = plan.composer(job)
     for user, _ in zip(job.users, range(PREVIEWED), strict=False):
-        notification = composed(user, lambda user: dispatch.content(job.trigger, user))
+        notification = composed(user, compose)
         if not isinstance(notification, str):
             yield f"  {_name(user)} would get:"
             yield from (f"    {line}" for line in _shown(notification))
 
 
-def _cost(dispatch: Dispatch) -> Iterator[str]:
+def _cost(plan: Plan) -> Iterator[str]:
     """The quota left, and how long it will take."""
-    wanted = sum(len(job.users) for job in dispatch.jobs)
-    quota = quota_left(dispatch.tago.profile)
+    wanted = sum(len(job.users) for job in plan.jobs)
+    quota = quota_left(plan.tago.profile)
     if isinstance(quota, str):
         yield f"Quota: {quota}"
     else:
         fits = "enough" if wanted <= quota[0] else "NOT ENOUGH: nobody would be told"
         yield f"Quota: {quota[0]} of {quota[1]} push notifications left this month; {fits}"
-    limit = dispatch.settings.rate_limit
+    limit = plan.settings.rate_limit
     if limit:
         windows = math.ceil(wanted / limit)
         seconds = max(windows - 1, 0) * MINUTE - (time.time() % MINUTE if windows > 1 else 0)
@@ -74,6 +78,8 @@ def _shown(notification: Notification) -> Iterator[str]:
     length = len(notification.message)
     yield notification.message + (f" ({length} characters, long for push)" if notification.is_too_long_for_push else "")
     yield from map(_shown_button, notification.buttons)
+    for step in notification.escalate:
+        yield f"after {shown_duration(step.after)} without a decision: {step.to}"
 
 
 def _shown_button(button: Button) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Status = Literal["sent", "skipped", "held", "failed", "unknown", "pending"]
-STATUSES: tuple[Status, ...] = ("sent", "skipped", "held", "failed", "unknown", "pending")
+Status = Literal["sent", "fallback", "skipped", "held", "failed", "unknown", "pending"]
+STATUSES: tuple[Status, ...] = ("sent", "fallback", "skipped", "held", "failed", "unknown", "pending")
 NAMES_SHOWN = 20  # of the users with one reason
 MEANING = {
     "sent": "TagoIO accepted it",
+    "fallback": "told by another channel",
     "skipped": "left out by a rule",
     "held": "not now, by a rule; the next run takes it up",
     "failed": "not told",
@@ -21,7 +22,9 @@ MEANING = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one user. `sent`: TagoIO accepted it and gave an id; whether it was seen, nobody knows."""
+    """What became of one user. `sent`: TagoIO accepted it and gave an id; whether it was seen, nobody knows. `channel`
+    is the service that took it instead; `step` that of the escalation which the user belongs to, 0 for the first
+    audience."""
 
     user_id: str
     user_name: str
@@ -29,6 +32,9 @@ class Outcome:
     reason: str = ""
     notification_id: str = ""
     subject: str = ""
+    priority: str = ""
+    channel: str = ""
+    step: int = 0
 
 
 @dataclass(slots=True)
@@ -64,7 +70,8 @@ class Report:
     def summary(self) -> Iterator[str]:
         """The lines a person reads at the end."""
         total = len(self.outcomes)
-        yield f"Notified {self.counts['sent']} of {total} user{'s' * (total != 1)} in {self.seconds:.1f} s"
+        told = self.counts["sent"] + self.counts["fallback"]
+        yield f"Notified {told} of {total} user{'s' * (total != 1)} in {self.seconds:.1f} s"
         for status in STATUSES:
             if self.counts[status]:
                 yield f"  {status:<8}{self.counts[status]:>6}   {MEANING[status]}"

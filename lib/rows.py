@@ -2,30 +2,33 @@
 
 All have the campaign's key as `group`, so that a dashboard can show them; README.md documents them too:
 
-- `notify_campaign`: `started`, `running` (a sign of life), `left` (by that run, in good order: somebody is still to be
-  told) or `finished`; metadata: `run`, and of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`,
-  `started_at`, `size`.
+- `notify_campaign`: `started`, `running` (a sign of life), `escalated`, `left` (by that run, in good order: somebody is
+  still to be told, or something to be watched) or `finished`; metadata: `run`, of `started`: `trigger`, `analysis`,
+  `action`, `action_state`, `device`, `started_at`, `size`, `escalate` (its steps), and of `escalated`: `step`, `to`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`.
-- `notify_audience`: how many users, in metadata `users` with a space between; written before the first is told.
-- `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject` (a hash).
+- `notify_audience`: how many users, in metadata `users` with a space between; written before the first is told; `step`
+  is that of the escalation.
+- `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject` (a hash),
+  `priority`, `channel`, `step`.
+- `notify_fallback`: `begun`, before another channel is tried for a user; metadata: `user`.
 - `notify_press`: the id of a button that somebody pressed; metadata: `user`, `name`, `label`, `notification`, `mark`.
 - `notify_decision`: of those, the one that counts; metadata: `user`, `name`, `label`, `each`, `seconds` after sending.
 
 No message text and no e-mail address is in them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from lib.courtesy import subject_key
 from lib.report import Outcome
-from lib.trigger import DataPoint, Trigger
+from lib.trigger import DataPoint
 from lib.user import User
 
 CAMPAIGN, POINT, AUDIENCE, OUTCOME = "notify_campaign", "notify_trigger", "notify_audience", "notify_outcome"
-PRESS, DECISION = "notify_press", "notify_decision"
-SETTLED = ("sent", "skipped", "failed")
+PRESS, DECISION, FALLBACK = "notify_press", "notify_decision", "notify_fallback"
+SETTLED = ("sent", "fallback", "skipped", "failed")
 POINT_PARTS = ("variable", "unit", "time", "device", "group", "id")
 
 Row = dict[str, Any]
@@ -52,103 +55,16 @@ class PressRow:
     label: str
 
 
-@dataclass(slots=True)
-class Known:
-    """What the rows of one campaign say, row after row."""
-
-    started: Row | None = None
-    finished: bool = False
-    newest: str = ""
-    points: dict[str, DataPoint] = field(default_factory=dict)
-    audience: set[str] = field(default_factory=set)
-    settled: set[str] = field(default_factory=set)
-    waiting: dict[str, str] = field(
-        default_factory=dict
-    )  # the time of a user's newest row, where that is held or pending
-    open_ends: set[str] = field(default_factory=set)  # whose newest row is held or unknown
-    last_sign: str = ""
-    runs: set[str] = field(default_factory=set)  # that were at it
-    left_by: set[str] = field(default_factory=set)  # of those, who are done with it
-    seen: set[str] = field(default_factory=set)
-    is_decided: bool = False
-
-    def take_in(self, row: Row) -> None:
-        """Add a row, which may be of any shape."""
-        about = about_of(row)
-        self.newest = max(self.newest, iso_of(row))
-        variable, value = row.get("variable"), row.get("value")
-        if variable == CAMPAIGN and value in ("started", "running"):
-            self.runs.add(run_of(row))
-        if variable == CAMPAIGN and value == "started":
-            self.started = about
-        elif variable == CAMPAIGN and value == "left":
-            self.left_by.add(run_of(row))
-        elif variable == CAMPAIGN and value == "finished":
-            self.finished = True
-        elif variable == CAMPAIGN:
-            self.last_sign = max(self.last_sign, iso_of(row))
-        elif variable == POINT:
-            parts = {name: str(about.get(name) or "") for name in POINT_PARTS}
-            point = DataPoint(value=value, location=row.get("location"), **parts)
-            self.points[str(about.get("order")).zfill(6)] = point
-        elif variable == AUDIENCE:
-            self.audience.update(str(about.get("users") or "").split())
-        elif variable == DECISION:
-            self.is_decided = self.is_decided or not about.get("each")
-        elif variable == OUTCOME:
-            self._take_in_outcome(str(about.get("user")), str(value), iso_of(row))
-
-    def _take_in_outcome(self, user: str, status: str, at: str) -> None:
-        """Rows come newest first: a user's first one counts."""
-        if status in SETTLED:
-            self.settled.add(user)
-        elif user not in self.seen:
-            if status in ("held", "pending"):
-                self.waiting[user] = at
-            if status in ("held", "unknown"):
-                self.open_ends.add(user)
-        self.seen.add(user)
-
-    @property
-    def pending(self) -> set[str]:
-        """Who has still to be told, or asked about."""
-        return self.audience - self.settled
-
-    @property
-    def in_doubt(self) -> set[str]:
-        """Who of them may have been sent something all the same: all but those of whom the run that was last at it
-        wrote that it did not."""
-        return {user for user in self.pending if self.waiting.get(user, "") <= self.last_sign}
-
-    @property
-    def untold(self) -> set[str]:
-        """Who of them was not reached, for any other reason than a rule."""
-        return self.pending - self.open_ends
-
-    @property
-    def started_at(self) -> datetime:
-        return time_of(str((self.started or {}).get("started_at")))
-
-    @property
-    def trigger(self) -> Trigger:
-        about = self.started or {}
-        kind = about.get("trigger")
-        return Trigger(
-            kind if kind in ("manual", "schedule", "action") else "manual",
-            tuple(point for _, point in sorted(self.points.items())),
-            action_id=str(about.get("action") or ""),
-            action_state=str(about.get("action_state") or ""),
-            device_id=str(about.get("device") or ""),
-            analysis_id=str(about.get("analysis") or ""),
-        )
-
-
 def campaign_row(key: str, value: str, **metadata: Any) -> Row:
     return _row(key, CAMPAIGN, value, **metadata)
 
 
-def audience_row(key: str, user_ids: list[str]) -> Row:
-    return _row(key, AUDIENCE, len(user_ids), users=" ".join(user_ids))
+def audience_row(key: str, user_ids: list[str], step: int = 0) -> Row:
+    return _row(key, AUDIENCE, len(user_ids), users=" ".join(user_ids), step=step)
+
+
+def fallback_row(key: str, user_id: str) -> Row:
+    return _row(key, FALLBACK, "begun", user=user_id)
 
 
 def point_row(key: str, order: int, point: DataPoint) -> Row:
@@ -160,7 +76,8 @@ def point_row(key: str, order: int, point: DataPoint) -> Row:
 def outcome_row(key: str, outcome: Outcome) -> Row:
     about = {"user": outcome.user_id, "name": outcome.user_name, "reason": outcome.reason}
     about |= {"notification": outcome.notification_id, "subject": subject_key(outcome.subject)}
-    return _row(key, OUTCOME, outcome.status, **about)
+    about |= {"priority": outcome.priority, "channel": outcome.channel}
+    return _row(key, OUTCOME, outcome.status, **about, step=outcome.step)
 
 
 def run_of(row: Row) -> str:

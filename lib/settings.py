@@ -10,7 +10,10 @@ from typing import Any
 
 from lib.courtesy import QuietHours, read_quiet_hours
 from lib.document import Variant, parse_document
+from lib.duration import read_duration, shown_duration
 from lib.errors import SetupError, one_error
+from lib.escalation import LATEST
+from lib.fallback import read_fallback, secrets_of
 
 # docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
@@ -37,8 +40,14 @@ class Settings:
     opt_out_tag: str = "notifications"
     quiet_hours: QuietHours | None = None
     cooldown: float = 0.0
+    fallback: tuple[str, ...] = ()
+    escalate_after: float = 0.0
     log_level: str = "info"
     uses_own_token: bool = False
+
+    def secrets(self) -> Iterator[str]:
+        """What must never show."""
+        yield from (self.account_token, self.delivery_log_token, *secrets_of(self.fallback))
 
     @property
     def token_name(self) -> str:
@@ -79,6 +88,10 @@ def read_settings(
     problems += _missing_tags(settings, problems)
     if settings.cooldown and not settings.delivery_log_token:
         problems.append("cooldown needs the journal, which knows who was told when: set delivery_log_token")
+    if settings.escalate_after and not settings.delivery_log_token:
+        problems.append("escalate_after needs the journal, which knows who was told when: set delivery_log_token")
+    if settings.escalate_after and not settings.fallback and not any("fallback" in each for each in problems):
+        problems.append("escalate_after needs fallback, the addresses by which a user is told who has not read it")
     one_error(problems)
     return settings
 
@@ -166,18 +179,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def read_duration(text: str) -> float:
-    """Seconds of a duration such as 90s, 15m, 2h or 1d; ValueError for anything else."""
-    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]+)?) ?([smhd])", text.strip().lower())
-    if not found:
-        raise ValueError(f'is "{text}"; use a number with s, m, h or d, such as 100s or 15m')
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
-
-
 def _time_budget(text: str) -> float:
     seconds = read_duration(text)
     if seconds < SHORTEST_BUDGET:
         raise ValueError(f'is "{text}"; a run needs at least {SHORTEST_BUDGET} s to end in good order')
+    return seconds
+
+
+def _escalate_after(text: str) -> float:
+    seconds = read_duration(text)
+    if not 0 < seconds <= LATEST:
+        raise ValueError(f'is "{text}"; use at most {shown_duration(LATEST)}, as older campaigns are let be')
     return seconds
 
 
@@ -214,5 +226,7 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "opt_out_tag": str,
     "quiet_hours": read_quiet_hours,
     "cooldown": read_duration,
+    "fallback": read_fallback,
+    "escalate_after": _escalate_after,
     "log_level": _log_level,
 }

@@ -141,6 +141,16 @@ class TagoIO:
     def name_of_device(self, device_id: str) -> str:
         return str(self.devices.info(device_id)["name"])
 
+    def address_of_run(self) -> str:
+        """Where users open this profile's TagoRUN, "" where TagoIO does not say (Access TagoRUN settings)."""
+        try:
+            address = str(self.run.info()["url"])
+        except (TagoIOError, KeyError, TypeError):
+            return ""
+        if "." not in address:
+            return ""
+        return address if address.startswith("http") else f"https://{address}"
+
     def device(self, token: str) -> PooledDevice:
         """The device that a token belongs to."""
         return PooledDevice(self.client, token)

@@ -192,18 +192,18 @@ def test_high_priority_goes_first_and_low_last(peopled: Sandbox) -> None:
     from collections import deque
 
     from lib.console import Console
-    from lib.dispatch import Dispatch
+    from lib.plan import Plan
     from lib.settings import Settings
     from lib.transport import Client, TagoIO
 
     ranks = {"a": "low", "b": "normal", "c": "high", "d": "normal"}
     chosen = Content(lambda trigger, user: Notification("t", "m", priority=ranks[user.id]), (), str)
     tago = TagoIO(peopled.store.profile_token, Client(peopled.api))
-    dispatch = Dispatch(tago, Settings(), Console(lambda text: None), chosen)
+    plan = Plan(tago, Settings(), Console(lambda text: None), chosen)
     from lib.audience import Audience
 
-    dispatch.plan(Trigger(), Audience(deque(User(name) for name in ranks)))
-    assert [user.id for user in dispatch.jobs[0].users] == ["c", "b", "d", "a"]
+    plan.add(Trigger(), Audience(deque(User(name) for name in ranks)))
+    assert [user.id for user in plan.jobs[0].users] == ["c", "b", "d", "a"]
 
 
 def test_an_audience_beyond_the_quota_is_refused_with_both_numbers(peopled: Sandbox, run_inside: Run) -> None:

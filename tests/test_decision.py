@@ -12,7 +12,7 @@ import requests
 from lib.answer import Answer
 from lib.console import Console
 from lib.decision import CLAIM, Press
-from lib.dispatch import open_journal
+from lib.plan import open_journal
 from lib.settings import Settings
 from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault

@@ -39,5 +39,5 @@ def test_many_names_are_cut_with_their_number() -> None:
 
 def test_the_figures_are_those_of_the_log_line() -> None:
     assert report("sent", "pending").figures() == {
-        "sent": 1, "skipped": 0, "held": 0, "failed": 0, "unknown": 0, "pending": 1, "seconds": 2.0,
+        "sent": 1, "fallback": 0, "skipped": 0, "held": 0, "failed": 0, "unknown": 0, "pending": 1, "seconds": 2.0,
     }  # fmt: skip

@@ -9,9 +9,10 @@ MODULES = sorted(LIB.glob("*.py"))
 
 # Lowest first: a module imports only from those before it.
 ORDER = [
-    "errors", "log", "console", "address", "icon", "notification", "trigger", "user", "placeholders", "document",
-    "content", "courtesy", "settings", "audience", "report", "window", "transport", "profile", "delivery", "campaign",
-    "rows", "campaign_log", "journal", "decision", "dispatch", "answer", "preview", "start",
+    "errors", "duration", "log", "console", "address", "icon", "escalation", "notification", "trigger", "user",
+    "placeholders", "document", "content", "courtesy", "fallback", "settings", "audience", "report", "window",
+    "transport", "profile", "delivery", "campaign", "rows", "known", "campaign_log", "journal", "decision", "followup",
+    "plan", "other_channel", "dispatch", "answer", "preview", "start",
 ]  # fmt: skip
 
 

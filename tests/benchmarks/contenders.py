@@ -91,6 +91,7 @@ def _ours(given: dict[str, Any]) -> Work:
     from lib.dispatch import Dispatch
     from lib.document import parse_document
     from lib.log import set_up_log
+    from lib.plan import Plan
     from lib.settings import Settings
     from lib.transport import Client, TagoIO
     from lib.trigger import Trigger
@@ -100,13 +101,14 @@ def _ours(given: dict[str, Any]) -> Work:
     client = Client(read=given["timeout"]) if given.get("timeout") else Client()
     settings = Settings(rate_limit=given.get("rate_limit"))
     content = Content(lambda trigger, user: None, parse_document(json.dumps(BODY)), str)
-    dispatch = Dispatch(TagoIO(given["token"], client), settings, Console(lambda text: None), content)
-    dispatch.console.hint = dispatch.console.progress = lambda *_: None  # type: ignore[method-assign]
+    plan = Plan(TagoIO(given["token"], client), settings, Console(lambda text: None), content)
+    plan.console.hint = plan.console.progress = lambda *_: None  # type: ignore[method-assign]
+    dispatch = Dispatch(plan)
     dispatch.window.window = given.get("window") or dispatch.window.window
     audience = Audience()
     audience.chosen.extend(User(user, f"User {user}") for user in given["users"])
-    dispatch.plan(Trigger(), audience)
-    dispatch.check()
+    plan.add(Trigger(), audience)
+    plan.check()
     return lambda: {outcome.user_id: outcome.status for outcome in dispatch.deliver().outcomes}
 
 

@@ -20,7 +20,7 @@ from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
 from lib.tools.sandbox.serve import serve
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Record, new_id, now
+from lib.tools.sandbox.store import Record, new_id
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
 from lib.transport import Client, TagoIO
 
@@ -106,7 +106,14 @@ def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[dict[str, 
         value: Any = json.loads(text)
     except ValueError:
         value = text
-    data = {"id": new_id(), "device": device["id"], "variable": name, "value": value, "unit": "°C", "time": now()}
+    data = {
+        "id": new_id(),
+        "device": device["id"],
+        "variable": name,
+        "value": value,
+        "unit": "°C",
+        "time": sandbox.store.now(),
+    }
     given = {
         "_action_id": new_id(),
         "_action_type": "condition",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -61,6 +62,8 @@ async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamRespons
     subject = str(body.get("run_user", "")) if isinstance(body, dict) else ""
     answer = await request.app[TROUBLE].play(request, subject or request.path, carry_out)
     request.app[TROUBLE].answered[str(answer.status)] += 1
+    if not answer.prepared:
+        answer.headers["date"] = formatdate(request.app[STORE].clock(), usegmt=True)
     if request.method != "GET":
         request.app[CHANGES].tell()
     return answer

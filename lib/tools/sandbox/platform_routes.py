@@ -9,7 +9,7 @@ from aiohttp import web
 from lib.tools.sandbox.app import BODY, answered, body, store_of, who
 from lib.tools.sandbox.run_routes import read_fields, read_filters
 from lib.tools.sandbox.runner import runner_of
-from lib.tools.sandbox.store import DENIED, Identity, Record, Refusal, new_id, now, select
+from lib.tools.sandbox.store import DENIED, Identity, Record, Refusal, new_id, select
 
 routes = web.RouteTableDef()
 
@@ -253,7 +253,9 @@ async def service(request: web.Request) -> web.Response:
     if name == "console":
         runner_of(request).print_line(identity.id, str(given.get("message", "")))
     elif name == "notification":
-        store_of(request).admin_notifications.append({"id": new_id(), **given, "read": False, "created_at": now()})
+        store_of(request).admin_notifications.append(
+            {"id": new_id(), **given, "read": False, "created_at": store_of(request).now()}
+        )
     elif name in ("email", "sms"):
         raise Refusal(400, "This service has ended")  # D e-mail-service.md, sms-service.md
     return answered("Successfully Sent")
@@ -334,7 +336,13 @@ async def create_policy(request: web.Request) -> web.Response:
 
 def _create(request: web.Request, records: dict[str, Record]) -> str:
     _profile_only(request)
-    record: dict[str, Any] = {"id": new_id(), "active": True, "tags": [], "created_at": now(), **body(request)}
+    record: dict[str, Any] = {
+        "id": new_id(),
+        "active": True,
+        "tags": [],
+        "created_at": store_of(request).now(),
+        **body(request),
+    }
     records[record["id"]] = record
     return str(record["id"])
 

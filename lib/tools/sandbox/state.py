@@ -28,6 +28,7 @@ KEPT = (
     "data",
     "limits",
     "used",
+    "ahead",
 )
 PAUSE = 0.5  # seconds between writings
 

@@ -39,10 +39,6 @@ def new_id() -> str:
     return f"{int(time.time()):08x}{secrets.token_hex(5)}{next(_numbers) & 0xFFFFFF:06x}"
 
 
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """What happened to a user, and when (seconds since the epoch): `sent`, `read`, `pressed`, or how a run ended for
@@ -78,10 +74,18 @@ class Store:
     takes_icons: bool = True
     room: dict[str, int] = field(default_factory=dict)  # how many "Analysis", "Action", … the plan allows
     events: list[Event] = field(default_factory=list)
+    ahead: float = 0.0  # seconds by which TagoIO's clock is ahead of this machine's
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tokens[self.profile_token] = Identity("profile", self.profile_id)
+
+    def clock(self) -> float:
+        """TagoIO's time, in seconds since the epoch."""
+        return time.time() + self.ahead
+
+    def now(self) -> str:
+        return datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     # ---- users
 
@@ -89,7 +93,7 @@ class Store:
         user = {
             "id": new_id(), "name": "", "email": "", "active": False, "timezone": "UTC", "company": "", "phone": "",
             "language": "en", "tags": [], "newsletter": False, "options": {}, "profile": self.profile_id,
-            "last_login": None, "created_at": now(), "updated_at": now(), **given,
+            "last_login": None, "created_at": self.now(), "updated_at": self.now(), **given,
         }  # fmt: skip
         self.passwords[user["id"]] = str(user.pop("password", "") or secrets.token_hex(8))
         self.users[user["id"]] = user
@@ -98,7 +102,7 @@ class Store:
     def log_in(self, email: str, password: str) -> str:
         for user in self.users.values():
             if user["email"].lower() == email.lower() and self.passwords[user["id"]] == password and user["active"]:
-                user["last_login"] = now()
+                user["last_login"] = self.now()
                 return self.token_for(Identity("run_user", user["id"]))
         raise Refusal(401, "Invalid credentials")
 
@@ -123,7 +127,7 @@ class Store:
         note = {
             "id": new_id(), "run_user": user["id"], "read": False, "buttons": [], "buttons_enabled": True,
             "buttons_autodisable": False, **_known(given),
-            "created_at": now(), "updated_at": now(),
+            "created_at": self.now(), "updated_at": self.now(),
         }  # fmt: skip
         self.notifications[note["id"]] = note
         self.inboxes[user["id"]].append(note["id"])
@@ -134,10 +138,10 @@ class Store:
     def edit_notification(self, note: Record, changes: Record) -> None:
         if changes.get("read") and not note["read"]:
             self.note_event("read", note["run_user"])
-        note.update(_known(changes), updated_at=now())
+        note.update(_known(changes), updated_at=self.now())
 
     def note_event(self, kind: str, user_id: str) -> None:
-        self.events.append(Event(time.time(), kind, user_id))
+        self.events.append(Event(self.clock(), kind, user_id))
 
     def inbox(self, user_id: str) -> list[Record]:
         """Newest first."""
@@ -159,7 +163,7 @@ class Store:
     def add_analysis(self, given: Record) -> Record:
         analysis = {
             "id": new_id(), "name": "Analysis", "active": True, "run_on": "tago", "runtime": "node-legacy", "tags": [],
-            "variables": [], "profile": self.profile_id, "created_at": now(), "updated_at": now(), **given,
+            "variables": [], "profile": self.profile_id, "created_at": self.now(), "updated_at": self.now(), **given,
         }  # fmt: skip
         self.analyses[analysis["id"]] = analysis
         return analysis
@@ -175,7 +179,7 @@ class Store:
             if not isinstance(point, dict) or not point.get("variable"):
                 raise Refusal(400, "variable: Required")
         self.data[device_id] += [
-            {"id": new_id(), "time": now(), "group": new_id(), **point, "device": device_id} for point in points
+            {"id": new_id(), "time": self.now(), "group": new_id(), **point, "device": device_id} for point in points
         ]
         return len(points)
 

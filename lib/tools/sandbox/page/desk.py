@@ -11,7 +11,7 @@ from lib.tools.sandbox.page.schedule import LONGEST, SHORTEST, Schedule
 from lib.tools.sandbox.run_routes import press_button
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Record, Refusal, new_id, now
+from lib.tools.sandbox.store import Record, Refusal, new_id
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
 
 MAX_VARIABLES = 20  # D environment-variables.md
@@ -52,7 +52,7 @@ class Desk:
             raise BadInput("A data point needs a variable, such as temperature")
         device = self._device(_text(form, "device") or "Refrigerator 7")
         point = {"id": new_id(), "device": device["id"], "variable": name, "value": _value(_text(form, "value"))}
-        point |= {"unit": _text(form, "unit"), "group": new_id(), "time": now()}
+        point |= {"unit": _text(form, "unit"), "group": new_id(), "time": self.store.now()}
         extra = {"_action_id": self._actions["condition"], "_action_type": "condition", "_action_state": "unlocked"}
         self.store.add_data(device["id"], point)
         await self._start(analysis, {**extra, "_device_id": device["id"]}, [point])
@@ -134,7 +134,14 @@ class Desk:
         name = f"The sandbox page ({kind})"
         found = next((action for action in self.store.actions.values() if action["name"] == name), None)
         if found is None:
-            found = {"id": new_id(), "name": name, "type": kind, "active": True, "tags": [], "created_at": now()}
+            found = {
+                "id": new_id(),
+                "name": name,
+                "type": kind,
+                "active": True,
+                "tags": [],
+                "created_at": self.store.now(),
+            }
             self.store.actions[found["id"]] = found
         return str(found["id"])
 

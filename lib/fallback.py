@@ -1,0 +1,233 @@
+"""Another way to reach a user whose notification failed or was not read: any service that Apprise speaks to."""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from lib.address import is_path
+from lib.log import HIDDEN, redact
+from lib.notification import ADMIN, Notification
+from lib.user import User
+
+ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://\S+", re.IGNORECASE)
+BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][\w+.-]*://)")  # as Apprise itself splits a list
+FILLED = re.compile(r"\{(\w*)\}")
+EMAIL = re.compile(r"[^\s@,;<>\"()]+@[^\s@,;<>\"()]+")
+PHONE = re.compile(r"\+?[0-9]{5,15}")
+PUBLIC_HOST = ("mail", "http", "json", "xml", "form")  # schemes whose host is one; elsewhere a token may stand there
+
+# What Apprise's log says when a message was handed over and nobody knows whether it was taken.
+IN_DOUBT = re.compile(r"timed out|timeout|unexpectedly closed|reset|broken pipe|aborted|error=5\d\d", re.IGNORECASE)
+NEVER_SENT = re.compile(r"^timed out$|ConnectTimeout|NewConnectionError|NameResolution|refused")
+REPLY = re.compile(r"\(([45]\d\d), b?['\"](.*?)['\"]\)")  # an SMTP server's own word: there is no doubt
+
+WHY = {
+    "failed": "TagoRUN could not notify you, so this reaches you another way.",
+    "unknown": "It is not known whether TagoRUN has shown you this as well.",
+    "unread": "You have not opened this in TagoRUN yet.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How it went: `taken` by a channel (its scheme, never its address), `refused` by all, or in `doubt`."""
+
+    result: Literal["taken", "refused", "doubt"]
+    channel: str = ""
+    reason: str = ""
+
+
+class NoAddress(Exception):
+    """The user has nothing to put into an address."""
+
+
+def read_fallback(text: str) -> tuple[str, ...]:
+    """The addresses in their order, split at spaces, commas or semicolons. ValueError names one by its number only: an
+    address holds secrets."""
+    addresses = tuple(BETWEEN_ADDRESSES.split(text.strip()))
+    for number, address in enumerate(addresses, start=1):
+        if not ADDRESS.fullmatch(address):
+            raise ValueError(f"entry {number} is not an Apprise address such as mailtos://user:pass@host?to={{email}}")
+        for name in FILLED.findall(address):
+            if name not in ("email", "phone"):
+                raise ValueError(f'entry {number} has "{{{name}}}"; only {{email}} and {{phone}} are filled')
+    return addresses
+
+
+def secrets_of(addresses: Sequence[str]) -> Iterator[str]:
+    """Every part of these addresses that may be a secret."""
+    for address in addresses:
+        yield address
+        parts = urlsplit(address)
+        scheme, userinfo, host = channel_of(address), *_split_host(parts.netloc)
+        found = [*userinfo.split(":"), *parts.path.split("/"), *re.findall(r"=([^&]+)", parts.query)]
+        found += [] if scheme.startswith(PUBLIC_HOST) else [host]
+        for part in found:
+            if part and not FILLED.search(part):
+                yield part
+                yield unquote(part)
+
+
+def channel_of(address: str) -> str:
+    """The service: all that may be shown of an address."""
+    return address.partition("://")[0].lower()
+
+
+class Fallback:
+    """Tells users by `addresses`, the first that takes it. `tago_run` is where notifications are answered, asked for
+    once, "" where that is not known. Callable from several threads."""
+
+    def __init__(self, addresses: Sequence[str], tago_run: Callable[[], str] = lambda: "") -> None:
+        self.addresses = addresses
+        self._ask_where = tago_run
+        self._where: str | None = None
+        self._lock = threading.Lock()
+
+    def tell(self, user: User, notification: Notification, why: str) -> Attempt:
+        """Try the addresses in their order. Where one leaves doubt no other is tried: the user would be told twice."""
+        refusals = []
+        for address in self.addresses:
+            channel = channel_of(address)
+            try:
+                attempt = self._try(channel, filled(address, user), user, notification, why)
+            except NoAddress as problem:
+                attempt = Attempt("refused", channel, str(problem))
+            if attempt.result != "refused":
+                return attempt
+            refusals.append(f"{channel}: {attempt.reason}")
+        return Attempt("refused", reason="; ".join(refusals))
+
+    def problems(self, user: User) -> Iterator[str]:
+        """What a dry run can tell without sending: addresses that Apprise does not take, filled for this user."""
+        for address in self.addresses:
+            try:
+                with _ear().listening() as heard:
+                    if _service(filled(address, user)) is None:
+                        yield f"fallback {channel_of(address)}: {_said(heard, user)}"
+            except (NoAddress, ImportError) as problem:
+                yield f"fallback {channel_of(address)}: {_import_hint(problem)}"
+
+    def _try(self, channel: str, address: str, user: User, notification: Notification, why: str) -> Attempt:
+        with _ear().listening() as heard:
+            try:
+                service = _service(address)
+                if service is None:
+                    return Attempt("refused", channel, _said(heard, user))
+                title, body = text_for(notification, why, self._tago_run())
+                if service.notify(title=title, body=body, body_format="text"):
+                    return Attempt("taken", channel)
+                reason = _said(heard, user)
+                doubt = any(map(IN_DOUBT.search, heard)) and not any(map(_is_sure, heard))
+                return Attempt("doubt" if doubt else "refused", channel, reason)
+            except ImportError as error:
+                return Attempt("refused", channel, _import_hint(error))
+            except Exception as error:  # a service of Apprise's that breaks must not end the run
+                return Attempt("doubt", channel, _hidden(f"{type(error).__name__}: {error}", user))
+
+    def _tago_run(self) -> str:
+        with self._lock:
+            if self._where is None:
+                self._where = self._ask_where()
+            return self._where
+
+
+def filled(address: str, user: User) -> str:
+    """The address with the user's e-mail address and phone number; raises NoAddress where one is missing or odd."""
+    values = {"email": user.email.strip(), "phone": re.sub(r"[\s().-]", "", user.phone)}
+    wanted = {"email": (EMAIL, "no e-mail address that can be used"), "phone": (PHONE, "no phone number in digits")}
+    for name in FILLED.findall(address):
+        form, lacking = wanted[name]
+        if not form.fullmatch(values[name]):
+            raise NoAddress(f"the user has {lacking}")
+    return FILLED.sub(lambda found: quote(values[found[1]], safe=""), address)
+
+
+def text_for(notification: Notification, why: str, tago_run: str = "") -> tuple[str, str]:
+    """Title and text, plain. The links of the buttons are in it; a decision can only be made in TagoRUN."""
+    lines = [notification.message, ""]
+    for button in notification.buttons:
+        address = button.link or (ADMIN + button.page if is_path(button.page) else button.page)
+        if address:
+            lines.append(f"{button.label}: {address}")
+    answers = ", ".join(button.label for button in notification.buttons if button.analysis)
+    if answers:
+        lines.append(f"To answer ({answers}), open the notification in TagoRUN{f': {tago_run}' if tago_run else ''}")
+    return " ".join(notification.title.split()), "\n".join([*lines, "", WHY[why]])
+
+
+def _service(address: str) -> Any:
+    """Apprise's service for an address, None where it takes none such. Imported here: start-up is billed."""
+    import apprise
+
+    return apprise.Apprise.instantiate(address)
+
+
+def _import_hint(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return 'Apprise is not installed; put "apprise" among the dependencies at the top of the script'
+    return str(error)
+
+
+class _Ear(logging.Handler):
+    """Collects what Apprise logs in a thread; none of it reaches the console, for it holds addresses and texts."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._heard = threading.local()
+
+    @contextmanager
+    def listening(self) -> Iterator[list[str]]:
+        lines: list[str] = []
+        self._heard.lines = lines
+        yield lines
+        self._heard.lines = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line, lines = record.getMessage(), getattr(self._heard, "lines", None)
+        if lines is None:
+            return
+        if line.startswith("Socket Exception: "):
+            lines.insert(0, line.removeprefix("Socket Exception: "))
+        elif record.levelno >= logging.WARNING:
+            lines.append(line)
+
+
+@lru_cache(maxsize=1)
+def _ear() -> _Ear:
+    logger = logging.getLogger("apprise")
+    logger.handlers, logger.propagate = [_Ear()], False
+    logger.setLevel(logging.DEBUG)
+    return logger.handlers[0]  # type: ignore[return-value]
+
+
+def _is_sure(line: str) -> bool:
+    """Whether Apprise says with it that nothing can have been taken."""
+    return bool(REPLY.search(line) or NEVER_SENT.search(line))
+
+
+def _said(heard: list[str], user: User) -> str:
+    """The most telling of what Apprise said: the other side's own words, or what broke, or its first remark."""
+    for line in heard:
+        reply = REPLY.search(line)
+        if reply:
+            return _hidden(f"{reply[1]} {reply[2]}", user)
+    telling = [line for line in heard if IN_DOUBT.search(line)] or [line for line in heard if "://" not in line]
+    return _hidden(telling[0], user) if telling else "Apprise takes no such address"
+
+
+def _hidden(text: str, user: User) -> str:
+    """Without secrets and addresses of people."""
+    for private in (user.email, user.phone):
+        text = text.replace(private, HIDDEN) if private else text
+    return EMAIL.sub(HIDDEN, redact(text))
+
+
+def _split_host(netloc: str) -> tuple[str, str]:
+    userinfo, _, host = netloc.rpartition("@")
+    return userinfo, host

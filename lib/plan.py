@@ -1,0 +1,252 @@
+"""What a run is going to do, before it does any of it: its own campaign, and what earlier runs left to tell."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+
+from lib.audience import Audience, users_by_id
+from lib.campaign import Campaign, composed, new_campaign
+from lib.console import Console
+from lib.courtesy import Policy, cooling, opted_out, quiet, subject_key
+from lib.errors import SetupError
+from lib.escalation import Step
+from lib.followup import FollowUp, Overdue
+from lib.journal import Journal, Unfinished
+from lib.notification import PRIORITIES, PUSH_CHARACTERS, Notification
+from lib.placeholders import zone_of
+from lib.profile import check_quota, profile_timezone, quota_left
+from lib.report import Outcome, Report, Status
+from lib.settings import Settings
+from lib.transport import TagoIO
+from lib.trigger import Trigger
+from lib.user import User
+
+NotificationFor = Callable[[Trigger, User], Notification | str]
+DECIDED = "decided meanwhile"
+LAST_WORDS = 1.5  # seconds of the time budget that are kept for the journal and the report
+
+
+@dataclass(slots=True)
+class Job:
+    """A campaign with those it has still to tell.
+
+    `left` says that an earlier run left it; `in_doubt` of whom it is not known whether that told them. `steps` are
+    those of its escalation, `step_of` says which user belongs to which, `taking` are those that are due now, by number,
+    with the ids of whom each adds. `overdue` are users to be told by another channel, `is_watched` says that the
+    campaign stays open although everybody is told: for a later step, or to see who reads it.
+    """
+
+    campaign: Campaign
+    trigger: Trigger
+    users: deque[User]
+    skipped: list[Outcome] = field(default_factory=list)
+    left: bool = False
+    in_doubt: set[str] = field(default_factory=set)
+    steps: tuple[Step, ...] = ()
+    step_of: dict[str, int] = field(default_factory=dict)
+    taking: dict[int, tuple[Step, list[str]]] = field(default_factory=dict)
+    overdue: list[Overdue] = field(default_factory=list)
+    is_watched: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.users or self.taking or self.overdue)
+
+
+def open_journal(
+    tago: TagoIO,
+    settings: Settings,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_wait: Callable[[float], None] = lambda seconds: None,
+) -> Journal | None:
+    """The journal of `delivery_log_token`, None where that is not set."""
+    token = settings.delivery_log_token
+    return Journal(tago.device(token), tago.client.time_at_tagoio, sleep=sleep, on_wait=on_wait) if token else None
+
+
+class Plan:
+    """The jobs of a run. Everything that can be wrong with the set-up is raised as a SetupError here; nobody is told
+    and nothing is written."""
+
+    def __init__(self, tago: TagoIO, settings: Settings, console: Console, content: NotificationFor) -> None:
+        self.tago = tago
+        self.settings = settings
+        self.console = console
+        self.content = content
+        self.report = Report()
+        self.jobs: list[Job] = []
+        self._zone: tzinfo | None = None
+        self.told: set[tuple[str, str]] = set()  # (user id, subject key), also of what this run plans
+        self.started = time.time()
+        self.deadline = self.started + (settings.time_budget or float("inf"))
+        tago.client.deadline = self.deadline - LAST_WORDS / 3
+        self.journal = open_journal(tago, settings, sleep=self.sleep, on_wait=self._say_unfinished)
+        self.rules = list(self._rules(settings))
+
+    @property
+    def keys(self) -> list[str]:
+        """Of the campaigns that this run is about."""
+        return [job.campaign.key for job in self.jobs]
+
+    def take_up(self, trigger: Trigger) -> bool:
+        """Plan what earlier runs left: who is still to be told, which step of an escalation is due, who has not read
+        it. True when this run's own campaign is among that: the same event of an Action, or, for a run by hand, one by
+        hand that was cut off. Then there is nothing more to plan."""
+        is_own = False
+        for left in self.journal.unfinished(trigger.analysis_id) if self.journal else ():
+            key = left.campaign.key
+            if _continues(trigger, left):
+                is_own = True
+                self.report.notes.append(f"this run goes on with campaign {key}; it starts no round of its own")
+            if left.is_running:
+                self.report.notes.append(f"campaign {key} is being delivered by another run; left to it")
+                continue
+            try:
+                self._plan_left(left, trigger)
+            except SetupError as error:
+                self.report.left_behind += len(left.pending)
+                self.report.notes.append(f"campaign {key}, which an earlier run left, cannot be finished: {error}")
+        return is_own
+
+    def add(self, trigger: Trigger, audience: Audience) -> None:
+        """Plan this run's own campaign, unless the journal says that this very event was dealt with."""
+        campaign = new_campaign(trigger, self.tago.client.time_at_tagoio())
+        self.report.notes += audience.notes
+        if trigger.kind == "action" and self.journal and self.journal.state_of(campaign.key):
+            self.report.notes.append(f"this event was dealt with before, as campaign {campaign.key}")
+            return
+        skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
+        self._plan(Job(campaign, trigger, audience.chosen, skipped))
+
+    def check(self) -> None:
+        """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What
+        an earlier run left must not keep an alarm from going out."""
+        quota = quota_left(self.tago.profile)
+        own = sum(len(job.users) for job in self.jobs if not job.left)
+        check_quota(quota, own)
+        if isinstance(quota, str):
+            self.report.notes.append(quota)
+        elif own + sum(len(job.users) for job in self.jobs if job.left) > quota[0]:
+            self.jobs = [job for job in self.jobs if not job.left]
+            self.report.notes.append(f"what earlier runs left does not fit the push quota ({quota[0]} left) and waits")
+
+    def composer(self, job: Job) -> Callable[[User], Notification | str]:
+        """What each user of a job gets; who is told by a step of the escalation reads that nobody has answered."""
+
+        def compose(user: User) -> Notification | str:
+            notification = self.content(job.trigger, user)
+            step = job.step_of.get(user.id, 0)
+            if not isinstance(notification, Notification) or not 0 < step <= len(job.steps):
+                return notification
+            return replace(notification, message=f"{notification.message}\n{job.steps[step - 1].line}")
+
+        return compose
+
+    def sleep(self, seconds: float) -> None:
+        """Never past the time budget."""
+        time.sleep(max(0.0, min(seconds, self.deadline - LAST_WORDS - time.time())))
+
+    def _plan(self, job: Job) -> None:
+        """Compose for everyone, sort out whom a rule leaves out, and put high priority first, low last."""
+        by_priority: dict[str, deque[User]] = {priority: deque() for priority in PRIORITIES}
+        too_long = 0
+        compose = self.composer(job)
+        for user in job.users:
+            notification = composed(user, compose)
+            verdict = self._verdict(user, notification)
+            if not isinstance(notification, str):
+                job.steps = job.steps or tuple(notification.escalate)
+            if verdict:
+                job.skipped.append(replace(verdict, step=job.step_of.get(user.id, 0)))
+            elif not isinstance(notification, str):
+                if self.settings.cooldown:
+                    self.told.add((user.id, subject_key(notification.subject)))
+                by_priority[notification.priority].append(user)
+                too_long += notification.is_too_long_for_push
+        job.users = deque(user for users in by_priority.values() for user in users)
+        if job.steps and not self.journal:
+            raise SetupError("escalate needs the journal, which knows whether somebody decided: set delivery_log_token")
+        to_be_read = bool(self.settings.escalate_after and by_priority["high"])
+        job.is_watched = job.is_watched or to_be_read or (bool(job.steps) and not job.left)
+        if too_long:
+            self.report.notes.append(
+                f"{too_long} of the messages exceed the {PUSH_CHARACTERS} characters that TagoIO documents for push"
+            )
+        self.jobs.append(job)
+
+    def _plan_left(self, left: Unfinished, trigger: Trigger) -> None:
+        """A campaign of an earlier run, unless there is nothing to do for it now and it only has to be watched on."""
+        key, known = left.campaign.key, left.known
+        earlier = replace(left.trigger, analysis_id=trigger.analysis_id)
+        if known.is_decided:
+            if left.pending:
+                self.report.notes.append(f"campaign {key} was decided meanwhile; the rest is not told")
+            late = [Outcome(user_id, "", "skipped", DECIDED) for user_id in left.pending]
+            self.jobs.append(Job(left.campaign, earlier, deque(), late, left=True))
+            return
+        found = users_by_id(self.tago.run, left.pending, self.sleep)
+        skipped = [Outcome(user, "", "failed", "no longer a TagoRUN user") for user in left.pending - found.keys()]
+        skipped += [
+            Outcome(user.id, user.name, "skipped", "inactive user") for user in found.values() if not user.active
+        ]
+        users = deque(user for user in found.values() if user.active)
+        if left.pending:
+            took_up = f"took up campaign {key}, which an earlier run left with {len(users)} to tell"
+            self.report.notes.append(took_up)
+        due = FollowUp(self.tago.run, self.settings, known, self.tago.client.time_at_tagoio(), self.sleep)
+        taking = {number: due.users_of(step) for number, step in due.steps()}
+        self.report.notes += due.notes
+        job = Job(left.campaign, earlier, users, skipped, left=True, in_doubt=known.in_doubt, steps=known.steps)
+        job.step_of = dict(known.step_of)
+        for number, added in taking.items():
+            step = known.steps[number - 1]
+            job.taking[number] = step, [user.id for user in added]
+            job.step_of |= {user.id: number for user in added}
+            job.users.extend(added)
+            self.report.notes.append(f"{step.line}: campaign {key} goes on to {step.to} ({len(added)} users)")
+        job.overdue = due.overdue()
+        job.is_watched = due.goes_on
+        if job.has_work or job.skipped or not job.is_watched:
+            self._plan(job)
+
+    def _verdict(self, user: User, notification: Notification | str) -> Outcome | None:
+        """The outcome of a user who is not told, by the first rule that says so."""
+        if isinstance(notification, str):
+            return Outcome(user.id, user.name, "skipped", notification)
+        for policy, status in self.rules:
+            reason = policy(user, notification)
+            if reason:
+                return Outcome(user.id, user.name, status, reason, subject=notification.subject)
+        return None
+
+    def _rules(self, settings: Settings) -> Iterator[tuple[Policy, Status]]:
+        yield opted_out(settings.opt_out_tag), "skipped"
+        if settings.cooldown and self.journal:
+            self.told |= self.journal.recently_told(settings.cooldown)
+            yield cooling(self.told), "skipped"
+        if settings.quiet_hours:
+            now = self.tago.client.time_at_tagoio
+            yield quiet(settings.quiet_hours, now, self._zone_otherwise), "held" if self.journal else "skipped"
+
+    def _zone_otherwise(self, name: str) -> tzinfo:
+        """The profile's time zone where a user's is not known, said once; UTC where that is not known either."""
+        if self._zone is None:
+            profile = profile_timezone(self.tago.profile)
+            self._zone = zone_of(profile) or UTC
+            said = f'"{name}"' if name else "empty"
+            self.report.notes.append(f"some users' time zone is {said} and not known; took {profile or 'UTC'} for it")
+        return self._zone
+
+    def _say_unfinished(self, seconds: float) -> None:
+        self.console.hint(
+            f"An earlier run left a campaign unfinished; watching {seconds:.0f} s whether it is still at it"
+        )
+
+
+def _continues(trigger: Trigger, left: Unfinished) -> bool:
+    if trigger.kind == "action":
+        return bool(trigger.points) and new_campaign(trigger, left.campaign.started_at).key == left.campaign.key
+    return trigger.kind == "manual" and left.trigger.kind == "manual" and bool(left.known.untold)
