@@ -189,11 +189,13 @@ class Delivery:
     def _place(self) -> Ticket | None:
         """A place in the rate window, None when nobody more is to be told."""
         last = self.deadline - LAST_SEND
-        ticket = self.window.enter(last)
+        ticket = self.window.enter(last, lambda: bool(self.stopped))
         while self.is_held_up() and not self.stopped and self.clock() <= last:
             self.sleep(0.2)
         if ticket is None or self.clock() > last:
             self.stopped = self.stopped or "time budget used up"
+        if self.stopped and ticket is not None:
+            self.window.unused(ticket)
         return None if self.stopped else ticket
 
     def _settle(

@@ -117,16 +117,17 @@ class Fallback:
         with _ear().listening() as heard:
             try:
                 service = _service(address)
-                if service is None:
-                    return Attempt("refused", channel, _said(heard, user))
+            except ImportError as error:
+                return Attempt("refused", channel, _import_hint(error))
+            if service is None:
+                return Attempt("refused", channel, _said(heard, user))
+            try:
                 title, body = text_for(notification, why, self._tago_run())
                 if service.notify(title=title, body=body, body_format="text"):
                     return Attempt("taken", channel)
                 reason = _said(heard, user)
                 doubt = any(map(IN_DOUBT.search, heard)) and not any(map(_is_sure, heard))
                 return Attempt("doubt" if doubt else "refused", channel, reason)
-            except ImportError as error:
-                return Attempt("refused", channel, _import_hint(error))
             except Exception as error:  # a service of Apprise's that breaks must not end the run
                 return Attempt("doubt", channel, _hidden(f"{type(error).__name__}: {error}", user))
 

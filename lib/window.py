@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 MINUTE = 60.0  # docs rate-limits-hard-limits.md: the count starts anew at :00
 MARGIN = 0.05  # seconds past the boundary, so that TagoIO's clock has crossed it too
+NAP = 1.0  # seconds: the longest sleep, so that a run that is over ends soon
 PATIENCE = 300.0  # seconds of nothing but refusals, after which waiting on is hopeless
 
 
@@ -54,8 +55,8 @@ class RateWindow:
         self._backoff = 1.0
         self._step = 1  # how many more to let through past the learnt limit when a probe got through
 
-    def enter(self, deadline: float = float("inf")) -> Ticket | None:
-        """Wait for a place; None when it would come after `deadline`."""
+    def enter(self, deadline: float = float("inf"), is_over: Callable[[], bool] = lambda: False) -> Ticket | None:
+        """Wait for a place; None when it would come after `deadline`, or once `is_over`."""
         while True:
             with self._lock:
                 now = self.clock()
@@ -69,7 +70,9 @@ class RateWindow:
                 return None
             if announce:
                 self.on_wait(wait)
-            self.sleep(wait)
+            if is_over():
+                return None
+            self.sleep(min(wait, NAP))
 
     def passed(self, ticket: Ticket) -> None:
         """That request was not refused for the limit, whatever else became of it."""
@@ -84,6 +87,14 @@ class RateWindow:
                     if ticket.is_probe and self._used >= self.learnt:
                         self.learnt = self._used + self._step
                         self._step *= 2
+
+    def unused(self, ticket: Ticket) -> None:
+        """Nothing is sent with it after all; others must not wait for what becomes of it."""
+        with self._lock:
+            if ticket.index == self._index:
+                self._used -= 1
+            if ticket.is_probe:
+                self._probing, self._careful = False, True
 
     def refused(self, ticket: Ticket, retry_after: float | None) -> None:
         """TagoIO said that the limit is reached."""

@@ -1,0 +1,435 @@
+"""Another channel: real e-mail over a real SMTP server on this machine, and whole runs that need it."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email import message_from_string
+from email.message import Message
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from lib.errors import SetupError
+from lib.fallback import Fallback, channel_of, filled, read_fallback, secrets_of, text_for
+from lib.log import hide
+from lib.notification import Button, Notification
+from lib.settings import read_settings
+from lib.tools.sandbox.trouble import Fault
+from lib.user import User
+from tests.conftest import MAINTENANCE, Ran, names_told
+from tests.test_decision import note_of, press
+from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # aiosmtpd's, and what Apprise imports
+    pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"),
+]
+
+NOTE = Notification(
+    "A <b>cold</b> room",
+    "Look <script>alert(1)</script> & act\nnow",
+    (
+        Button("ack", "Acknowledge", analysis="a" * 24),
+        Button("page", "Dashboard", page="/dashboards/info/x"),
+        Button("link", "Manual", link="https://example.com/?a=1&b=2"),
+    ),
+)
+ANA = User("1", "Ana", "ana@example.com", phone="+55 (81) 5550-100")
+
+
+@dataclass
+class Mailbox:
+    """An SMTP server with a login; what it does depends on the recipient's name."""
+
+    port: int = 0
+    mails: list[tuple[str, Message]] = field(default_factory=list)
+    tries: int = 0
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        self.tries += 1
+        if address.startswith("refused"):
+            return f"550 5.1.1 no such user {address}"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        (address,) = envelope.rcpt_tos
+        if address.startswith("dropped"):
+            assert server.transport is not None
+            server.transport.close()
+            return "250 OK"
+        if address.startswith("slow"):
+            await asyncio.sleep(3)
+        if address.startswith("full"):
+            return "452 4.2.2 over quota"
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self.mails.append((address, message_from_string(content.decode())))
+        return "250 OK"
+
+    def address(self, user: str = "user", password: str = "right-secret", more: str = "") -> str:
+        return f"mailto://{user}:{password}@127.0.0.1:{self.port}?from=alarm@example.com&to={{email}}&cto=1{more}"
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    box = Mailbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        box.port = free.getsockname()[1]
+
+    def log_in(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any) -> AuthResult:
+        is_right = isinstance(given, LoginPassword) and given.password == b"right-secret"
+        return AuthResult(success=is_right, handled=False, message=None if is_right else "535 5.7.8 bad credentials")
+
+    controller = Controller(
+        box, hostname="127.0.0.1", port=box.port, authenticator=log_in, auth_require_tls=False, auth_required=True
+    )
+    controller.start()
+    yield box
+    controller.stop()
+
+
+def tell(address: str, user: User = ANA, why: str = "failed") -> tuple[str, str, str]:
+    for secret in secrets_of([address]):
+        hide(secret)
+    attempt = Fallback([address], lambda: "https://polar.tago.run").tell(user, NOTE, why)
+    return attempt.result, attempt.channel, attempt.reason
+
+
+def someone(name: str) -> User:
+    return User("2", name, f"{name}@example.com")
+
+
+# ---- what is sent
+
+
+def test_an_e_mail_has_the_text_the_links_and_where_to_answer(mailbox: Mailbox) -> None:
+    assert tell(mailbox.address()) == ("taken", "mailto", "")
+    ((to, mail),) = mailbox.mails
+    assert (to, mail["from"], mail["subject"]) == ("ana@example.com", "alarm@example.com", "A <b>cold</b> room")
+    text = mail.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    assert text.decode().replace("\r\n", "\n").strip() == (
+        "Look <script>alert(1)</script> & act\nnow\n\n"
+        "Dashboard: https://admin.tago.io/dashboards/info/x\nManual: https://example.com/?a=1&b=2\n"
+        "To answer (Acknowledge), open the notification in TagoRUN: https://polar.tago.run\n\n"
+        "TagoRUN could not notify you, so this reaches you another way."
+    )
+
+
+def test_where_it_is_html_it_is_escaped(mailbox: Mailbox) -> None:
+    tell(mailbox.address(more="&format=html"))
+    ((_, mail),) = mailbox.mails
+    (page,) = [part for part in mail.walk() if part.get_content_type() == "text/html"]
+    text = page.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    assert b"<script>" not in text
+    assert b"&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("unknown", "It is not known whether TagoRUN has shown you this as well."),
+        ("unread", "You have not opened this in TagoRUN yet."),
+    ],
+)
+def test_the_text_says_why_it_comes_this_way(why: str, said: str) -> None:
+    title, body = text_for(Notification("a\r\nBcc: x@y.z", "m"), why)
+    assert title == "a Bcc: x@y.z", "no header can be smuggled in"
+    assert body == f"m\n\n\n{said}".replace("\n\n\n", "\n\n\n")
+
+
+# ---- how it can go
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "reason"),
+    [
+        ("refused", "refused", "mailto: 550 5.1.1 no such user ***"),
+        ("full", "refused", "mailto: 452 4.2.2 over quota"),
+        ("dropped", "doubt", "Connection unexpectedly closed"),
+        ("slow", "doubt", "Connection unexpectedly closed: timed out"),
+    ],
+)
+def test_each_way_it_can_go_wrong_has_its_own_reason(mailbox: Mailbox, name: str, result: str, reason: str) -> None:
+    assert tell(mailbox.address(), someone(name)) == (result, "mailto" if result == "doubt" else "", reason)
+
+
+def test_a_refused_login_names_no_password(mailbox: Mailbox) -> None:
+    result, _, reason = tell(mailbox.address(password="wrong-secret"))
+    assert (result, reason) == ("refused", "mailto: 535 5.7.8 bad credentials")
+
+
+def test_a_server_that_is_not_there_is_no_doubt(mailbox: Mailbox) -> None:
+    address = mailbox.address().replace(str(mailbox.port), "1")
+    assert tell(address) == ("refused", "", "mailto: [Errno 111] Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("address", "user", "reason"),
+    [
+        ("nosuch://token-abcdef/{email}", ANA, "nosuch: Apprise takes no such address"),
+        ("mailto://h?to={email}", User("1"), "mailto: the user has no e-mail address that can be used"),
+        ("mailto://h?to={email}", User("1", email="a@b.c,d@e.f"), "mailto: the user has no e-mail address"),
+        ("twilio://a:b@c/{phone}", User("1", phone="call me"), "twilio: the user has no phone number in digits"),
+    ],
+)
+def test_a_wrong_address_or_a_user_without_one_is_refused(address: str, user: User, reason: str) -> None:
+    result, _, said = tell(address, user)
+    assert (result, said.startswith(reason)) == ("refused", True), said
+
+
+def test_addresses_are_tried_in_their_order_until_one_takes_it_or_leaves_doubt(mailbox: Mailbox) -> None:
+    good, bad = mailbox.address(), mailbox.address(password="wrong-secret")
+    attempt = Fallback([bad, good, good]).tell(ANA, NOTE, "failed")
+    assert (attempt.result, attempt.channel, len(mailbox.mails)) == ("taken", "mailto", 1)
+    tries = mailbox.tries
+    assert Fallback([good, good]).tell(someone("dropped"), NOTE, "failed").result == "doubt"
+    assert mailbox.tries == tries + 1, "another one would tell them twice"
+    both = Fallback([bad, "nosuch://x"]).tell(ANA, NOTE, "failed")
+    assert both.reason == "mailto: 535 5.7.8 bad credentials; nosuch: Apprise takes no such address"
+
+
+# ---- the variable
+
+
+def test_the_variable_takes_several_addresses_and_fills_them() -> None:
+    text = "mailtos://u:p,w@h?to={email}, slack://A/B/C\n twilio://S:T@+15550100/{phone}"
+    found = read_fallback(text)
+    assert found == ("mailtos://u:p,w@h?to={email}", "slack://A/B/C", "twilio://S:T@+15550100/{phone}")
+    assert list(map(channel_of, found)) == ["mailtos", "slack", "twilio"]
+    assert filled(found[0], ANA) == "mailtos://u:p,w@h?to=ana%40example.com"
+    assert filled(found[2], ANA) == "twilio://S:T@+15550100/%2B55815550100"
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"fallback": "user:secret@example.com"}, "fallback entry 1 is not an Apprise address"),
+        ({"fallback": "mailto://h?to={mail}"}, 'fallback entry 1 has "{mail}"; only {email} and {phone}'),
+        ({"escalate_after": "15m", "fallback": "json://h"}, "escalate_after needs the journal"),
+        ({"escalate_after": "15m", "delivery_log_token": "0123456789abcdef"}, "escalate_after needs fallback"),
+        ({"escalate_after": "2d"}, 'escalate_after is "2d"; use at most 20 h'),
+    ],
+)
+def test_a_bad_value_is_named_without_showing_it(variables: dict[str, str], problem: str) -> None:
+    with pytest.raises(SetupError) as error:
+        read_settings([], {"tag_key": "a", "tag_value": "b", **variables}, "a-1")
+    assert problem in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_every_part_of_an_address_that_may_be_a_secret_is_hidden() -> None:
+    found = set(secrets_of(["mailtos://us%65r:pass@smtp.example.com?to={email}&key=value1", "slack://TokenA/TokenB/C"]))
+    assert {"us%65r", "user", "pass", "value1", "TokenA", "TokenB"} <= found
+    assert not {"smtp.example.com", "{email}"} & found
+
+
+# ---- whole runs
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def deny(journaled: Journaled) -> Callable[[str], None]:  # noqa: F811
+    """Lets notifications to a user fail for good."""
+
+    def deny_one(name: str) -> None:
+        store = journaled.sandbox.store
+        (user,) = [user for user in store.users.values() if user["name"] == name]
+        rule = {"effect": "deny", "action": ["create_notification"], "resource": ["run_user", "id", user["id"]]}
+        store.policies["seeded"]["permissions"].append(rule)
+
+    return deny_one
+
+
+def outcomes(run: Ran) -> dict[str, dict[str, Any]]:
+    return {line["user"]: line for line in run.log if line["event"] == "outcome"}
+
+
+@pytest.mark.parametrize("with_journal", [True, False])
+def test_who_cannot_be_told_by_tagorun_is_told_by_e_mail(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+    deny: Callable[[str], None],
+    with_journal: bool,
+) -> None:
+    deny("Ana Souza")
+    variables = {"fallback": mailbox.address(), "log_level": "debug"}
+    ran = journaled.run(**variables, **({} if with_journal else {"delivery_log_token": ""}))
+    assert ran.code == 0, ran.out
+    assert "Notified 7 of 8 users" in ran.out
+    assert "fallback     1   told by another channel" in ran.out
+    assert "401 Authorization Denied" in ran.out
+    assert [to for to, _ in mailbox.mails] == ["ana@example.com"]
+    assert ran.finished["fallback"] == 1
+    assert names_told(journaled.sandbox) == [name for name in MAINTENANCE if name != "Ana Souza"]
+    assert [line["channel"] for line in outcomes(ran).values() if line["status"] == "fallback"] == ["mailto"]
+    for secret in ("right-secret", "ana@example.com", "alarm@example.com"):
+        assert secret not in ran.out + ran.err
+        assert secret not in str(journaled.rows("notify_outcome"))
+    if with_journal:
+        (row,) = [row for row in journaled.rows("notify_outcome") if row["value"] == "fallback"]
+        assert (row["metadata"]["name"], row["metadata"]["channel"]) == ("Ana Souza", "mailto")
+        again = journaled.run(**variables)
+        assert len(mailbox.mails) == 2, "another campaign is another notification"
+        assert "took up" not in again.out
+
+
+@pytest.mark.parametrize(
+    ("user", "variables", "status", "said"),
+    [
+        ("refused", {}, "failed", "401 Authorization Denied: allow Run User / Create notification"),
+        ("refused", {}, "failed", "mailto: 550 5.1.1 no such user ***"),
+        ("dropped", {}, "unknown", "mailto may have told them all the same (Connection unexpectedly closed)"),
+        ("", {}, "failed", "mailto: the user has no e-mail address that can be used"),
+        ("ana", {"fallback": "nosuch://secret-token/{email}"}, "failed", "nosuch: Apprise takes no such address"),
+    ],
+)
+def test_a_fallback_that_fails_is_one_clear_outcome_and_touches_nobody_else(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+    deny: Callable[[str], None],
+    user: str,
+    variables: dict[str, str],
+    status: str,
+    said: str,
+) -> None:
+    deny("Ana Souza")
+    (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
+    ana["email"] = f"{user}@example.com" if user else ""
+    ran = journaled.run(**{"fallback": mailbox.address(), **variables})
+    assert ran.code == 1
+    assert f"  {status:<8}     1" in ran.out
+    assert said in ran.out
+    assert ran.finished["sent"] == 6
+    assert "secret" not in ran.out + ran.err
+    again = journaled.run(time_budget="60s", **{"fallback": mailbox.address(), "send_to": "Ben Carter", **variables})
+    assert again.code == 0
+    assert mailbox.mails == [], "once per user and campaign, whatever became of it"
+
+
+def test_without_a_fallback_apprise_is_not_imported(journaled: Journaled, deny: Callable[[str], None]) -> None:  # noqa: F811
+    deny("Ana Souza")
+    env = {**journaled.env(), "PYTHONPROFILEIMPORTTIME": "1"}
+    from tests.conftest import ANALYSIS, run_python
+
+    told = run_python(ANALYSIS, env=env)
+    assert told.code == 1
+    assert "apprise" not in told.err
+
+
+def test_an_unknown_outcome_without_a_journal_is_told_otherwise_and_the_text_says_so(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+) -> None:
+    store = journaled.sandbox.store
+    permissions = store.policies["seeded"]["permissions"]
+    permissions[0]["action"] = [action for action in permissions[0]["action"] if action != "access_notification"]
+    journaled.sandbox.trouble.faults = [Fault("502")]
+    with_journal = journaled.run(fallback=mailbox.address())
+    assert with_journal.finished["unknown"] == 7
+    assert mailbox.mails == [], "the next run settles those"
+    without = journaled.run(fallback=mailbox.address(), delivery_log_token="", send_to="Ben Carter")
+    journaled.sandbox.trouble.begin_anew()
+    without = journaled.run(fallback=mailbox.address(), delivery_log_token="", send_to="Ben Carter")
+    assert without.finished["fallback"] == 1
+    ((_, mail),) = mailbox.mails
+    assert "It is not known whether TagoRUN has shown you this as well." in str(mail)
+
+
+def test_a_run_that_is_killed_before_the_fallback_leaves_it_to_the_next(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+    deny: Callable[[str], None],
+) -> None:
+    deny("Ana Souza")
+    no_time = journaled.run(fallback=mailbox.address(more="&x=1"), time_budget="10s")
+    assert no_time.finished["fallback"] == 1
+    journaled.sandbox.store.data[journaled.device["id"]] = [
+        row
+        for row in journaled.sandbox.store.data[journaled.device["id"]]
+        if row["variable"] != "notify_fallback" and row["value"] not in ("finished", "fallback", "left")
+    ]
+    mailbox.mails.clear()
+    journaled.age()
+    ran = journaled.run(fallback=mailbox.address(), send_to="Ben Carter")
+    assert [to for to, _ in mailbox.mails] == ["ana@example.com"]
+    assert "fallback     1" in ran.out
+    journaled.age()
+    journaled.run(fallback=mailbox.address(), send_to="Ben Carter")
+    assert len(mailbox.mails) == 1
+
+
+URGENT = json.dumps(
+    {
+        "title": "Alarm",
+        "message": "Please act",
+        "priority": "high",
+        "when": {"variable": "temperature", "is": ">", "value": 8},
+        "buttons": [{"id": "ack", "label": "Acknowledge", "analysis": "this"}],
+    }
+)
+
+
+def test_who_has_not_read_an_urgent_one_in_time_is_told_once_more_by_e_mail(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+) -> None:
+    store = journaled.sandbox.store
+    variables = {"notification": URGENT, "fallback": mailbox.address(), "escalate_after": "15m"}
+    timer = {"_action_id": "e" * 24, "_action_type": "interval"}
+    assert journaled.run(POINT, **variables, **EVENT).code == 0
+    for name in MAINTENANCE[2:]:
+        store.edit_notification(note_of(journaled, name), {"read": True})
+    store.ahead += 14 * 60
+    assert journaled.run(None, **variables, **timer).code == 0
+    assert mailbox.mails == []
+    store.ahead += 2 * 60
+    ran = journaled.run(None, **variables, **timer)
+    assert ran.code == 0, ran.out
+    assert sorted(to for to, _ in mailbox.mails) == ["ana@example.com", "ben@example.com"]
+    assert "not read within 15 min" in ran.out
+    assert "You have not opened this in TagoRUN yet." in str(mailbox.mails[0][1])
+    store.ahead += 60 * 60
+    assert journaled.run(None, **variables, **timer).code == 0
+    assert len(mailbox.mails) == 2
+    assert len(names_told(journaled.sandbox)) == 7, "nobody is told again in TagoRUN"
+
+
+def test_a_decision_makes_the_reading_of_the_others_unimportant(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+) -> None:
+    variables = {"notification": URGENT, "fallback": mailbox.address(), "escalate_after": "15m"}
+    journaled.run(POINT, **variables, **EVENT)
+    press(journaled, "Ana Souza", **variables)
+    journaled.sandbox.store.ahead += 16 * 60
+    assert journaled.run(None, **variables, _action_id="e" * 24, _action_type="interval").code == 0
+    assert mailbox.mails == []
+
+
+def test_whom_e_mail_does_not_reach_either_is_named_and_not_tried_again(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+) -> None:
+    (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
+    ana["email"] = "refused@example.com"
+    variables = {"notification": URGENT, "fallback": mailbox.address(), "escalate_after": "15m", "send_to": "Ana Souza"}
+    timer = {"_action_id": "e" * 24, "_action_type": "interval"}
+    journaled.run(POINT, **variables, **EVENT)
+    journaled.sandbox.store.ahead += 16 * 60
+    ran = journaled.run(None, **variables, **timer)
+    assert ran.code == 1
+    assert "Ana Souza: not read within 15 min; mailto: 550 5.1.1 no such user ***" in ran.out
+    assert journaled.run(None, **variables, **timer).code == 0
+    assert mailbox.tries == 1
