@@ -15,6 +15,7 @@ from lib.tools.sandbox.serve import set_up
 from lib.tools.sandbox.server import Sandbox
 from tests.conftest import ROOT
 
+REFUSED = "status of 400"  # Chromium's own remark on a form that the sandbox refuses
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -59,7 +60,7 @@ def open_page(browser: Browser, desk: Desk) -> Iterator[Callable[[], Page]]:
         window = browser.new_context(viewport={"width": 1500, "height": 1200}, reduced_motion="reduce")
         windows.append(window)
         page = window.new_page()
-        page.on("console", lambda message: said.append(message.text))
+        page.on("console", lambda message: None if REFUSED in message.text else said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: None if desk.sandbox.api in request.url else said.append(request.url))
         page.goto(desk.sandbox.api)

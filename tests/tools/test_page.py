@@ -89,13 +89,14 @@ def test_it_works_without_a_script(desk: Desk) -> None:
     desk.sandbox.call(desk.sandbox.runner.settled())
     user = next(iter(desk.store.users))
     (note,) = desk.store.inbox(user)
-    post(desk, f"/page/users/{user}/notifications/{note['id']}/read")
-    button = note["buttons"][0]["id"]
-    assert post(desk, f"/page/users/{user}/notifications/{note['id']}/press/{button}").status_code == 303
+    ids = {"user": user, "note": note["id"]}
+    assert post(desk, "/page/read", ids).status_code == 303
+    pressed = {**ids, "button": note["buttons"][0]["id"]}
+    assert post(desk, "/page/press", pressed).status_code == 303
     desk.sandbox.call(desk.sandbox.runner.settled())
     page = get(desk, f"/?user={user}").text
     assert "Acknowledged by Ana Souza" in page
-    again = post(desk, f"/page/users/{user}/notifications/{note['id']}/press/{button}")
+    again = post(desk, "/page/press", pressed)
     assert again.status_code == 400
     assert "Acknowledge: Buttons are disabled" in again.text
 
@@ -110,11 +111,18 @@ def test_it_works_without_a_script(desk: Desk) -> None:
         ("/page/trouble", {"plan": "free", "latency": "-1"}, "Latency"),
         ("/page/variables", {"name": ["a"] * 21, "value": ["b"] * 21}, "21 variables; TagoIO takes 20; a is there 21"),
         ("/page/variables", {"name": [""], "value": ["b"]}, "has no name"),
-        ("/page/users/x/notifications/y/read", {}, "removed meanwhile"),
-        ("/page/users/x/notifications/y/press/z", {}, "There is no such user any more"),
+        ("/page/variables", {"name": ["a"], "value": ["b"], "version": "old"}, "were changed elsewhere meanwhile"),
+        ("/page/run", {"analysis": "f" * 24}, "This Analysis is not here any more"),
+        ("/page/stop", {"run": "7"}, "not running any more"),
+        ("/page/clock", {"minutes": "-1"}, "is not a number from 1 to"),
+        ("/page/read", {"user": "x", "note": "y"}, "There is no such user any more"),
+        ("/page/press", {"user": "GRACE", "note": "y", "button": "z"}, "is inactive and cannot log in"),
+        ("/page/press", {"user": "ANA", "note": "y", "button": "z"}, "removed meanwhile"),
     ],
 )
 def test_bad_input_is_one_sentence_and_changes_nothing(desk: Desk, path: str, form: dict[str, Any], said: str) -> None:
+    names = {user["name"].split()[0].upper(): user["id"] for user in desk.store.users.values()}
+    form = {key: names.get(value, value) if isinstance(value, str) else value for key, value in form.items()}
     before = desk.store.analyses[desk.analyses[0]["id"]]["variables"], desk.sandbox.trouble.rate_limit
     answer = post(desk, path, form)
     assert answer.status_code == 400
@@ -206,13 +214,118 @@ def test_figures_follow_what_happened() -> None:
     kinds = ["sent a", "held b", "failed c", "read a", "held b", "sent b", "pressed a", "pending d", "sent c"]
     events = [Event(float(time), *each.split()) for time, each in enumerate(kinds)]
     steps = course(events)
-    assert now_at(steps) == {"sent": 3, "read": 1, "pressed": 1, "held": 0, "failed": 1}
+    assert now_at(steps) == {"sent": 3, "read": 1, "pressed": 1, "fallback": 0, "held": 0, "failed": 1}
     assert steps["held"] == [(1.0, 1), (5.0, 0)]
     assert steps["failed"] == [(2.0, 1), (7.0, 2), (8.0, 1)]
     lines, start, span = plotted(steps, until=20.0)
     assert (start, span) == (0.0, 20.0)
-    assert {line.name: line.value for line in lines} == now_at(steps)
+    assert {"fallback": 0} | {line.name: line.value for line in lines} == now_at(steps)
     assert plotted(course([]), until=5.0)[0] == []
+
+
+def test_opening_it_again_or_pressing_it_again_is_the_same_notification() -> None:
+    events = [Event(float(time), kind, "a", "n1") for time, kind in enumerate(["sent", "read", "read", "pressed"] * 2)]
+    assert now_at(course(events)) == {"sent": 1, "read": 1, "pressed": 1, "fallback": 0, "held": 0, "failed": 0}
+
+
+def test_a_deleted_user_is_held_and_failed_no_more() -> None:
+    steps = course(
+        [Event(1.0, "held", "a"), Event(2.0, "failed", "b"), Event(3.0, "gone", "a"), Event(4.0, "gone", "b")]
+    )
+    assert (now_at(steps)["held"], now_at(steps)["failed"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/run/notification/NOTE", {"buttons": [{"id": "a"}]}),
+        ("PUT", "/run/notification/NOTE", {"buttons": "x"}),
+        ("PUT", "/run/notification/NOTE", {"buttons": [{"id": str(n), "label": "l"} for n in range(6)]}),
+        ("PUT", "/run/notification/NOTE", {"title": {"a": 1}}),
+        ("PUT", "/run/users/USER", {"email": None}),
+        ("PUT", "/run/users/USER", {"tags": 1}),
+        ("PUT", "/analysis/ANALYSIS", {"variables": {"a": 1}}),
+        ("GET", "/run/users?amount=abc", {}),
+        ("GET", "/run/users/login", {}),
+        ("PATCH", "/run/users", {}),
+    ],
+)
+def test_what_another_client_sends_never_breaks_the_page(desk: Desk, method: str, path: str, body: Any) -> None:
+    user = next(iter(desk.store.users))
+    note = desk.store.notify({"run_user": user, "title": "t", "message": "m"})
+    path = path.replace("NOTE", note["id"]).replace("USER", user).replace("ANALYSIS", desk.analyses[0]["id"])
+    headers = {"token": desk.store.profile_token}
+    answer = requests.request(method, f"{desk.sandbox.api}{path}", json=body, headers=headers, timeout=10)
+    assert answer.status_code in (400, 404)
+    assert answer.json()["status"] is False
+    assert get(desk, f"/?user={user}").status_code == 200
+
+
+def test_variables_of_any_type_are_shown_as_text(desk: Desk) -> None:
+    given = {"variables": [{"key": "max_recipients", "value": 50}, {"key": "dry_run"}]}
+    headers = {"token": desk.store.profile_token}
+    path = f"{desk.sandbox.api}/analysis/{desk.analyses[0]['id']}"
+    requests.put(path, json=given, headers=headers, timeout=5).raise_for_status()
+    assert "export max_recipients=50" in get(desk).text
+
+
+def test_the_profile_s_token_is_not_on_the_page(desk: Desk) -> None:
+    assert desk.store.profile_token not in get(desk).text
+
+
+def test_a_run_that_cannot_start_or_hangs_is_ended(desk: Desk, tmp_path: Path) -> None:
+    runner = desk.sandbox.runner
+    big = {"name": "notification", "value": "x" * 200_000, "version": desk.version}
+    assert post(desk, "/page/variables", big).status_code == 303
+    post(desk, "/page/run", {"how": "hand"})
+    desk.sandbox.call(runner.settled())
+    assert runner.runs[-1].code == 1
+    assert "The Analysis cannot be started: Argument list too long" in runner.runs[-1].lines
+    post(desk, "/page/variables", {"version": desk.version})
+    (tmp_path / "analysis.py").write_text("import time\nprint('up', flush=True)\ntime.sleep(60)")
+    post(desk, "/page/run", {"how": "hand"})
+    run = runner.runs[-1]
+    deadline = time.monotonic() + 10
+    while not run.lines and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert post(desk, "/page/stop", {"run": str(run.number)}).status_code == 303
+    desk.sandbox.call(runner.settled())
+    assert run.code == -9
+
+
+def test_a_child_that_keeps_the_output_open_and_a_question_do_not_hold_a_run_up(desk: Desk, tmp_path: Path) -> None:
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    (tmp_path / "analysis.py").write_text(f"import subprocess, sys\n{child}\nprint(sys.stdin.read() + 'done')")
+    start = time.monotonic()
+    post(desk, "/page/run", {"how": "hand"})
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    assert time.monotonic() - start < 10
+    run = desk.sandbox.runner.runs[-1]
+    assert (run.code, list(run.lines)) == (0, ["done"])
+
+
+def test_the_push_quota_can_be_set_and_the_clock_moved_on(desk: Desk) -> None:
+    post(desk, "/page/trouble", {"plan": "none", "quota": "3"})
+    post(desk, "/page/run", {"how": "hand"})
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    assert "only 3 of this month's 1000 push notifications are left" in "\n".join(desk.sandbox.runner.runs[-1].lines)
+    post(desk, "/page/trouble", {"plan": "none", "quota": "5000"})
+    assert desk.quota_left == 5000
+    before = desk.store.now()
+    post(desk, "/page/clock", {"minutes": "90"})
+    assert desk.store.now() > before
+    assert "90 min ahead" in get(desk).text
+
+
+def test_several_faults_strike_a_user_s_first_request_one_each(desk: Desk) -> None:
+    post(desk, "/page/trouble", {"plan": "none", "fault": ["500", "502", "503"], "attempts": "1"})
+    user = next(iter(desk.store.users))
+    headers = {"token": desk.store.profile_token}
+    note = {"run_user": user, "title": "t", "message": "m"}
+    address = f"{desk.sandbox.api}/run/notification"
+    codes = [requests.post(address, json=note, headers=headers, timeout=5).status_code for _ in range(3)]
+    assert codes[0] in (500, 502, 503)
+    assert codes[1:] == [200, 200]
 
 
 # ---- what it keeps, and who else may use it
@@ -273,6 +386,38 @@ def test_a_file_that_is_no_state_is_left_alone(tmp_path: Path, content: str, sai
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert said in done.stderr
     assert state.read_text() == content
+
+
+def test_a_state_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lib.tools.sandbox", "--serve", "--state", str(tmp_path / "no" / "x.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "cannot be written: No such file or directory" in done.stderr
+
+
+def test_two_sandboxes_do_not_share_a_state(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with serving("--state", str(state)):
+        command = [sys.executable, "-m", "lib.tools.sandbox", "--serve", "--state", str(state)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "is in use by another sandbox" in done.stderr
+
+
+def test_a_folder_that_is_away_for_a_moment_loses_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    with serving("--state", str(folder / "state.json")) as (process, _, page):
+        folder.rename(tmp_path / "b")
+        requests.post(f"{page}/page/clock", data={"minutes": "5"}, timeout=5)
+        time.sleep(1.5)
+        assert process.poll() is None
+        assert "cannot be written" in requests.get(page, timeout=5).text
+        (tmp_path / "b").rename(folder)
+        deadline = time.monotonic() + 10
+        while '"ahead": 300' not in (folder / "state.json").read_text() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert '"ahead": 300' in (folder / "state.json").read_text()
 
 
 def test_a_port_that_is_taken_is_one_sentence(desk: Desk) -> None:

@@ -1,10 +1,13 @@
 """The sandbox's HTTP side: who may ask, TagoIO's envelope, its tokens, the trouble in between, the list of routes."""
 
 import json
+import re
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -17,7 +20,7 @@ TROUBLE = web.AppKey("trouble", Trouble)
 CHANGES = web.AppKey("changes", Changes)
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
 WHO = web.RequestKey("who", Identity)
-ANONYMOUS = ("/login", "/events")
+ANONYMOUS = re.compile(r"GET /events/?|POST /run/[^/]+/login/?")
 PAGE = ("/", "/page/")  # what TagoIO does not have: the sandbox's own page, and what stands below it
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -30,10 +33,22 @@ def is_page(request: web.Request) -> bool:
 
 @web.middleware
 async def only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A name that somebody's page had resolved to this machine (DNS rebinding) is not ours."""
+    """No name that somebody's page had resolved to this machine (DNS rebinding), and no other site's request."""
     if request.host.rsplit(":", 1)[0] not in OWN_NAMES and request.host not in OWN_NAMES:
         return web.Response(status=421, text="The sandbox answers to 127.0.0.1 and localhost only.\n")
+    if is_from_elsewhere(request):
+        return web.Response(status=403, text="The sandbox takes no requests from other sites.\n")
     return await handler(request)
+
+
+def is_from_elsewhere(request: web.Request) -> bool:
+    """Another site's request, as every browser marks it. Following a link to the page is let through."""
+    site = request.headers.get("sec-fetch-site", "none")
+    follows_a_link = request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
+    if site not in ("none", "same-origin") and not (follows_a_link and is_page(request)):
+        return True
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.host
 
 
 @web.middleware
@@ -49,13 +64,16 @@ async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamRespons
 
     async def carry_out() -> web.Response:
         try:
-            if not request.path.endswith(ANONYMOUS):
+            if not ANONYMOUS.fullmatch(f"{request.method} {request.path}"):
                 request[WHO] = _identify(request)
             answer = await handler(request)
         except Refusal as refusal:
             return web.json_response({"status": False, "message": refusal.message}, status=refusal.status)
-        except web.HTTPNotFound:
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
             return web.json_response({"status": False, "message": "Route not found"}, status=404)
+        except Exception:
+            traceback.print_exc()
+            return web.json_response({"status": False, "message": "Sorry, Internal Error"}, status=500)
         return answer  # type: ignore[return-value]  # a stream, for /events only
 
     request.app[STORE].log.append((request.method, request.path))
@@ -83,6 +101,14 @@ def _identify(request: web.Request) -> Identity:
     if who is None:
         raise Refusal(401, "Invalid token")  # bad token: 401 (C whl); TagoIO's text for it is unknown
     return who
+
+
+def number_of(request: web.Request, name: str, otherwise: int) -> int:
+    """A whole number in the query."""
+    text = request.query.get(name, "")
+    if text and not text.isdecimal():
+        raise Refusal(400, f"{name}: Expected number")
+    return int(text or otherwise)
 
 
 def answered(result: Any) -> web.Response:

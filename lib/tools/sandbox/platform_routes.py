@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from lib.tools.sandbox.app import BODY, answered, body, store_of, who
+from lib.tools.sandbox.app import BODY, answered, body, number_of, store_of, who
 from lib.tools.sandbox.run_routes import read_fields, read_filters
 from lib.tools.sandbox.runner import runner_of
 from lib.tools.sandbox.store import DENIED, Identity, Record, Refusal, new_id, select
@@ -27,7 +28,7 @@ def _found(records: dict[str, Record], request: web.Request, name: str) -> Recor
 
 
 def _listed(records: dict[str, Record], request: web.Request) -> web.Response:
-    page, amount = int(request.query.get("page", 1)), int(request.query.get("amount", 20))
+    page, amount = number_of(request, "page", 1), number_of(request, "amount", 20)
     listed = [{"active": True, "created_at": "", **record} for record in records.values()]
     return answered(select(listed, read_filters(request), "name,asc", page, amount, read_fields(request)))
 
@@ -90,7 +91,7 @@ async def send_data(request: web.Request) -> web.Response:
 async def get_data(request: web.Request) -> web.Response:
     found = _selected(store_of(request).data[_device_of(request, writing=False)], request)
     query = request.query
-    skip, amount = int(query.get("skip", 0)), int(query.get("qty", 15))
+    skip, amount = number_of(request, "skip", 0), number_of(request, "qty", 15)
     return answered(found[skip : skip + (1 if query.get("query", "").startswith("last") else amount)])
 
 
@@ -209,6 +210,9 @@ async def analysis_info(request: web.Request) -> web.Response:
 async def edit_analysis(request: web.Request) -> web.Response:
     """PUT cannot change the runtime: that is the last upload's language (C cli)."""
     analysis = _analysis(request)
+    listed = body(request).get("variables", [])
+    if not isinstance(listed, list) or not all(isinstance(each, dict) and each.get("key") for each in listed):
+        raise Refusal(400, "variables: Expected array of key and value")
     analysis.update({key: value for key, value in body(request).items() if key not in ("id", "runtime", "token")})
     return answered("Successfully Updated")
 
@@ -251,7 +255,8 @@ async def service(request: web.Request) -> web.Response:
     if identity.kind != "analysis":
         raise DENIED
     if name == "console":
-        runner_of(request).print_line(identity.id, str(given.get("message", "")))
+        token = request.headers.get("token", "")
+        runner_of(request).print_line(identity.id, str(given.get("message", "")), token=token)
     elif name == "notification":
         store_of(request).admin_notifications.append(
             {"id": new_id(), **given, "read": False, "created_at": store_of(request).now()}
@@ -282,18 +287,23 @@ async def events(request: web.Request) -> web.StreamResponse:
     await stream.write(b": connected\n\n")
     queue: asyncio.Queue[str] = asyncio.Queue()
     runner_of(request).listeners[channel].add(queue)
-    with contextlib.suppress(ConnectionError):  # the listener has gone
-        await _pass_on(queue, stream)
-    runner_of(request).listeners[channel].discard(queue)
+    try:
+        with contextlib.suppress(ConnectionError):  # the listener has gone
+            await _pass_on(queue, stream, lambda: request.transport is None or request.transport.is_closing())
+    finally:
+        runner_of(request).listeners[channel].discard(queue)
     return stream
 
 
-async def _pass_on(queue: asyncio.Queue[str], stream: web.StreamResponse) -> None:
-    while True:
+async def _pass_on(queue: asyncio.Queue[str], stream: web.StreamResponse, is_gone: Callable[[], bool]) -> None:
+    quiet = 0
+    while not is_gone():
         try:
-            event = await asyncio.wait_for(queue.get(), timeout=5)
+            event = await asyncio.wait_for(queue.get(), timeout=1)
         except TimeoutError:
-            await stream.write(b": keep-alive\n\n")
+            quiet += 1
+            if quiet % 5 == 0:
+                await stream.write(b": keep-alive\n\n")
             continue
         if event == "":
             return

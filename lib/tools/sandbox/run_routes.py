@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lib.tools.sandbox.app import answered, body, store_of, who
+from lib.tools.sandbox.app import answered, body, number_of, store_of, who
 from lib.tools.sandbox.runner import Runner, runner_of
 from lib.tools.sandbox.store import DENIED, Record, Refusal, select
 
@@ -52,8 +52,8 @@ async def run_info(request: web.Request) -> web.Response:
 async def list_users(request: web.Request) -> web.Response:
     store = store_of(request)
     seen = [user for user in store.users.values() if store.may(who(request), "access", "run_user", user, listing=True)]
-    amount = min(int(request.query.get("amount", 20)), store.page_cap)
-    page = int(request.query.get("page", 1))
+    amount = min(number_of(request, "amount", 20), store.page_cap)
+    page = number_of(request, "page", 1)
     return answered(select(seen, read_filters(request), _order(request), page, amount, read_fields(request)))
 
 
@@ -87,13 +87,13 @@ async def user_info(request: web.Request) -> web.Response:
 
 @routes.put("/run/users/{id}")
 async def edit_user(request: web.Request) -> web.Response:
-    _user(request, "edit").update(body(request))
+    store_of(request).edit_user(_user(request, "edit"), body(request))
     return answered("TagoIO Run User Successfully Updated")
 
 
 @routes.delete("/run/users/{id}")
 async def delete_user(request: web.Request) -> web.Response:
-    del store_of(request).users[_user(request, "delete")["id"]]
+    store_of(request).remove_user(_user(request, "delete")["id"])
     return answered("Successfully Removed")
 
 
@@ -154,7 +154,10 @@ def _check_url(request: web.Request) -> None:
 @routes.get("/run/{url}/info")
 async def own_info(request: web.Request) -> web.Response:
     _own_inbox(request)
-    return answered(store_of(request).users[who(request).id])
+    user = store_of(request).users.get(who(request).id)
+    if user is None:
+        raise Refusal(404, "User Not Found")
+    return answered(user)
 
 
 @routes.get("/run/{url}/notification")
@@ -197,14 +200,14 @@ async def press(request: web.Request) -> web.Response:
 async def press_button(runner: Runner, user_id: str, notification_id: str, button_id: str) -> None:
     """Run what the button runs. When exactly TagoIO disables the buttons is unknown."""
     note = runner.store.notification(notification_id, user_id)
-    button = next((button for button in note["buttons"] if button["id"] == button_id), None)
+    button = next((button for button in note["buttons"] if str(button["id"]) == button_id), None)
     if button is None:
         raise Refusal(404, "Button Not Found")
     if not note["buttons_enabled"]:
         raise Refusal(400, "Buttons are disabled")
     if note["buttons_autodisable"]:
         note["buttons_enabled"] = False
-    runner.store.note_event("pressed", user_id)
+    runner.store.note_event("pressed", user_id, note["id"])
     pressed = {"button_id": button_id, "user_id": user_id, "notification_id": note["id"]}
     for analysis_id in analyses_of(button):
         analysis = runner.store.analyses.get(analysis_id)

@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import math
 import os
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -34,13 +37,15 @@ KEPT = (
 RUNS_KEPT = 200
 LINES_KEPT = 5000  # of a run's console
 LONGEST_LINE = 2**20  # bytes
+LAST_LINES = 2.0  # seconds that output may still come after a process has ended
 
 
 @dataclass
 class Run:
     """One run of an Analysis: what TagoIO handed in (`extra` variables, `scope`), what it printed, how it ended.
 
-    `outcomes` has, by user id, what the Analysis logged of each (its level debug). Times are seconds since the epoch.
+    `outcomes` has, by campaign and user id, what the Analysis logged of each (its level debug). Times are seconds since
+    the epoch.
     """
 
     analysis_id: str
@@ -48,7 +53,9 @@ class Run:
     scope: Any = None
     is_external: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
-    outcomes: dict[str, Record] = field(default_factory=dict)
+    outcomes: dict[tuple[str, str], Record] = field(default_factory=dict)
+    token: str = ""
+    process: asyncio.subprocess.Process | None = None
     code: int | None = None
     number: int = 0
     started: float = field(default_factory=time.time)
@@ -70,10 +77,12 @@ class Runner:
         store: Store,
         echo: Callable[[str], None] | None = None,
         on_change: Callable[[], None] = lambda: None,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
         self.echo = echo
         self.on_change = on_change
+        self.on_start = on_start
         self.watches_outcomes = False
         self.press_scope: Any = None  # what a press hands in; newer platforms may hand a scope
         self.api = ""
@@ -85,52 +94,73 @@ class Runner:
 
     async def start(self, analysis: Record, extra: dict[str, str], scope: Any) -> str:
         """Begin a run and come back at once, as TagoIO does; the token that the run uses."""
-        token = self.store.token_for(Identity("analysis", analysis["id"]))
         run = Run(analysis["id"], extra, scope, is_external=analysis["run_on"] == "external")
         self._begin(run)
         if run.is_external:
-            self._hand_over(analysis, run, token)
-            return token
-        task = asyncio.create_task(self.run(analysis, run, token))
+            self._hand_over(analysis, run)
+            return run.token
+        task = asyncio.create_task(self.run(analysis, run))
         self._going.add(task)
         task.add_done_callback(self._going.discard)
-        return token
+        return run.token
 
-    async def run(self, analysis: Record, run: Run, token: str = "") -> int:
+    async def run(self, analysis: Record, run: Run) -> int:
         """Run it to its end; its exit code."""
         if not run.number:
             self._begin(run)
+        code = 1
+        try:
+            code = await self._run(analysis, run)
+        except OSError as error:  # such as more variables than this machine hands to a process
+            self.print_line(run.analysis_id, f"The Analysis cannot be started: {error.strerror}", run)
+        finally:
+            self.store.tokens.pop(run.token, None)
+            self._end(run, code)
+        return code
+
+    async def _run(self, analysis: Record, run: Run) -> int:
         script = self.store.scripts.get(analysis["id"])
         if script is None:
             run.lines.append("No script was uploaded")
-            self._end(run, 1)
             return 1
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-B", str(script), env=self._environment(analysis, run, token),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=self._uploads, limit=LONGEST_LINE,
+            sys.executable, "-B", str(script), env=self._environment(analysis, run), cwd=self._uploads,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            limit=LONGEST_LINE, start_new_session=True,
         )  # fmt: skip
+        run.process = process
         assert process.stdout is not None
         assert process.stderr is not None
+        reading = asyncio.gather(self._read(process.stdout, run), self._read(process.stderr, run))
         try:
-            await asyncio.gather(self._read(process.stdout, run), self._read(process.stderr, run))
-            code = await process.wait()
+            while process.returncode is None:  # process.wait() would wait for its output to be closed too
+                await asyncio.sleep(0.02)
+            await asyncio.wait({reading}, timeout=LAST_LINES)  # a child of its own may hold its output open
+            return process.returncode
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        self._end(run, code)
-        return code
+            _kill(process)
+            await reading
+            await process.wait()
 
     async def settled(self) -> None:
         """Wait until every run that was begun has ended."""
         while self._going:
             await asyncio.gather(*self._going, return_exceptions=True)
 
+    def end(self, number: str) -> bool:
+        """End the run of that number; False where it is not under way."""
+        for run in self.runs:
+            if str(run.number) == number and run.process and not run.ended:
+                _kill(run.process)
+                return True
+        return False
+
     async def stop(self) -> None:
-        """End the runs that are under way."""
+        """End the runs that are under way, and forget what was uploaded."""
         for task in self._going:
             task.cancel()
         await self.settled()
+        shutil.rmtree(self._uploads, ignore_errors=True)
 
     def keep_upload(self, analysis_id: str, content: str, name: str) -> None:
         folder = self._uploads / analysis_id
@@ -139,9 +169,11 @@ class Runner:
         path.write_bytes(base64.b64decode(content))
         self.store.scripts[analysis_id] = path
 
-    def print_line(self, analysis_id: str, line: str, run: Run | None = None) -> None:
-        """A line of the Analysis' console, from a process of ours or by the console service."""
-        run = run or next((run for run in reversed(self.runs) if run.analysis_id == analysis_id), None)
+    def print_line(self, analysis_id: str, line: str, run: Run | None = None, token: str = "") -> None:
+        """A line of the Analysis' console, from a process of ours or by the console service: of the run whose token it
+        bears, else of the newest."""
+        runs = [each for each in reversed(self.runs) if each.analysis_id == analysis_id]
+        run = run or next((each for each in runs if each.token == token), next(iter(runs), None))
         if run is not None:
             run.lines.append(line)
         self.publish(f"analysis_console.{analysis_id}", {"payload": {"message": line}})
@@ -155,6 +187,8 @@ class Runner:
 
     def _begin(self, run: Run) -> None:
         run.number = next(self._numbers)
+        run.token = self.store.token_for(Identity("analysis", run.analysis_id))
+        self.on_start()
         self.runs.append(run)
         self.on_change()
 
@@ -162,13 +196,13 @@ class Runner:
         run.code, run.ended = code, time.time()
         self.on_change()
 
-    def _hand_over(self, analysis: Record, run: Run, token: str) -> None:
+    def _hand_over(self, analysis: Record, run: Run) -> None:
         """To whoever listens; how that ends, nobody tells."""
         channel = f"analysis_trigger.{analysis['id']}"
         if not self.listeners[channel]:
             run.lines.append("Nobody listens for this external Analysis: start it, then run it again")
         environment = _merged(analysis, run)
-        payload = {"environment": environment, "data": run.scope, "analysis_id": analysis["id"], "token": token}
+        payload = {"environment": environment, "data": run.scope, "analysis_id": analysis["id"], "token": run.token}
         self.publish(channel, {"payload": payload})
         self._end(run, None)
 
@@ -192,18 +226,18 @@ class Runner:
             return False
         if entry.get("event") != "outcome" or not entry.get("user"):
             return False
-        run.outcomes[entry["user"]] = entry
+        run.outcomes[str(entry.get("campaign")), entry["user"]] = entry
         if entry.get("status") != "sent":  # those are seen where TagoIO takes them
             self.store.note_event(str(entry.get("status")), entry["user"])
         self.on_change()
         return True
 
-    def _environment(self, analysis: Record, run: Run, token: str) -> dict[str, str]:
+    def _environment(self, analysis: Record, run: Run) -> dict[str, str]:
         return {
             **{key: os.environ[key] for key in KEPT if key in os.environ},
             **({"LOG_LEVEL": "debug"} if self.watches_outcomes else {}),
             "T_ANALYSIS_CONTEXT": "tago-io",
-            "T_ANALYSIS_TOKEN": token or self.store.token_for(Identity("analysis", analysis["id"])),
+            "T_ANALYSIS_TOKEN": run.token,
             "T_ANALYSIS_ID": analysis["id"],
             "T_ANALYSIS_ENV": json.dumps(_merged(analysis, run)),
             "T_ANALYSIS_DATA": json.dumps(run.scope),
@@ -213,9 +247,16 @@ class Runner:
         }
 
 
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """It and whatever it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def _merged(analysis: Record, run: Run) -> list[dict[str, str]]:
     """The Analysis' own variables, then what TagoIO adds for this run."""
-    return [*analysis["variables"], *({"key": key, "value": value} for key, value in run.extra.items())]
+    own = analysis["variables"] if isinstance(analysis["variables"], list) else []
+    return [*own, *({"key": key, "value": value} for key, value in run.extra.items())]
 
 
 RUNNER = web.AppKey("runner", Runner)

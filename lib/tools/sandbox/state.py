@@ -1,12 +1,14 @@
 """Keeps what the sandbox knows in a file, so that the next start goes on from there (`--state`)."""
 
 import asyncio
+import fcntl
 import json
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lib.tools.sandbox.changes import Changes
 from lib.tools.sandbox.store import Event, Identity, Store
@@ -29,6 +31,7 @@ KEPT = (
     "limits",
     "used",
     "ahead",
+    "own",
 )
 PAUSE = 0.5  # seconds between writings
 
@@ -47,12 +50,16 @@ def load(path: Path) -> Store | None:
         events = [Event(*each) for each in kept.pop("events")]
         for name in ("inboxes", "data"):
             kept[name] = defaultdict(list, kept[name])
-        return Store(**kept, tokens=tokens, events=events)
+        store = Store(**kept, tokens=tokens, events=events)
+        fresh = Store()
+        if any(not isinstance(getattr(store, name), type(getattr(fresh, name))) for name in KEPT if name != "ahead"):
+            raise ValueError("another shape")
+        return store
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StateError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StateError(f"{path} is not a state of the sandbox; remove it, or name another file") from error
 
 
@@ -63,17 +70,37 @@ def save(store: Store, path: Path) -> None:
     kept["events"] = [astuple(event) for event in store.events]
     new = path.with_name(f"{path.name}.new")
     try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        new.unlink(missing_ok=True)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             json.dump({"form": FORM, **kept}, file)
         new.replace(path)
     except OSError as error:
         raise StateError(f"{path} cannot be written: {error.strerror}") from error
 
 
-async def keep_saved(store: Store, path: Path, changes: Changes) -> None:
-    """After every change, soon; for ever."""
+def lock(path: Path) -> IO[bytes]:
+    """Held until it is closed, so that no two sandboxes write one file. Raises StateError."""
+    try:
+        file = path.with_name(f"{path.name}.lock").open("wb")
+    except OSError as error:
+        raise StateError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StateError(f"{path} is in use by another sandbox; stop that one, or name another file") from None
+    return file
+
+
+async def keep_saved(store: Store, path: Path, changes: Changes, warn: Callable[[str], None]) -> None:
+    """After every change, soon; for ever. What cannot be written now is written later."""
     version = changes.version
     while True:
         version = await changes.after(version)
         await asyncio.sleep(PAUSE)
-        save(store, path)
+        try:
+            save(store, path)
+        except StateError as error:
+            warn(str(error))
+            await asyncio.sleep(PAUSE)
+            version = -1

@@ -41,12 +41,13 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a user, and when (seconds since the epoch): `sent`, `read`, `pressed`, or how a run ended for
-    them, such as `held` or `failed`."""
+    """What happened to a user, and when (seconds since the epoch): `sent`, `read`, `pressed`, `gone`, or how a run
+    ended for them, such as `held` or `failed`; `note_id` is the notification's."""
 
     time: float
     kind: str
     user_id: str
+    note_id: str = ""
 
 
 @dataclass
@@ -74,6 +75,7 @@ class Store:
     takes_icons: bool = True
     room: dict[str, int] = field(default_factory=dict)  # how many "Analysis", "Action", … the plan allows
     events: list[Event] = field(default_factory=list)
+    own: dict[str, str] = field(default_factory=dict)  # the ids of the Analyses that --serve has made, by their part
     ahead: float = 0.0  # seconds by which TagoIO's clock is ahead of this machine's
     log: list[tuple[str, str]] = field(default_factory=list)
 
@@ -98,6 +100,16 @@ class Store:
         self.passwords[user["id"]] = str(user.pop("password", "") or secrets.token_hex(8))
         self.users[user["id"]] = user
         return user
+
+    def edit_user(self, user: Record, changes: Record) -> None:
+        for name, value in changes.items():
+            if user.get(name) is not None and not isinstance(value, type(user[name])):
+                raise Refusal(400, f"{name}: Expected {type(user[name]).__name__}")
+        user.update({name: value for name, value in changes.items() if name != "id"}, updated_at=self.now())
+
+    def remove_user(self, user_id: str) -> None:
+        del self.users[user_id]
+        self.note_event("gone", user_id)
 
     def log_in(self, email: str, password: str) -> str:
         for user in self.users.values():
@@ -132,16 +144,20 @@ class Store:
         self.notifications[note["id"]] = note
         self.inboxes[user["id"]].append(note["id"])
         self.used["push_notification"] += 1
-        self.note_event("sent", user["id"])
+        self.note_event("sent", user["id"], note["id"])
         return note
 
     def edit_notification(self, note: Record, changes: Record) -> None:
+        for name in ("title", "message"):
+            if name in changes and not isinstance(changes[name], str):
+                raise Refusal(400, f"{name}: Expected string")
+        _check_buttons(changes.get("buttons") or [])
         if changes.get("read") and not note["read"]:
-            self.note_event("read", note["run_user"])
+            self.note_event("read", note["run_user"], note["id"])
         note.update(_known(changes), updated_at=self.now())
 
-    def note_event(self, kind: str, user_id: str) -> None:
-        self.events.append(Event(self.clock(), kind, user_id))
+    def note_event(self, kind: str, user_id: str, note_id: str = "") -> None:
+        self.events.append(Event(self.clock(), kind, user_id, note_id))
 
     def inbox(self, user_id: str) -> list[Record]:
         """Newest first."""

@@ -1,6 +1,7 @@
 """The trouble that the sandbox plays on request: rate limit, latency, and every way an answer can go wrong."""
 
 import asyncio
+import contextlib
 import random
 import socket
 import struct
@@ -72,7 +73,7 @@ class Trouble:
     connections: int = 0
     _seen: weakref.WeakSet[asyncio.BaseTransport] = field(default_factory=weakref.WeakSet)
     _counts: Counter[int] = field(default_factory=Counter)
-    _attempts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _attempts: Counter[tuple[tuple[str, str], str]] = field(default_factory=Counter)
 
     def begin_anew(self) -> None:
         """From here on every request is a user's first again."""
@@ -92,11 +93,8 @@ class Trouble:
             refusal = self._count()
             if refusal is not None:
                 return refusal
-        for index, fault in enumerate(self.faults):
-            is_here = request.method == fault.route[0] and request.path.startswith(fault.route[1])
-            if is_here and self._strikes(index, fault, subject):
-                return await _strike(fault, request, carry_out, self.retry_seconds)
-        return await carry_out()
+        fault = self._fault_for(request, subject)
+        return await (_strike(fault, request, carry_out, self.retry_seconds) if fault else carry_out())
 
     def _count(self) -> web.Response | None:
         index = int(time.time() // self.window)
@@ -110,9 +108,18 @@ class Trouble:
         self._counts[index] += 1
         return None
 
-    def _strikes(self, index: int, fault: Fault, subject: str) -> bool:
-        attempt = self._attempts[index, subject] = self._attempts[index, subject] + 1
-        return attempt <= fault.attempts and random.Random(f"{fault.seed}{subject}").random() < fault.share
+    def _fault_for(self, request: web.Request, subject: str) -> Fault | None:
+        """One of those that strike a user's request, whose attempts are counted by route: never one after the other."""
+        striking = []
+        for route in {fault.route for fault in self.faults}:
+            if request.method == route[0] and request.path.startswith(route[1]):
+                self._attempts[route, subject] += 1
+                striking += [fault for fault in self.faults if fault.route == route and self._strikes(fault, subject)]
+        return random.Random(subject).choice(striking) if striking else None
+
+    def _strikes(self, fault: Fault, subject: str) -> bool:
+        is_due = self._attempts[fault.route, subject] <= fault.attempts
+        return is_due and random.Random(f"{fault.seed}{subject}").random() < fault.share
 
 
 def _too_many(message: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -175,8 +182,9 @@ async def _cut(request: web.Request, answer: web.Response) -> web.StreamResponse
     """Half of the answer, then the end of the connection."""
     content = answer.body if isinstance(answer.body, bytes) else b"{}"
     cut = web.StreamResponse(headers={"content-type": "application/json", "content-length": str(len(content))})
-    await cut.prepare(request)
-    await cut.write(content[: len(content) // 2])
-    assert request.transport is not None
-    request.transport.close()
+    with contextlib.suppress(ConnectionError):  # the client may have gone already
+        await cut.prepare(request)
+        await cut.write(content[: len(content) // 2])
+    if request.transport is not None:
+        request.transport.close()
     return cut

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from lib.tools.sandbox.store import Event
 
-FIGURES = ("sent", "read", "pressed", "held", "failed")
-ENDS = ("sent", "skipped", "held", "failed", "unknown", "pending")
+HAPPENED = ("sent", "read", "pressed", "fallback")
+FIGURES = (*HAPPENED, "held", "failed")
+ENDS = ("sent", "fallback", "skipped", "held", "failed", "unknown", "pending", "gone")
 WIDTH, HEIGHT = 600.0, 150.0
 
 
@@ -21,19 +22,22 @@ class Line:
 
 
 def course(events: Iterable[Event]) -> dict[str, list[tuple[float, int]]]:
-    """By figure, its value from each moment on. `sent`, `read` and `pressed` count what happened; `held` and `failed`
-    (unknown and pending among them) count the users for whom the last run ended so."""
+    """By figure, its value from each moment on. `sent`, `read`, `pressed` count notifications, `fallback` the users
+    told by another channel; `held` and `failed` (with unknown and pending) those for whom the last run ended so."""
     counts = dict.fromkeys(FIGURES, 0)
     steps: dict[str, list[tuple[float, int]]] = {name: [] for name in FIGURES}
     stands: dict[str, str] = {}  # user id -> held or failed
+    counted: set[tuple[str, str]] = set()
 
     def change(name: str, by: int, time: float) -> None:
         counts[name] += by
         steps[name].append((time, counts[name]))
 
     for event in events:
-        if event.kind in ("sent", "read", "pressed"):
+        if event.kind in HAPPENED and (event.kind, event.note_id) not in counted:
             change(event.kind, 1, event.time)
+            if event.note_id:  # opened again, or pressed again, it is the same one
+                counted.add((event.kind, event.note_id))
         if event.kind not in ENDS:
             continue
         before = stands.pop(event.user_id, "")

@@ -1,7 +1,7 @@
 """The sandbox's page: rendered here on the server, kept up to date by server-sent events."""
 
 import asyncio
-import time
+import secrets
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from lib.tools.sandbox.app import CHANGES
 from lib.tools.sandbox.page import view
 from lib.tools.sandbox.page.desk import DESK, MAX_VARIABLES, BadInput, Desk
 from lib.tools.sandbox.page.figures import HEIGHT, WIDTH, course, now_at, plotted
-from lib.tools.sandbox.page.guard import add_headers, only_this_page
+from lib.tools.sandbox.page.guard import add_headers
 from lib.tools.sandbox.trouble import KINDS, PLANS
 
 HERE = Path(__file__).parent
 RUNS_SHOWN = 12
 USERS_SHOWN = 300
 SPARE_ROWS = 3  # empty rows of the variables
+INSTANCE = secrets.token_hex(4)
 PAUSE = 0.15  # seconds between two pieces of news
 ALIVE = 15.0  # seconds after which a silent stream says that it lives
 
@@ -35,7 +36,7 @@ templates = Environment(
 def add_page(app: web.Application, desk: Desk) -> None:
     """Put the page at / and /page/ of the sandbox."""
     app[DESK] = desk
-    app.middlewares.extend([only_this_page, say_what_is_wrong])
+    app.middlewares.append(say_what_is_wrong)
     app.router.add_routes(routes)
     app.router.add_static("/page/static", HERE / "static")
     app.on_response_prepare.append(add_headers)
@@ -48,14 +49,14 @@ async def page(request: web.Request) -> web.Response:
 
 @routes.get("/page/changes")
 async def changes(request: web.Request) -> web.StreamResponse:
-    """The version of what the page shows, each time it has grown."""
+    """`instance.version` of what the page shows, each time it has grown; the instance is another after a restart."""
     stream = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await stream.prepare(request)
     news, version = request.app[CHANGES], -1
     while True:
         try:
             version = await asyncio.wait_for(news.after(version), ALIVE)
-            await stream.write(f"data: {version}\n\n".encode())
+            await stream.write(f"data: {INSTANCE}.{version}\n\n".encode())
             await asyncio.sleep(PAUSE)
         except TimeoutError:
             await stream.write(b": alive\n\n")
@@ -73,10 +74,20 @@ async def schedule(request: web.Request) -> web.Response:
     return _done(request, await request.app[DESK].set_schedule(await request.post()))
 
 
+@routes.post("/page/stop")
+async def stop(request: web.Request) -> web.Response:
+    return _done(request, request.app[DESK].stop(await request.post()))
+
+
 @routes.post("/page/variables")
 async def variables(request: web.Request) -> web.Response:
-    form = await request.post()
-    return _done(request, request.app[DESK].set_variables(_all(form, "name"), _all(form, "value")))
+    form, desk = await request.post(), request.app[DESK]
+    names, values = _all(form, "name"), _all(form, "value")
+    try:
+        return _done(request, desk.set_variables(names, values, str(form.get("version", ""))))
+    except BadInput as error:
+        typed = [{"key": name, "value": value} for name, value in zip(names, values, strict=False) if name or value]
+        return _refused(request, error, typed)
 
 
 @routes.post("/page/trouble")
@@ -85,15 +96,19 @@ async def trouble(request: web.Request) -> web.Response:
     return _done(request, request.app[DESK].set_trouble(form, _all(form, "fault")))
 
 
-@routes.post("/page/users/{user}/notifications/{note}/read")
+@routes.post("/page/clock")
+async def move_clock(request: web.Request) -> web.Response:
+    return _done(request, request.app[DESK].move_clock(await request.post()))
+
+
+@routes.post("/page/read")
 async def read(request: web.Request) -> web.Response:
-    return _done(request, request.app[DESK].read(request.match_info["user"], request.match_info["note"]))
+    return _done(request, request.app[DESK].read(await request.post()))
 
 
-@routes.post("/page/users/{user}/notifications/{note}/press/{button}")
+@routes.post("/page/press")
 async def press(request: web.Request) -> web.Response:
-    where = request.match_info
-    return _done(request, await request.app[DESK].press(where["user"], where["note"], where["button"]))
+    return _done(request, await request.app[DESK].press(await request.post()))
 
 
 @web.middleware
@@ -101,7 +116,9 @@ async def say_what_is_wrong(request: web.Request, handler: Any) -> web.StreamRes
     try:
         answer: web.StreamResponse = await handler(request)
     except BadInput as error:
-        return _rendered(request, wrong=str(error), status=400)
+        return _refused(request, error)
+    except web.HTTPRequestEntityTooLarge:
+        return _refused(request, BadInput("That is more than the sandbox takes"))
     return answer
 
 
@@ -110,14 +127,25 @@ def _all(form: MultiDictProxy[Any], name: str) -> list[str]:
 
 
 def _done(request: web.Request, said: str) -> web.Response:
-    """Back to the page, so that loading it again sends nothing twice."""
+    """Back to the page, so that loading it again sends nothing twice; a script loads what it shows itself."""
     request.app[DESK].said = said
     request.app[CHANGES].tell()
+    if request.headers.get("x-page") == "script":
+        return web.Response(status=204)
     user = request.query.get("user", "")
     return web.Response(status=303, headers={"location": f"/?{urlencode({'user': user})}" if user else "/"})
 
 
-def _rendered(request: web.Request, *, wrong: str = "", status: int = 200) -> web.Response:
+def _refused(request: web.Request, error: BadInput, typed: list[dict[str, str]] | None = None) -> web.Response:
+    """The sentence alone for a script, which keeps what was typed; else the page with it."""
+    if request.headers.get("x-page") == "script":
+        return web.Response(status=400, text=str(error))
+    return _rendered(request, wrong=str(error), status=400, variables=typed)
+
+
+def _rendered(
+    request: web.Request, *, wrong: str = "", status: int = 200, variables: list[dict[str, str]] | None = None
+) -> web.Response:
     desk = request.app[DESK]
     runs = list(desk.sandbox.runner.runs)
     people = view.users(desk.store, runs)
@@ -126,14 +154,14 @@ def _rendered(request: web.Request, *, wrong: str = "", status: int = 200) -> we
     number = request.query.get("run", "")
     run = next((run for run in runs if str(run.number) == number), runs[-1] if runs else None)
     steps = course(desk.store.events)
-    lines, start, span = plotted(steps, time.time())
+    lines, start, span = plotted(steps, desk.store.clock())
     content = templates.get_template("page.html").render(
         desk=desk,
         wrong=wrong,
         users=people[:USERS_SHOWN],
         users_left=max(len(people) - USERS_SHOWN, 0),
         user=shown,
-        cards=view.cards(desk.store, shown.id) if shown else [],
+        cards=view.cards(desk.store, shown.id, runs) if shown else [],
         runs=[view.run_view(desk.store, run, whole=False) for run in runs[: -RUNS_SHOWN - 1 : -1]],
         run=view.run_view(desk.store, run) if run else None,
         is_newest=run is not None and run is runs[-1],
@@ -142,8 +170,12 @@ def _rendered(request: web.Request, *, wrong: str = "", status: int = 200) -> we
         plot_size=(WIDTH, HEIGHT),
         started=f"{datetime.fromtimestamp(start):%H:%M:%S}",
         plot_span=span,
-        variables=desk.variables,
+        variables=desk.variables if variables is None else variables,
+        version=desk.version,
         spare=range(min(SPARE_ROWS, MAX_VARIABLES - len(desk.variables))),
+        quota=desk.quota_left,
+        clock=desk.clock,
+        of_user=f"?{urlencode({'user': shown.id})}" if shown else "",
         trouble=desk.sandbox.trouble,
         faults={fault.kind for fault in desk.sandbox.trouble.faults},
         kinds=KINDS,

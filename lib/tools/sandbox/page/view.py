@@ -1,7 +1,7 @@
 """What the page shows, read from the sandbox: users, the cards of an inbox, runs. No text is made safe here: the
 templates escape all of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import webcolors
 
 from lib.address import is_path, is_web_address
+from lib.campaign import marked_parts
 from lib.notification import ADMIN, COLOR
 from lib.placeholders import local_time
 from lib.report import STATUSES
@@ -35,7 +36,7 @@ class ButtonView:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A notification in an inbox; `time` is on the user's own clock."""
+    """A notification in an inbox; `time` is on the user's own clock, `step` that of the escalation which sent it."""
 
     id: str
     title: str
@@ -47,11 +48,13 @@ class Card:
     image: str
     image_color: str
     buttons: list[ButtonView]
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """A user of the TagoRUN; `last` is how the last run that was about them ended."""
+    """A user of the TagoRUN; `last` is how the last run that was about them ended, with its reason, the channel that
+    took it instead of TagoRUN, and the step of the escalation."""
 
     id: str
     name: str
@@ -62,11 +65,24 @@ class UserView:
     unread: int
     last: str = ""
     reason: str = ""
+    channel: str = ""
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeView:
+    """A user in a run."""
+
+    status: str
+    name: str
+    reason: str
+    channel: str
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run and what became of each user in it: rows of status, names and reason."""
+    """A run and what became of each user in it."""
 
     number: int
     why: str
@@ -76,14 +92,12 @@ class RunView:
     billed: str
     is_press: bool
     lines: list[str] = field(default_factory=list)
-    outcomes: list[tuple[str, str, str]] = field(default_factory=list)
+    outcomes: list[OutcomeView] = field(default_factory=list)
     summary: str = ""
 
 
 def users(store: Store, runs: list[Run]) -> list[UserView]:
-    last: dict[str, Record] = {}
-    for run in runs:
-        last.update(run.outcomes)
+    last = {user_id: outcome for run in runs for (_, user_id), outcome in run.outcomes.items()}
     return [
         UserView(
             id=user["id"],
@@ -95,18 +109,26 @@ def users(store: Store, runs: list[Run]) -> list[UserView]:
             unread=sum(not note["read"] for note in store.inbox(user["id"])),
             last=str(last.get(user["id"], {}).get("status", "")),
             reason=str(last.get(user["id"], {}).get("reason", "")),
+            channel=str(last.get(user["id"], {}).get("channel") or ""),
+            step=int(last.get(user["id"], {}).get("step") or 0),
         )
         for user in store.users.values()
     ]
 
 
-def cards(store: Store, user_id: str) -> list[Card]:
+def cards(store: Store, user_id: str, runs: Sequence[Run] = ()) -> list[Card]:
     """The inbox, newest first. Raises KeyError for a user there is not."""
     user = read_user(store.users[user_id])
-    return [_card(store, note, local_time(note["created_at"], user)) for note in store.inbox(user_id)]
+    steps = {
+        campaign: int(each.get("step") or 0)
+        for run in runs
+        for (campaign, whose), each in run.outcomes.items()
+        if whose == user_id
+    }
+    return [_card(store, note, local_time(note["created_at"], user), steps) for note in store.inbox(user_id)]
 
 
-def _card(store: Store, note: Record, time: str) -> Card:
+def _card(store: Store, note: Record, time: str, steps: dict[str, int]) -> Card:
     image, color = _icon(note.get("icon"))
     return Card(
         id=note["id"],
@@ -119,6 +141,7 @@ def _card(store: Store, note: Record, time: str) -> Card:
         image=image,
         image_color=color,
         buttons=[_button(store, button) for button in note["buttons"]],
+        step=max((steps.get(marked_parts(str(button["id"]))[1], 0) for button in note["buttons"]), default=0),
     )
 
 
@@ -201,14 +224,20 @@ def _counted(run: Run) -> Iterator[str]:
             yield f"{count} {status}"
 
 
-def _outcomes(run: Run, names: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+def _outcomes(run: Run, names: dict[str, str]) -> Iterator[OutcomeView]:
     """Whom it went wrong for first."""
     order: dict[str, int] = {status: place for place, status in enumerate(reversed(STATUSES))}
     found = [
-        (str(each.get("status")), names.get(user_id, user_id), str(each.get("reason") or ""))
-        for user_id, each in run.outcomes.items()
+        OutcomeView(
+            status=str(each.get("status")),
+            name=names.get(user_id, user_id),
+            reason=str(each.get("reason") or ""),
+            channel=str(each.get("channel") or ""),
+            step=int(each.get("step") or 0),
+        )
+        for (_, user_id), each in run.outcomes.items()
     ]
-    yield from sorted(found, key=lambda row: (order.get(row[0], 0), row[1]))
+    yield from sorted(found, key=lambda row: (order.get(row.status, 0), row.name))
 
 
 def _why(store: Store, run: Run) -> str:
