@@ -24,11 +24,6 @@ from tests.conftest import MAINTENANCE, Ran, names_told
 from tests.test_decision import note_of, press
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # aiosmtpd's, and what Apprise imports
-    pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"),
-]
-
 NOTE = Notification(
     "A <b>cold</b> room",
     "Look <script>alert(1)</script> & act\nnow",

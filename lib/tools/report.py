@@ -41,7 +41,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(slots=True)
 class Line:
-    """One user of the campaign. Times are ISO, "" where not known; TagoIO may not say when something was read."""
+    """One user of the campaign. Times are ISO, "" where not known; TagoIO may not say when something was read.
+    `channel` took it instead of TagoRUN, `step` of the escalation told them."""
 
     user: str
     name: str
@@ -54,6 +55,8 @@ class Line:
     pressed: str = ""
     pressed_at: str = ""
     counts: str = ""
+    channel: str = ""
+    step: str = ""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +121,8 @@ def read_campaign(tago: TagoIO, journal: Journal, key: str) -> list[Line]:
         if row.get("variable") == OUTCOME and user not in lines:
             texts = [str(about.get(name) or "") for name in ("name", "reason", "notification")]
             sent_at = iso_of(row) if row.get("value") == "sent" else ""
-            lines[user] = Line(user, texts[0], str(row.get("value")), texts[1], texts[2], sent_at)
+            line = lines[user] = Line(user, texts[0], str(row.get("value")), texts[1], texts[2], sent_at)
+            line.channel, line.step = str(about.get("channel") or ""), str(about.get("step") or "")
         elif row.get("variable") == PRESS:
             presses.append(row)
         elif row.get("variable") == DECISION:
@@ -200,7 +204,7 @@ def as_table(key: str, lines: list[Line]) -> str:
         pressed = line.pressed + (" (counts)" if line.counts == "yes" else "")
         cells = (
             line.name or line.user,
-            line.status,
+            _outcome(line),
             line.read,
             pressed,
             f"{after:.1f} s" if after else "",
@@ -212,6 +216,11 @@ def as_table(key: str, lines: list[Line]) -> str:
     console.print(Text("\n".join(_headlines(key, lines))))
     console.print(table)
     return output.getvalue().rstrip()
+
+
+def _outcome(line: Line) -> str:
+    channel = f" by {line.channel}" if line.channel else ""
+    return f"{line.status}{channel}{f' (step {line.step})' if line.step else ''}"
 
 
 def as_csv(lines: list[Line]) -> str:
@@ -247,7 +256,7 @@ def as_html(key: str, lines: list[Line]) -> str:
     rows = []
     for line in lines:
         pressed = line.pressed + (" (counts)" if line.counts == "yes" else "")
-        cells = (line.name or line.user, line.status, line.read, pressed, line.reason)
+        cells = (line.name or line.user, _outcome(line), line.read, pressed, line.reason)
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in cells) + "</tr>")
     headlines = "<br>".join(html.escape(line) for line in _headlines(key, lines))
     return PAGE.format(key=html.escape(key), headlines=headlines, plot=plot(lines), rows="\n".join(rows))

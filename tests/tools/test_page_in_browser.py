@@ -1,6 +1,7 @@
 """The sandbox's page as a developer uses it: Chromium, the served sandbox, the Analysis in a process of its own."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lib.tools.sandbox.page.desk import Desk
+from tests.test_fallback import Mailbox, mailbox  # noqa: F401  # a fixture
 from tests.tools.test_page import post, serving
 
 OpenPage = Callable[[], Page]
@@ -348,3 +350,41 @@ def test_a_screen_reader_finds_its_way_and_nothing_sticks_out(
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_shows_the_step_of_an_escalation_and_the_channel_of_a_fallback(
+    desk: Desk,
+    open_page: OpenPage,
+    mailbox: Mailbox,  # noqa: F811
+) -> None:
+    (emi,) = [user for user in desk.store.users.values() if user["name"] == "Emi Tanaka"]
+    rule = {"effect": "deny", "action": ["create_notification"], "resource": ["run_user", "id", emi["id"]]}
+    desk.store.policies["seeded"]["permissions"].append(rule)
+    alarm = {
+        "title": "Alarm",
+        "message": "m",
+        "when": {"variable": "temperature", "is": ">", "value": 8},
+        "buttons": [{"id": "ack", "label": "Acknowledge", "analysis": "this"}],
+        "escalate": [{"after": "15m", "to": "role=manager"}],
+    }
+    page = open_page()
+    set_variable(page, notification=json.dumps(alarm), fallback=mailbox.address())
+    page.get_by_role("button", name="Run as Action").click()
+    expect(said(page)).to_contain_text("6 sent, 1 fallback, 1 skipped", timeout=15_000)
+    expect(page.locator("#runs tbody")).to_contain_text("fallback by mailtoEmi Tanaka")
+    expect(page.locator("#users").get_by_role("link", name="Emi Tanaka")).to_contain_text("fallback · mailto")
+    expect(page.locator("#figures div.fallback dd")).to_have_text("1")
+    assert [to for to, _ in mailbox.mails] == ["emi@example.com"]
+    page.get_by_role("button", name="Move on").click()
+    expect(page.locator("#clock")).to_contain_text("15 min ahead")
+    page.get_by_role("button", name="Move on").click()
+    expect(page.locator("#clock")).to_contain_text("30 min ahead")
+    run_by_hand(page)
+    expect(page.locator("#console")).to_contain_text("goes on to role=manager (1 users)")
+    expect(page.locator("#users").get_by_role("link", name="Jon O'Neil")).to_contain_text("sent · step 1")
+    card = open_newest(open_inbox(page, "Jon O'Neil"))
+    expect(card).to_contain_text("step 1 of the escalation")
+    expect(card).to_contain_text("No answer for 15 min")
+    card.get_by_role("button", name="Acknowledge").click()
+    anas = open_inbox(page, "Ana Souza").locator("article").first
+    expect(anas).to_contain_text("Acknowledged", timeout=10_000)

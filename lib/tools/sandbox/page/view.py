@@ -97,7 +97,10 @@ class RunView:
 
 
 def users(store: Store, runs: list[Run]) -> list[UserView]:
-    last = {user_id: outcome for run in runs for (_, user_id), outcome in run.outcomes.items()}
+    last: dict[str, Record] = {}
+    for run in runs:
+        for (_, user_id), outcome in sorted(run.outcomes.items(), key=lambda each: each[1].get("status") != "skipped"):
+            last[user_id] = outcome  # left out of one campaign of a run, told in another: told
     return [
         UserView(
             id=user["id"],
