@@ -230,3 +230,22 @@ def test_what_an_earlier_run_may_have_sent_is_looked_for_again_after_a_wait() ->
     work = Delivery(channel, window, clock=clock, sleep=clock.sleep, look_first={"u"}, workers=1)
     assert work.tell(USER, NOTE) == Outcome("u", "Ana", "sent", "", "late")
     assert channel.sends == 0
+
+
+def test_a_delivery_that_is_stopped_while_the_limit_is_probed_leaves_the_probe_to_the_next_one() -> None:
+    """Or everybody after it would wait for what becomes of a request that was never sent."""
+    clock = FakeClock(600.0)
+    channel = ScriptedChannel([(False, Refused("Too many requests", status=429, retry_after=5))])
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock.at >= 605:
+            first.stopped = "decided meanwhile"
+
+    window = RateWindow(clock=clock, sleep=sleep)
+    first = Delivery(channel, window, clock=clock, sleep=clock.sleep)
+    assert first.tell(USER, NOTE) == Outcome("u", "Ana", "pending", "decided meanwhile")
+    second = Delivery(channel, window, clock=clock, sleep=clock.sleep)
+    stopped_at = clock.at
+    assert second.tell(USER, NOTE).status == "sent"
+    assert clock.at == stopped_at

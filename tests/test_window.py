@@ -150,3 +150,28 @@ def test_a_probe_is_answered_by_its_own_request_only() -> None:
     assert window.enter(clock.at + 0.01) is None
     window.passed(probe)
     assert window.enter(clock.at + 0.01) is not None
+
+
+def test_a_probe_that_is_not_sent_after_all_holds_nobody_up() -> None:
+    clock = FakeClock(600.0)
+    window = make(clock)
+    first = window.enter()
+    assert first is not None
+    window.refused(first, 5.0)
+    probe = window.enter()
+    assert probe is not None
+    assert probe.is_probe
+    window.unused(probe)
+    before = clock.at
+    again = window.enter()
+    assert again is not None
+    assert again.is_probe
+    assert clock.at == before
+
+
+def test_who_waits_for_the_next_window_is_told_soon_that_it_is_over() -> None:
+    clock = FakeClock(600.0)
+    window = make(clock, limit=1)
+    assert window.enter() is not None
+    assert window.enter(is_over=lambda: clock.at > 603) is None
+    assert clock.at < 606
