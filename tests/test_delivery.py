@@ -239,7 +239,7 @@ def test_a_delivery_that_is_stopped_while_the_limit_is_probed_leaves_the_probe_t
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
-        if clock.at >= 605:
+        if clock.at > 605:
             first.stopped = "decided meanwhile"
 
     window = RateWindow(clock=clock, sleep=sleep)
