@@ -27,6 +27,7 @@ IN_DOUBT = re.compile(r"timed out|timeout|unexpectedly closed|reset|broken pipe|
 NEVER_SENT = re.compile(r"^timed out$|ConnectTimeout|NewConnectionError|NameResolution|refused")
 REPLY = re.compile(r"\(([45]\d\d), b?['\"](.*?)['\"]\)")  # an SMTP server's own word: there is no doubt
 
+SOMEBODY = User("", email="somebody@example.com", phone="+15550100100")
 WHY = {
     "failed": "TagoRUN could not notify you, so this reaches you another way.",
     "unknown": "It is not known whether TagoRUN has shown you this as well.",
@@ -103,15 +104,25 @@ class Fallback:
             refusals.append(f"{channel}: {attempt.reason}")
         return Attempt("refused", reason="; ".join(refusals))
 
-    def problems(self, user: User) -> Iterator[str]:
-        """What a dry run can tell without sending: addresses that Apprise does not take, filled for this user."""
+    def problems(self) -> Iterator[str]:
+        """What a dry run can tell without sending: the addresses that Apprise does not take."""
         for address in self.addresses:
             try:
                 with _ear().listening() as heard:
-                    if _service(filled(address, user)) is None:
-                        yield f"fallback {channel_of(address)}: {_said(heard, user)}"
-            except (NoAddress, ImportError) as problem:
-                yield f"fallback {channel_of(address)}: {_import_hint(problem)}"
+                    if _service(filled(address, SOMEBODY)) is None:
+                        yield f"{channel_of(address)}: {_said(heard, SOMEBODY)}"
+            except ImportError as problem:
+                yield _import_hint(problem)
+
+    def reaches(self, user: User) -> bool:
+        """Whether there is an address that this user's data fill."""
+        for address in self.addresses:
+            try:
+                filled(address, user)
+            except NoAddress:
+                continue
+            return True
+        return False
 
     def _try(self, channel: str, address: str, user: User, notification: Notification, why: str) -> Attempt:
         with _ear().listening() as heard:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lib.campaign import composed
 from lib.duration import shown_duration
+from lib.fallback import Fallback, channel_of
 from lib.notification import Button, Notification
 from lib.plan import Job, Plan
 from lib.profile import quota_left
@@ -23,6 +24,8 @@ def preview(plan: Plan) -> Iterator[str]:
     yield f"Token: {_token_kind(plan.settings)}"
     for job in plan.jobs:
         yield from _preview_job(plan, job)
+    if plan.settings.fallback:
+        yield from _fallback(plan)
     yield from _cost(plan)
     for note in plan.report.notes:
         yield f"  note: {note}"
@@ -47,6 +50,17 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
         if not isinstance(notification, str):
             yield f"  {_name(user)} would get:"
             yield from (f"    {line}" for line in _shown(notification))
+
+
+def _fallback(plan: Plan) -> Iterator[str]:
+    """Which other channels there are, what is wrong with them, and whom none of them reaches."""
+    fallback = Fallback(plan.settings.fallback)
+    problems = list(fallback.problems())
+    yield f"Fallback: {', '.join(map(channel_of, fallback.addresses))}{'' if problems else '; Apprise takes each'}"
+    yield from (f"  WRONG {problem}" for problem in problems)
+    unreached = [user for job in plan.jobs for user in job.users if not fallback.reaches(user)]
+    if unreached:
+        yield f"  has no e-mail address or phone number for it: {_names(unreached)}"
 
 
 def _cost(plan: Plan) -> Iterator[str]:

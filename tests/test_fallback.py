@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_string
@@ -182,6 +183,13 @@ def test_a_wrong_address_or_a_user_without_one_is_refused(address: str, user: Us
     assert (result, said.startswith(reason)) == ("refused", True), said
 
 
+def test_where_apprise_is_not_installed_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    assert tell("mailto://h.example.com?to={email}")[2] == (
+        'mailto: Apprise is not installed; put "apprise" among the dependencies at the top of the script'
+    )
+
+
 def test_addresses_are_tried_in_their_order_until_one_takes_it_or_leaves_doubt(mailbox: Mailbox) -> None:
     good, bad = mailbox.address(), mailbox.address(password="wrong-secret")
     attempt = Fallback([bad, good, good]).tell(ANA, NOTE, "failed")
@@ -313,6 +321,18 @@ def test_a_fallback_that_fails_is_one_clear_outcome_and_touches_nobody_else(
     assert mailbox.mails == [], "once per user and campaign, whatever became of it"
 
 
+def test_a_dry_run_checks_the_addresses_and_says_whom_they_do_not_reach(journaled: Journaled) -> None:  # noqa: F811
+    (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
+    ana["email"] = ""
+    shown = journaled.run(dry_run="true", fallback="mailtos://user:secret-word@smtp.example.com?to={email}").out
+    assert "Fallback: mailtos; Apprise takes each" in shown
+    assert "has no e-mail address or phone number for it: Ana Souza" in shown
+    wrong = journaled.run(dry_run="true", fallback="twilio://secret-word:b@+15550100/{phone} nosuch://secret-word").out
+    assert "WRONG twilio: An invalid Twilio Account SID (***) was specified." in wrong
+    assert "WRONG nosuch: Apprise takes no such address" in wrong
+    assert "secret-word" not in shown + wrong
+
+
 def test_without_a_fallback_apprise_is_not_imported(journaled: Journaled, deny: Callable[[str], None]) -> None:  # noqa: F811
     deny("Ana Souza")
     env = {**journaled.env(), "PYTHONPROFILEIMPORTTIME": "1"}
@@ -320,6 +340,7 @@ def test_without_a_fallback_apprise_is_not_imported(journaled: Journaled, deny: 
 
     told = run_python(ANALYSIS, env=env)
     assert told.code == 1
+    assert "structlog" in told.err, "the list of imports"
     assert "apprise" not in told.err
 
 
