@@ -202,7 +202,7 @@ def test_a_schedule_runs_again_and_again_until_it_is_stopped(desk: Desk, open_pa
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#runs li")).to_have_count(3, timeout=15_000)
     expect(page.locator("#runs li").first).to_contain_text("on schedule")
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop schedule").click()
     expect(page.locator("#schedule-state")).to_have_text("off")
     desk.sandbox.call(desk.sandbox.runner.settled())
     count = len(desk.sandbox.runner.runs)
@@ -387,4 +387,4 @@ def test_the_page_shows_the_step_of_an_escalation_and_the_channel_of_a_fallback(
     expect(card).to_contain_text("No answer for 15 min")
     card.get_by_role("button", name="Acknowledge").click()
     anas = open_inbox(page, "Ana Souza").locator("article").first
-    expect(anas).to_contain_text("Acknowledged", timeout=10_000)
+    expect(anas).to_contain_text("Acknowledge: Jon O'Neil", timeout=10_000)
