@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lib.journal import Journal
-from lib.tools.report import as_table, last_key, read_campaign
+from lib.tools.reading import last_key, read_campaign
+from lib.tools.report import as_table
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
 from lib.tools.sandbox.serve import serve
