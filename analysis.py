@@ -101,7 +101,7 @@ def notify(context, scope, variables):
     # Who gets what: first those whom earlier runs left, or who are next as nobody answered, then this run's audience.
     plan = Plan(tago, settings, console, Content(compose, settings.notification, tago.name_of_device))
     if not plan.take_up(trigger):
-        plan.add(trigger, choose_audience(tago.run, settings, sleep=plan.sleep))
+        plan.add(trigger, lambda: choose_audience(tago.run, settings, sleep=plan.sleep))
 
     if settings.dry_run:
         console.say(preview(plan))

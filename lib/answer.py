@@ -54,7 +54,9 @@ class Answer:
 
     def _count(self, press: Press, copies: list[Copy], decide: Decide) -> int:
         code, lines = 0, [f"{press.user.name or press.user.id} pressed {press.button}: it counts"]
-        lines += [f"  note: {note}" for note in self._write_down(press)]
+        problems = list(self._write_down(press))
+        code = 1 if problems else 0
+        lines += [f"  note: {note}" for note in problems]
         line = ""
         try:
             line = decide(press) or ""

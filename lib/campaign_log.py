@@ -54,6 +54,11 @@ class CampaignLog:
             self._open_ends += outcome.status not in SETTLED
             self._in_doubt += outcome.status == "unknown"
 
+    def add(self, row: Row) -> None:
+        """A row that is no outcome; callable from any thread."""
+        with self._lock:
+            self._rows.append(row)
+
     def keep_open(self) -> None:
         """Somebody is still to be told, as the journal says already."""
         self._open_ends += 1
@@ -62,7 +67,7 @@ class CampaignLog:
         """Called all the time: write what there is, or a sign of life, when it is time."""
         quiet = self.clock() - self._written_at
         if self._rows and quiet >= FLUSH_EVERY:
-            self._flush()
+            self.flush()
         elif quiet >= ALIVE_EVERY:
             self.is_at_it = True
             self._write([campaign_row(self.key, "running", run=self.journal.run)], outcomes=0)
@@ -71,7 +76,7 @@ class CampaignLog:
         """Write what there is; `finished` only if nobody is left to be told or asked about. Otherwise `left`, so that
         the next run need not watch whether this one lives; but where there is doubt, the watching gives what is still
         under way time to arrive."""
-        self._flush()
+        self.flush()
         if not self._open_ends and not self.lost:
             self._write([campaign_row(self.key, "finished")], outcomes=0)
         elif self.is_at_it and not self._in_doubt and not self.lost:
@@ -85,7 +90,8 @@ class CampaignLog:
                 "the next run asks TagoIO about these users before it tells them"
             )
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what there is, now."""
         with self._lock:
             rows, self._rows = self._rows, []
         if rows:

@@ -11,6 +11,7 @@ from lib.user import User
 
 Policy = Callable[[User, Notification], str | None]
 QuietHours = tuple[time_of_day, time_of_day]
+COOLDOWN = "told about this a short while ago (cooldown)"
 
 
 def opted_out(tag: str) -> Policy:
@@ -47,7 +48,7 @@ def cooling(recently_told: Container[tuple[str, str]]) -> Policy:
 
     def policy(user: User, notification: Notification) -> str | None:
         if notification.priority != "high" and (user.id, subject_key(notification.subject)) in recently_told:
-            return "told about this a short while ago (cooldown)"
+            return COOLDOWN
         return None
 
     return policy

@@ -17,6 +17,7 @@ from lib.known import Known
 from lib.rows import (
     CAMPAIGN,
     DECISION,
+    FALLBACK,
     OUTCOME,
     PRESS,
     Copy,
@@ -103,7 +104,8 @@ class Journal:
 
     def unfinished(self, analysis_id: str = "") -> Iterator[Unfinished]:
         """This Analysis' campaigns of the last day that have still somebody to tell or to watch, oldest first."""
-        rows = list(self._rows({"variables": [CAMPAIGN]}))
+        start = self.now() - TOO_OLD - timedelta(hours=1)
+        rows = list(self._rows({"variables": [CAMPAIGN], "start_date": start.isoformat()}))
         finished = {row.get("group") for row in rows if row.get("value") == "finished"}
         keys = [str(row.get("group")) for row in rows if row.get("value") == "started"]
         for key in reversed(list(dict.fromkeys(keys))):
@@ -180,19 +182,35 @@ class Journal:
         for number, (_, ids) in steps.items():
             rows += _audience_rows(campaign.key, ids, number)
         for number, (step, _) in steps.items():  # last, as above
-            rows.append(campaign_row(campaign.key, "escalated", step=number, to=step.to))
+            rows.append(campaign_row(campaign.key, "escalated", step=number, to=step.to, run=self.run))
         self._write_first(rows)
         return CampaignLog(self, campaign.key)
 
-    def begin_fallback(self, campaign: Campaign, user_ids: Iterable[str]) -> None:
-        """Write down for whom another channel is about to be tried: once this stands, nobody tries it again. Raises
-        TagoIOError."""
-        self.write([fallback_row(campaign.key, user_id) for user_id in user_ids])
+    def claim_fallback(self, campaign: Campaign, user_id: str) -> bool:
+        """Write down that another channel is about to be tried for a user; False where another run was first, by
+        TagoIO's clock. Raises TagoIOError or SetupError where that cannot be written and read again."""
+        try:
+            self.write([fallback_row(campaign.key, user_id, "begun", self.run)])
+        except TagoIOError:
+            if self.run not in self._claims(campaign, user_id):
+                raise
+        claims = self._claims(campaign, user_id)
+        return not claims or claims[0] == self.run
+
+    def _claims(self, campaign: Campaign, user_id: str) -> list[str]:
+        rows = self._rows({"variables": [FALLBACK], "groups": [campaign.key]})
+        begun = [row for row in rows if about_of(row).get("user") == user_id and row.get("value") == "begun"]
+        return [run_of(row) for row in sorted(begun, key=lambda row: (iso_of(row), str(row.get("id") or "")))]
+
+    def know(self, campaign: Campaign) -> Known:
+        """What the journal knows of a campaign now."""
+        return self._read(campaign.key)
 
     def decision_of(self, campaign: Campaign) -> PressRow | None:
         """What settled a campaign, where something did."""
-        decisions = self.presses(campaign.key)[1]
-        return min(decisions, key=lambda row: (row.time, row.id), default=None)
+        rows = self._rows({"variables": [DECISION], "groups": [campaign.key]})
+        settling = [read_press(row) for row in rows if not about_of(row).get("each")]
+        return min(settling, key=lambda row: (row.time, row.id), default=None)
 
     def look_after(self, campaign: Campaign) -> "CampaignLog":
         """A campaign of which nobody is told now: no sign of life, so that nothing comes to be in doubt."""

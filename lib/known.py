@@ -13,6 +13,7 @@ from lib.rows import (
     OUTCOME,
     POINT,
     POINT_PARTS,
+    PRESS,
     SETTLED,
     Row,
     about_of,
@@ -46,16 +47,18 @@ class Known:
         default_factory=dict
     )  # the time of a user's newest row, where that is held or pending
     open_ends: set[str] = field(default_factory=set)  # whose newest row is held or unknown
-    last_sign: str = ""
+    signs: dict[str, str] = field(default_factory=dict)  # by run, its newest sign of life
     runs: set[str] = field(default_factory=set)  # that were at it
     left_by: set[str] = field(default_factory=set)  # of those, who are done with it
     seen: set[str] = field(default_factory=set)
     is_decided: bool = False
     step_of: dict[str, int] = field(default_factory=dict)  # of the escalation; users of the first audience have none
-    steps_taken: int = 0
+    steps_taken: dict[int, str] = field(default_factory=dict)  # by number, the run that took it first
     sent: dict[str, Sent] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)  # with the reason
-    fallen_back: set[str] = field(default_factory=set)  # for whom another channel was tried
+    held: set[str] = field(default_factory=set)
+    other_channel: dict[str, tuple[str, str]] = field(default_factory=dict)  # by user: how far it got, and by which run
+    pressed: set[str] = field(default_factory=set)
 
     def take_in(self, row: Row) -> None:
         """Add a row, which may be of any shape."""
@@ -74,8 +77,10 @@ class Known:
             if _whole(about.get("step")):
                 self.step_of.update(dict.fromkeys(users, _whole(about.get("step"))))
         elif variable == FALLBACK:
-            self.fallen_back.add(str(about.get("user")))
+            self.other_channel.setdefault(str(about.get("user")), (str(value), run_of(row)))
             self.settled.add(str(about.get("user")))
+        elif variable == PRESS:
+            self.pressed.add(str(about.get("user")))
         elif variable == DECISION:
             self.is_decided = self.is_decided or not about.get("each")
         elif variable == OUTCOME:
@@ -89,11 +94,11 @@ class Known:
         elif value == "left":
             self.left_by.add(run_of(row))
         elif value == "escalated":
-            self.steps_taken = max(self.steps_taken, _whole(about.get("step")))
+            self.steps_taken[_whole(about.get("step"))] = run_of(row)  # newest first: the oldest stays
         elif value == "finished":
             self.finished = True
         else:
-            self.last_sign = max(self.last_sign, iso_of(row))
+            self.signs.setdefault(run_of(row), iso_of(row))
 
     def _take_in_outcome(self, user: str, status: str, at: str, about: Row) -> None:
         """Rows come newest first: a user's first one counts."""
@@ -109,6 +114,8 @@ class Known:
                 self.waiting[user] = at
             if status in ("held", "unknown"):
                 self.open_ends.add(user)
+            if status == "held":
+                self.held.add(user)
         self.seen.add(user)
 
     @property
@@ -116,11 +123,11 @@ class Known:
         """Who has still to be told, or asked about."""
         return self.audience - self.settled
 
-    @property
-    def in_doubt(self) -> set[str]:
-        """Who of them may have been sent something all the same: all but those of whom the run that was last at it
-        wrote that it did not."""
-        return {user for user in self.pending if self.waiting.get(user, "") <= self.last_sign}
+    def in_doubt(self, asking: str = "") -> set[str]:
+        """Who of them may have been sent something all the same: all but those of whom the run that was last at it,
+        other than the one that is `asking`, wrote that it did not."""
+        last_sign = max((at for run, at in self.signs.items() if run != asking), default="")
+        return {user for user in self.pending if self.waiting.get(user, "") <= last_sign}
 
     @property
     def untold(self) -> set[str]:
@@ -133,11 +140,17 @@ class Known:
 
     @property
     def first_sent_at(self) -> datetime | None:
-        """From when the steps count: the first sending; the start where nobody could be told or was to be; None where
-        somebody still waits to be."""
+        """From when the steps count: the first sending; the start where nobody could be told; None while it is still
+        to come. Who is held back by a rule does not keep it from counting where others were tried and not reached."""
         if self.sent:
             return min(each.at for each in self.sent.values())
-        return None if self.pending else self.started_at
+        is_over = not self.pending or (bool(self.failed) and self.pending <= self.held)
+        return self.started_at if is_over else None
+
+    @property
+    def cut_off(self) -> set[str]:
+        """For whom another channel was begun, and nobody wrote how it went."""
+        return {user for user, (value, _) in self.other_channel.items() if value == "begun"}
 
     @property
     def started_at(self) -> datetime:

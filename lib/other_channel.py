@@ -1,21 +1,27 @@
 """Reaches by another channel whom TagoRUN did not reach: once per user and campaign, and written down before."""
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
+from lib.audience import retrying, users_by_id
 from lib.campaign import composed
 from lib.campaign_log import CampaignLog
+from lib.delivery import BY_HAND
 from lib.errors import SetupError, TagoIOError
 from lib.fallback import Attempt, Fallback
 from lib.followup import Overdue
 from lib.notification import Notification
 from lib.plan import LAST_WORDS, Job, Plan
 from lib.report import Outcome
+from lib.rows import fallback_row
 from lib.user import User
 
 AT_ONCE = 5  # users told at the same time
+NO_TIME = "no time was left for another channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,93 +35,204 @@ class Undelivered:
 
 
 class OtherChannel:
-    """The fallback of one job. `record` gets the last word on each user."""
+    """The fallback of one job. `record` gets the last word on each user, `tick` is called all the time meanwhile, and
+    nobody more is told once `is_decided`."""
 
     def __init__(
-        self, plan: Plan, job: Job, log: CampaignLog | None, fallback: Fallback, record: Callable[[Outcome], None]
+        self,
+        plan: Plan,
+        job: Job,
+        log: CampaignLog | None,
+        fallback: Fallback,
+        record: Callable[[Outcome], None],
+        tick: Callable[[], None],
+        is_decided: Callable[[], bool],
     ) -> None:
         self.plan = plan
         self.job = job
         self.log = log
         self.fallback = fallback
         self.record = record
+        self.tick = tick
+        self.is_decided = is_decided
         self.stopped = ""
+        self._waiting: deque[Undelivered | Overdue] = deque()
+        self._under_way: dict[str, Undelivered] = {}  # by user id: begun, and not back yet
+        self._lock = threading.Lock()
+        self._users: dict[str, User] = {}
 
-    def reach(self, undelivered: Iterable[Undelivered], overdue: Iterable[Overdue]) -> None:
-        """Those of this run, and those of earlier ones."""
-        waiting = [*undelivered, *self._composed(overdue)]
-        while waiting:
-            some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
-            why_not = self._begin(some)
-            if why_not:
-                for each in (*some, *waiting):
-                    self._give_up(each, why_not)
-                return
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                attempts = list(pool.map(self._attempt, some))
-            for each, attempt in zip(some, attempts, strict=True):
-                self._settle(each, attempt)
-            if self.log:
-                self.log.tick()
-
-    def _composed(self, overdue: Iterable[Overdue]) -> Iterator[Undelivered]:
-        compose = self.plan.composer(self.job)
-        nothing_to_do = [each.user_id for each in overdue if not each.user]
-        for each in overdue:
-            if not each.user:
-                continue
+    def reach(self, undelivered: list[Undelivered]) -> None:
+        """Those of this run, and those whom earlier ones left."""
+        self._say_cut_off()
+        self._waiting = deque([*undelivered, *self.job.overdue])
+        if not self._waiting:
+            return
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(AT_ONCE, len(self._waiting)))]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
             try:
-                notification = composed(each.user, compose)
-            except SetupError as error:
-                notification = str(error)
-            if isinstance(notification, str):
-                self.plan.report.notes.append(f"{each.user.name or each.user_id} is not told otherwise: {notification}")
-                nothing_to_do.append(each.user_id)
-                continue
-            outcome = Outcome(each.user_id, each.user.name, "failed", each.reason, each.notification_id)
-            yield Undelivered(each.user, notification, replace(outcome, subject=notification.subject), each.why)
-        if nothing_to_do:
-            self._write_begun(nothing_to_do)
+                self._watch(threads)
+            except KeyboardInterrupt:
+                self.stopped = BY_HAND
+            if self._is_late() or self.stopped:
+                break
+        self._leave()
 
-    def _begin(self, some: list[Undelivered]) -> str:
-        """Write down for whom another channel is tried now, so that it is tried once; why it cannot be, if so."""
-        if self.stopped or time.time() > self.plan.deadline - LAST_WORDS:
-            return self.stopped or "no time was left for another channel"
-        return self._write_begun([each.user.id for each in some])
+    def _watch(self, threads: list[threading.Thread]) -> None:
+        while any(thread.is_alive() for thread in threads) and not self._is_late():
+            threads[0].join(0.2) if threads[0].is_alive() else time.sleep(0.05)
+            self.tick()
 
-    def _write_begun(self, user_ids: list[str]) -> str:
-        if not self.plan.journal:
-            return ""
+    def _work(self) -> None:
+        while not self.stopped and not self._is_late():
+            try:
+                each = self._waiting.popleft()
+            except IndexError:
+                return
+            try:
+                self._see_to(each)
+            except Exception as error:  # a defect must not end the run for who comes after
+                self._note(each, f"internal error: {type(error).__name__}: {error}")
+
+    def _see_to(self, each: Undelivered | Overdue) -> None:
+        ready = self._still_needed(each) if isinstance(each, Overdue) else each
+        if ready is None:
+            return
+        if self.is_decided():
+            if ready.why != "unread":
+                self.record(ready.outcome)
+            return
+        why_not = self._claim(ready)
+        if why_not:
+            self._give_up(ready, why_not)
+            return
+        attempt = self.fallback.tell(ready.user, ready.notification, ready.why)
+        with self._lock:
+            if self._under_way.pop(ready.user.id, None) is None:
+                return  # too late: it was said already that nobody knows
+        self._settle(ready, attempt)
+
+    def _still_needed(self, each: Overdue) -> Undelivered | None:
+        """Whether an earlier run's user has still to be told: not where they have read it, are gone or opted out."""
+        found = users_by_id(self.plan.tago.run, {each.user_id}, self.plan.sleep)
+        user = found.get(each.user_id)
+        if user is None or not user.active:
+            self._write(each.user_id, "gone")
+            return None
+        if each.why == "unread":
+            is_read = self._is_read(each)
+            if is_read is None:
+                self._keep_open()
+                return None
+            if is_read:
+                self._write(each.user_id, "read")
+                return None
         try:
-            self.plan.journal.begin_fallback(self.job.campaign, user_ids)
+            notification = composed(user, self.plan.composer(self.job))
+        except SetupError as error:
+            notification = str(error)
+        verdict = self.plan.rules.verdict(user, notification)
+        if verdict and verdict.status == "held":
+            self._keep_open()
+            return None
+        if verdict or isinstance(notification, str):
+            self._write(each.user_id, "ruled out", reason=verdict.reason if verdict else "")
+            return None
+        outcome = Outcome(user.id, user.name, "failed", each.reason, each.notification_id)
+        return Undelivered(user, notification, replace(outcome, subject=notification.subject), each.why)
+
+    def _is_read(self, each: Overdue) -> bool | None:
+        """None where TagoIO cannot be asked now. One that the user has deleted was seen."""
+        try:
+            listed: Any = retrying(lambda: self.plan.tago.run.notificationList(each.user_id), self.plan.sleep)
         except TagoIOError as error:
-            return f"no other channel was tried, as the journal could not be written ({error.message})"
+            if error.status == 404:
+                return True
+            self._note(each, f"whether it was read cannot be asked ({error.message}); the next run asks again")
+            return None
+        entries = listed if isinstance(listed, list) else []
+        found = [entry for entry in entries if isinstance(entry, dict) and entry.get("id") == each.notification_id]
+        return all(bool(entry.get("read")) for entry in found)
+
+    def _claim(self, each: Undelivered) -> str:
+        """Write down that another channel is tried now, so that it is tried once; why it cannot be, if so."""
+        if self.stopped or self._is_late():
+            return self.stopped or NO_TIME
+        if self.plan.journal:
+            try:
+                if not self.plan.journal.claim_fallback(self.job.campaign, each.user.id):
+                    return "another run tries the other channel"
+            except (TagoIOError, SetupError) as error:
+                return f"no other channel was tried, as the journal could not be written ({error})"
+        with self._lock:
+            self._under_way[each.user.id] = each
         return ""
 
-    def _attempt(self, each: Undelivered) -> Attempt:
-        return self.fallback.tell(each.user, each.notification, each.why)
-
     def _settle(self, each: Undelivered, attempt: Attempt) -> None:
+        self._write(each.user.id, attempt.result, channel=attempt.channel, reason=attempt.reason)
         if attempt.result == "taken":
             self.record(replace(each.outcome, status="fallback", channel=attempt.channel))
-        elif each.why == "unread":
-            self._note_unread(each, attempt.reason)
         elif attempt.result == "doubt":
-            reason = f"{each.outcome.reason}; {attempt.channel} may have told them all the same ({attempt.reason})"
-            self.record(replace(each.outcome, status="unknown", reason=reason))
+            self._doubt(each, f"{attempt.channel} may have told them all the same ({attempt.reason})")
+        elif each.why == "unread":
+            self._miss_unread(each, attempt.reason)
         else:
             self.record(replace(each.outcome, reason=f"{each.outcome.reason}; {attempt.reason}"))
 
-    def _give_up(self, each: Undelivered, why_not: str) -> None:
-        """Nothing was tried: with a journal the next run does."""
-        if self.log:
-            self.log.keep_open()
+    def _doubt(self, each: Undelivered, what: str) -> None:
         if each.why == "unread":
-            self._note_unread(each, why_not)
+            self._miss_unread(each, what)
+        else:
+            self.record(replace(each.outcome, status="unknown", reason=f"{each.outcome.reason}; {what}"))
+
+    def _leave(self) -> None:
+        """What is begun and not back is in doubt; of the rest nothing was tried: with a journal the next run does."""
+        with self._lock:
+            under_way, self._under_way = dict(self._under_way), {}
+        for each in under_way.values():
+            self._write(each.user.id, "doubt", reason="no answer in time")
+            self._doubt(each, "another channel may have told them all the same (no answer in time)")
+        while self._waiting:
+            rest = self._waiting.popleft()
+            if isinstance(rest, Undelivered):
+                self._give_up(rest, self.stopped or NO_TIME)
+            else:
+                self._keep_open()
+
+    def _give_up(self, each: Undelivered, why_not: str) -> None:
+        self._keep_open()
+        if each.why == "unread":
+            self._miss_unread(each, why_not)
         else:
             self.record(replace(each.outcome, reason=f"{each.outcome.reason}; {why_not}"))
 
-    def _note_unread(self, each: Undelivered, reason: str) -> None:
+    def _miss_unread(self, each: Undelivered, reason: str) -> None:
         """They have it in TagoRUN, so they are not among the failed."""
         self.plan.report.left_behind += 1
         self.plan.report.notes.append(f"{each.user.name or each.user.id}: {each.outcome.reason}; {reason}")
+
+    def _say_cut_off(self) -> None:
+        """Once, of those for whom an earlier run had begun: it may have told them."""
+        found = users_by_id(self.plan.tago.run, self.job.cut_off, self.plan.sleep) if self.job.cut_off else {}
+        for user_id in sorted(self.job.cut_off):
+            self._write(user_id, "doubt", reason="that run was cut off")
+            name = found[user_id].name if user_id in found else ""
+            reason = "another channel may have told them; the run that tried was cut off"
+            self.record(Outcome(user_id, name, "unknown", reason))
+
+    def _write(self, user_id: str, value: str, *, channel: str = "", reason: str = "") -> None:
+        if self.log and self.plan.journal:
+            self.log.add(fallback_row(self.job.campaign.key, user_id, value, self.plan.journal.run, channel, reason))
+
+    def _keep_open(self) -> None:
+        if self.log:
+            self.log.keep_open()
+
+    def _note(self, each: Undelivered | Overdue, text: str) -> None:
+        user_id = each.user.id if isinstance(each, Undelivered) else each.user_id
+        self.plan.report.left_behind += 1
+        self.plan.report.notes.append(f"user {user_id}: {text}")
+
+    def _is_late(self) -> bool:
+        return time.time() > self.plan.deadline - LAST_WORDS

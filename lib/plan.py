@@ -2,22 +2,21 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, tzinfo
 
 from lib.audience import Audience, users_by_id
 from lib.campaign import Campaign, composed, new_campaign
 from lib.console import Console
-from lib.courtesy import Policy, cooling, opted_out, quiet, subject_key
-from lib.errors import SetupError
+from lib.courtesy import COOLDOWN
+from lib.errors import SetupError, one_error
 from lib.escalation import Step
 from lib.followup import FollowUp, Overdue
 from lib.journal import Journal, Unfinished
 from lib.notification import PRIORITIES, PUSH_CHARACTERS, Notification
-from lib.placeholders import zone_of
-from lib.profile import check_quota, profile_timezone, quota_left
-from lib.report import Outcome, Report, Status
+from lib.profile import check_quota, quota_left
+from lib.report import Outcome, Report
+from lib.rules import Rules
 from lib.settings import Settings
 from lib.transport import TagoIO
 from lib.trigger import Trigger
@@ -34,8 +33,10 @@ class Job:
 
     `left` says that an earlier run left it; `in_doubt` of whom it is not known whether that told them. `steps` are
     those of its escalation, `step_of` says which user belongs to which, `taking` are those that are due now, by number,
-    with the ids of whom each adds. `overdue` are users to be told by another channel, `is_watched` says that the
-    campaign stays open although everybody is told: for a later step, or to see who reads it.
+    with the ids of whom each adds. `overdue` are users to be told by another channel, `cut_off` those for whom one was
+    begun and nobody knows how it went. `is_watched` says that the campaign stays open although everybody is told: for a
+    later step, or to see who reads it; `is_decided` that somebody has pressed; `is_empty` that there is no text for
+    anybody, so that nothing needs to be written down.
     """
 
     campaign: Campaign
@@ -48,11 +49,14 @@ class Job:
     step_of: dict[str, int] = field(default_factory=dict)
     taking: dict[int, tuple[Step, list[str]]] = field(default_factory=dict)
     overdue: list[Overdue] = field(default_factory=list)
+    cut_off: set[str] = field(default_factory=set)
     is_watched: bool = False
+    is_decided: bool = False
+    is_empty: bool = False
 
     @property
     def has_work(self) -> bool:
-        return bool(self.users or self.taking or self.overdue)
+        return bool(self.users or self.taking or self.overdue or self.cut_off)
 
 
 def open_journal(
@@ -78,13 +82,11 @@ class Plan:
         self.content = content
         self.report = Report()
         self.jobs: list[Job] = []
-        self._zone: tzinfo | None = None
-        self.told: set[tuple[str, str]] = set()  # (user id, subject key), also of what this run plans
         self.started = time.time()
         self.deadline = self.started + (settings.time_budget or float("inf"))
         tago.client.deadline = self.deadline - LAST_WORDS / 3
         self.journal = open_journal(tago, settings, sleep=self.sleep, on_wait=self._say_unfinished)
-        self.rules = list(self._rules(settings))
+        self.rules = Rules(settings, self.journal, tago, self.report.notes)
 
     @property
     def keys(self) -> list[str]:
@@ -107,30 +109,49 @@ class Plan:
             try:
                 self._plan_left(left, trigger)
             except SetupError as error:
-                self.report.left_behind += len(left.pending)
+                self.report.left_behind += max(len(left.pending), 1)
                 self.report.notes.append(f"campaign {key}, which an earlier run left, cannot be finished: {error}")
         return is_own
 
-    def add(self, trigger: Trigger, audience: Audience) -> None:
-        """Plan this run's own campaign, unless the journal says that this very event was dealt with."""
+    def add(self, trigger: Trigger, choose: Callable[[], Audience]) -> None:
+        """Plan this run's own campaign, unless the journal says that this very event was dealt with. Where it cannot be
+        told, what earlier runs left still is."""
         campaign = new_campaign(trigger, self.tago.client.time_at_tagoio())
-        self.report.notes += audience.notes
-        if trigger.kind == "action" and self.journal and self.journal.state_of(campaign.key):
-            self.report.notes.append(f"this event was dealt with before, as campaign {campaign.key}")
-            return
-        skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
-        self._plan(Job(campaign, trigger, audience.chosen, skipped))
+        try:
+            audience = choose()
+            self.report.notes += audience.notes
+            if trigger.kind == "action" and self.journal and self.journal.state_of(campaign.key):
+                self.report.notes.append(f"this event was dealt with before, as campaign {campaign.key}")
+                return
+            skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
+            self._plan(Job(campaign, trigger, audience.chosen, skipped))
+        except SetupError as error:
+            self._only_the_left(error)
+
+    def _only_the_left(self, error: SetupError) -> None:
+        """Raises it again where there is nothing else to do."""
+        self.jobs = [job for job in self.jobs if job.left]
+        if self.settings.dry_run or not any(job.has_work for job in self.jobs):
+            raise error
+        self.report.left_behind += 1
+        self.report.notes.append(f"this run's own round was not begun: {error}")
 
     def check(self) -> None:
         """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What
         an earlier run left must not keep an alarm from going out."""
         quota = quota_left(self.tago.profile)
         own = sum(len(job.users) for job in self.jobs if not job.left)
-        check_quota(quota, own)
+        late = sum(len(job.users) for job in self.jobs if job.left)
+        try:
+            check_quota(quota, own)
+        except SetupError as error:
+            own = 0
+            self._only_the_left(error)
         if isinstance(quota, str):
             self.report.notes.append(quota)
-        elif own + sum(len(job.users) for job in self.jobs if job.left) > quota[0]:
+        elif own + late > quota[0]:
             self.jobs = [job for job in self.jobs if not job.left]
+            self.report.left_behind += max(late, 1)
             self.report.notes.append(f"what earlier runs left does not fit the push quota ({quota[0]} left) and waits")
 
     def composer(self, job: Job) -> Callable[[User], Notification | str]:
@@ -152,23 +173,23 @@ class Plan:
     def _plan(self, job: Job) -> None:
         """Compose for everyone, sort out whom a rule leaves out, and put high priority first, low last."""
         by_priority: dict[str, deque[User]] = {priority: deque() for priority in PRIORITIES}
-        too_long = 0
-        compose = self.composer(job)
+        too_long = texts = 0
         for user in job.users:
-            notification = composed(user, compose)
-            verdict = self._verdict(user, notification)
-            if not isinstance(notification, str):
+            notification = self._composed(job, user)
+            verdict = self.rules.verdict(user, notification) if not isinstance(notification, Outcome) else notification
+            if isinstance(notification, Notification):
+                texts += 1
                 job.steps = job.steps or tuple(notification.escalate)
             if verdict:
                 job.skipped.append(replace(verdict, step=job.step_of.get(user.id, 0)))
-            elif not isinstance(notification, str):
-                if self.settings.cooldown:
-                    self.told.add((user.id, subject_key(notification.subject)))
+            elif isinstance(notification, Notification):
+                self.rules.note_told(user, notification)
                 by_priority[notification.priority].append(user)
                 too_long += notification.is_too_long_for_push
         job.users = deque(user for users in by_priority.values() for user in users)
-        if job.steps and not self.journal:
-            raise SetupError("escalate needs the journal, which knows whether somebody decided: set delivery_log_token")
+        job.is_empty = not texts and not job.left
+        if not job.left:
+            self._check_steps(job)
         to_be_read = bool(self.settings.escalate_after and by_priority["high"])
         job.is_watched = job.is_watched or to_be_read or (bool(job.steps) and not job.left)
         if too_long:
@@ -177,68 +198,77 @@ class Plan:
             )
         self.jobs.append(job)
 
+    def _composed(self, job: Job, user: User) -> Notification | str | Outcome:
+        """What a user gets. A mistake in it stops a run before its own campaign is begun; in one that an earlier run
+        has begun it is that user's outcome, and nobody else's."""
+        try:
+            notification = composed(user, self.composer(job))
+        except SetupError as error:
+            if not job.left:
+                raise
+            return Outcome(user.id, user.name, "pending", str(error))
+        number = job.step_of.get(user.id, 0)
+        if number in job.taking and isinstance(notification, Notification) and not notification.escalate:
+            return "the notification was changed since: it does not escalate any more"
+        return notification
+
+    def _check_steps(self, job: Job) -> None:
+        """Whether an escalation that is about to begin can go on. What everybody was told a short while ago does not
+        escalate once more."""
+        told = [*job.users, *(each for each in job.skipped if each.reason != COOLDOWN)]
+        if job.steps and not told:
+            job.steps = ()
+        if not job.steps:
+            return
+        problems = []
+        if not self.journal:
+            problems.append("escalate needs the journal, which knows whether somebody decided: set delivery_log_token")
+        if not job.trigger.analysis_id:
+            problems.append("escalate needs an Analysis that goes on with it: set T_ANALYSIS_ID to its id")
+        if not self.settings.tag_key and any("=" not in step.to for step in job.steps):
+            problems.append('escalate, to: without tag_key it must name the tag too, such as "role=supervisor"')
+        one_error(problems)
+
     def _plan_left(self, left: Unfinished, trigger: Trigger) -> None:
         """A campaign of an earlier run, unless there is nothing to do for it now and it only has to be watched on."""
         key, known = left.campaign.key, left.known
         earlier = replace(left.trigger, analysis_id=trigger.analysis_id)
+        job = Job(left.campaign, earlier, deque(), left=True, in_doubt=known.in_doubt(), steps=known.steps)
+        job.cut_off = known.cut_off
         if known.is_decided:
             if left.pending:
                 self.report.notes.append(f"campaign {key} was decided meanwhile; the rest is not told")
-            late = [Outcome(user_id, "", "skipped", DECIDED) for user_id in left.pending]
-            self.jobs.append(Job(left.campaign, earlier, deque(), late, left=True))
+            job.is_decided = True
+            job.skipped = [Outcome(user_id, "", "skipped", DECIDED) for user_id in left.pending]
+            self.jobs.append(job)
             return
+        job.step_of = dict(known.step_of)
         found = users_by_id(self.tago.run, left.pending, self.sleep)
-        skipped = [Outcome(user, "", "failed", "no longer a TagoRUN user") for user in left.pending - found.keys()]
-        skipped += [
-            Outcome(user.id, user.name, "skipped", "inactive user") for user in found.values() if not user.active
-        ]
-        users = deque(user for user in found.values() if user.active)
+        gone = [Outcome(user, "", "failed", "no longer a TagoRUN user") for user in left.pending - found.keys()]
+        inactive = [user for user in found.values() if not user.active]
+        job.skipped = gone + [Outcome(user.id, user.name, "skipped", "inactive user") for user in inactive]
+        job.users = deque(user for user in found.values() if user.active)
         if left.pending:
-            took_up = f"took up campaign {key}, which an earlier run left with {len(users)} to tell"
+            took_up = f"took up campaign {key}, which an earlier run left with {len(job.users)} to tell"
             self.report.notes.append(took_up)
         due = FollowUp(self.tago.run, self.settings, known, self.tago.client.time_at_tagoio(), self.sleep)
-        taking = {number: due.users_of(step) for number, step in due.steps()}
-        self.report.notes += due.notes
-        job = Job(left.campaign, earlier, users, skipped, left=True, in_doubt=known.in_doubt, steps=known.steps)
-        job.step_of = dict(known.step_of)
-        for number, added in taking.items():
-            step = known.steps[number - 1]
-            job.taking[number] = step, [user.id for user in added]
-            job.step_of |= {user.id: number for user in added}
-            job.users.extend(added)
-            self.report.notes.append(f"{step.line}: campaign {key} goes on to {step.to} ({len(added)} users)")
+        for number, step, audience in due.steps():
+            self._take_step(job, number, step, audience)
         job.overdue = due.overdue()
         job.is_watched = due.goes_on
+        self.report.notes += due.notes
+        self.report.left_behind += due.missed
         if job.has_work or job.skipped or not job.is_watched:
             self._plan(job)
 
-    def _verdict(self, user: User, notification: Notification | str) -> Outcome | None:
-        """The outcome of a user who is not told, by the first rule that says so."""
-        if isinstance(notification, str):
-            return Outcome(user.id, user.name, "skipped", notification)
-        for policy, status in self.rules:
-            reason = policy(user, notification)
-            if reason:
-                return Outcome(user.id, user.name, status, reason, subject=notification.subject)
-        return None
-
-    def _rules(self, settings: Settings) -> Iterator[tuple[Policy, Status]]:
-        yield opted_out(settings.opt_out_tag), "skipped"
-        if settings.cooldown and self.journal:
-            self.told |= self.journal.recently_told(settings.cooldown)
-            yield cooling(self.told), "skipped"
-        if settings.quiet_hours:
-            now = self.tago.client.time_at_tagoio
-            yield quiet(settings.quiet_hours, now, self._zone_otherwise), "held" if self.journal else "skipped"
-
-    def _zone_otherwise(self, name: str) -> tzinfo:
-        """The profile's time zone where a user's is not known, said once; UTC where that is not known either."""
-        if self._zone is None:
-            profile = profile_timezone(self.tago.profile)
-            self._zone = zone_of(profile) or UTC
-            said = f'"{name}"' if name else "empty"
-            self.report.notes.append(f"some users' time zone is {said} and not known; took {profile or 'UTC'} for it")
-        return self._zone
+    def _take_step(self, job: Job, number: int, step: Step, audience: Audience) -> None:
+        added = list(audience.chosen)
+        job.taking[number] = step, [user.id for user in added]
+        job.step_of |= {user.id: number for user in (*added, *(user for user, _ in audience.skipped))}
+        job.users.extend(added)
+        job.skipped += [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
+        said = f"{step.line}: campaign {job.campaign.key} goes on to {step.to} ({len(added)} users)"
+        self.report.notes.append(said)
 
     def _say_unfinished(self, seconds: float) -> None:
         self.console.hint(

@@ -35,6 +35,8 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
     if not (job.users or job.skipped or job.overdue):
         return
     yield f"{len(job.users) + len(job.skipped)} users match; {len(job.users)} would be told."
+    if job.overdue:
+        yield f"  {len(job.overdue)} users of an earlier run would be told by another channel, unless they have read it"
     for reason in dict.fromkeys(outcome.reason for outcome in job.skipped):
         alike = [outcome for outcome in job.skipped if outcome.reason == reason]
         names = few_names(outcome.user_name or outcome.user_id for outcome in alike)

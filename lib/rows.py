@@ -10,7 +10,8 @@ All have the campaign's key as `group`, so that a dashboard can show them; READM
   is that of the escalation.
 - `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject` (a hash),
   `priority`, `channel`, `step`.
-- `notify_fallback`: `begun`, before another channel is tried for a user; metadata: `user`.
+- `notify_fallback`: `begun`, before another channel is tried for a user, then how it went: `taken`, `refused`, `doubt`,
+  or that it was not needed: `read`, `gone`, `ruled out`; metadata: `user`, `run`, `channel`, `reason`.
 - `notify_press`: the id of a button that somebody pressed; metadata: `user`, `name`, `label`, `notification`, `mark`.
 - `notify_decision`: of those, the one that counts; metadata: `user`, `name`, `label`, `each`, `seconds` after sending.
 
@@ -63,8 +64,8 @@ def audience_row(key: str, user_ids: list[str], step: int = 0) -> Row:
     return _row(key, AUDIENCE, len(user_ids), users=" ".join(user_ids), step=step)
 
 
-def fallback_row(key: str, user_id: str) -> Row:
-    return _row(key, FALLBACK, "begun", user=user_id)
+def fallback_row(key: str, user_id: str, value: str, run: str, channel: str = "", reason: str = "") -> Row:
+    return _row(key, FALLBACK, value, user=user_id, run=run, channel=channel, reason=reason)
 
 
 def point_row(key: str, order: int, point: DataPoint) -> Row:

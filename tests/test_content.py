@@ -202,7 +202,7 @@ def test_high_priority_goes_first_and_low_last(peopled: Sandbox) -> None:
     plan = Plan(tago, Settings(), Console(lambda text: None), chosen)
     from lib.audience import Audience
 
-    plan.add(Trigger(), Audience(deque(User(name) for name in ranks)))
+    plan.add(Trigger(), lambda: Audience(deque(User(name) for name in ranks)))
     assert [user.id for user in plan.jobs[0].users] == ["c", "b", "d", "a"]
 
 

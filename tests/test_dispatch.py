@@ -187,8 +187,12 @@ def test_a_leftover_that_cannot_be_composed_keeps_no_alarm_back(journaled: Journ
     assert ran.code == 1  # $UNIT$ of this run cannot be filled either: a mistake of its own
     ran = journaled.run([{**point[0], "location": {"lat": 1, "lng": 2}}], notification=LOCATED, **EVENT)
     assert ran.code == 1
-    assert "which an earlier run left, cannot be finished: $LOCATION$ cannot be filled" in ran.out
+    assert "pending      4" in ran.out
+    assert "$LOCATION$ cannot be filled" in ran.out
     assert told_at(journaled, 20) == MAINTENANCE
+    journaled.run([{**point[0], "id": "3"}], notification='{"title": "t", "message": "mended"}', **EVENT)
+    messages = [note["message"] for note in journaled.sandbox.store.notifications.values()]
+    assert messages.count("mended") == 7 + 4, "nobody of those left is lost"
 
 
 LOCATED = (

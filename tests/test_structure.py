@@ -12,7 +12,7 @@ ORDER = [
     "errors", "duration", "log", "console", "address", "icon", "escalation", "notification", "trigger", "user",
     "placeholders", "document", "content", "courtesy", "fallback", "settings", "audience", "report", "window",
     "transport", "profile", "delivery", "campaign", "rows", "known", "campaign_log", "journal", "decision", "followup",
-    "plan", "other_channel", "dispatch", "answer", "preview", "start",
+    "rules", "plan", "other_channel", "dispatch", "answer", "preview", "start",
 ]  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def _ours(given: dict[str, Any]) -> Work:
     dispatch.window.window = given.get("window") or dispatch.window.window
     audience = Audience()
     audience.chosen.extend(User(user, f"User {user}") for user in given["users"])
-    plan.add(Trigger(), audience)
+    plan.add(Trigger(), lambda: audience)
     plan.check()
     return lambda: {outcome.user_id: outcome.status for outcome in dispatch.deliver().outcomes}
 
