@@ -79,7 +79,7 @@ class Dispatch:
         if not self.still_ours(job):
             return False
         if self.journal and job.left and job.has_work:
-            _read_again(job, self.journal.know(job.campaign), self.journal.run)
+            read_again(job, self.journal.know(job.campaign), self.journal.run)
         return True
 
     def _say_wait(self, seconds: float) -> None:
@@ -247,7 +247,7 @@ class Round:
             self.report.notes.append(f"TagoIO refused the icon ({self._channel.icon_refused}); sent without it")
 
 
-def _read_again(job: Job, known: Known, run: str) -> None:
+def read_again(job: Job, known: Known, run: str) -> None:
     """A plan may be old by the time it is this run's turn: what another run has done since is left out."""
     elsewhere = {number for number, taker in known.steps_taken.items() if number in job.taking and taker != run}
     gone = {user_id for number in elsewhere for user_id in job.taking.pop(number)[1]}

@@ -215,8 +215,8 @@ class Plan:
     def _check_steps(self, job: Job) -> None:
         """Whether an escalation that is about to begin can go on. What everybody was told a short while ago does not
         escalate once more."""
-        told = [*job.users, *(each for each in job.skipped if each.reason != COOLDOWN)]
-        if job.steps and not told:
+        is_repeated = any(each.reason == COOLDOWN for each in job.skipped)
+        if is_repeated and not job.users and not any(each.status == "held" for each in job.skipped):
             job.steps = ()
         if not job.steps:
             return

@@ -3,16 +3,25 @@
 import json
 import threading
 import time
+from collections import deque
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from lib.campaign import Campaign
+from lib.dispatch import read_again
 from lib.duration import read_duration, shown_duration
 from lib.errors import SetupError
 from lib.escalation import Step, steps_from, steps_text
+from lib.followup import Overdue
+from lib.known import Known
 from lib.notification import Button, Notification
+from lib.plan import Job
 from lib.tools.sandbox.trouble import Fault
-from tests.conftest import MAINTENANCE, Ran, names_told
+from lib.trigger import Trigger
+from lib.user import User
+from tests.conftest import ANALYSIS, MAINTENANCE, Ran, names_told, run_python
 from tests.test_decision import press
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
 
@@ -295,3 +304,128 @@ def test_a_dry_run_shows_the_steps_and_takes_none(escalating: Escalating) -> Non
     assert "goes on to office (4 users)" in shown
     assert escalating.told() == once(MAINTENANCE)
     assert len(escalating.rows("notify_campaign")) == rows
+
+
+# ---- what must not stop it, and what must
+
+
+def user_of(escalating: Escalating, name: str) -> dict[str, Any]:
+    (found,) = [user for user in escalating.sandbox.store.users.values() if user["name"] == name]
+    return found
+
+
+def test_a_mistake_of_the_run_s_own_round_does_not_keep_a_step_back(escalating: Escalating) -> None:
+    alarm = {**ALARM, "message": "$VALUE$ of $VARIABLE$"}
+    del alarm["when"]  # so the scheduled run has a round of its own, which cannot be filled
+    escalating.alarm(alarm)
+    ran = escalating.scheduled(16 * MINUTE, alarm)
+    assert ran.code == 1
+    assert "this run's own round was not begun: $VALUE$ cannot be filled" in ran.out
+    assert escalating.told() == once(MAINTENANCE, OFFICE)
+    assert escalating.scheduled(MINUTE, alarm).out.startswith("Nobody was notified")
+
+
+def test_a_step_that_cannot_be_taken_keeps_no_other_back(escalating: Escalating) -> None:
+    escalating.alarm()
+    ran = escalating.scheduled(2 * 3600, max_recipients="3")
+    assert ran.code == 1
+    assert "escalate, office: cannot be told now: 4 users would be told, more than max_recipients" in ran.out
+    assert escalating.told() == once(MAINTENANCE, MANAGERS)
+    assert escalating.scheduled(MINUTE).code == 0
+    assert escalating.told() == once(MAINTENANCE, MANAGERS, OFFICE)
+
+
+def test_a_text_that_cannot_be_filled_for_one_keeps_the_others_from_nothing(escalating: Escalating) -> None:
+    for name in MAINTENANCE + OFFICE[1:]:
+        user_of(escalating, name)["tags"].append({"key": "site", "value": "x"})
+    alarm = {**ALARM, "message": "At $USER.TAG.site$"}
+    escalating.alarm(alarm, send_to="Ana Souza, Ben Carter")
+    ran = escalating.scheduled(16 * MINUTE, alarm)
+    assert ran.code == 1
+    assert "$USER.TAG.site$ cannot be filled" in ran.out
+    assert escalating.told() == once(["Ana Souza", "Ben Carter"], OFFICE[1:])
+    user_of(escalating, OFFICE[0])["tags"].append({"key": "site", "value": "x"})
+    assert escalating.scheduled(MINUTE, alarm).code == 0
+    assert escalating.told() == once(["Ana Souza", "Ben Carter"], OFFICE)
+
+
+def test_an_escalation_that_could_not_go_on_is_refused_before_the_alarm(escalating: Escalating) -> None:
+    assert (
+        'without tag_key it must name the tag too, such as "role=supervisor"'
+        in escalating.alarm(tag_key="", tag_value="", send_to="Ana Souza").out
+    )
+    alarm = {**ALARM, "buttons": [{"id": "a", "label": "A", "analysis": "a" * 24}]}
+    env = {**escalating.env(), "account_token": escalating.sandbox.store.profile_token}
+    env = {key: value for key, value in env.items() if not key.startswith("T_ANALYSIS")}
+    given = {"tag_key": "group", "tag_value": "maintenance", "delivery_log_token": escalating.token}
+    del alarm["when"]
+    ran = run_python(ANALYSIS, env={**env, **given, "notification": json.dumps(alarm)})
+    assert "escalate needs an Analysis that goes on with it: set T_ANALYSIS_ID" in ran.out
+    assert escalating.told() == {}
+
+
+def test_one_who_is_held_back_does_not_stop_the_clock_where_the_others_failed(escalating: Escalating) -> None:
+    calm = {**ALARM, "priority": "normal"}
+    store = escalating.sandbox.store
+    for name in MAINTENANCE[1:]:
+        rule = ["run_user", "id", user_of(escalating, name)["id"]]
+        store.policies["seeded"]["permissions"].append(
+            {"effect": "deny", "action": ["create_notification"], "resource": rule}
+        )
+    for user in store.users.values():
+        user["timezone"] = "UTC" if user["name"] == "Ana Souza" else "Asia/Tokyo"
+    hour = datetime.now(UTC).hour
+    hours = f"{hour:02}:00-{(hour + 4) % 24:02}:00"
+    escalating.alarm(calm, quiet_hours=hours)
+    assert escalating.told() == {}
+    escalating.scheduled(16 * MINUTE, calm, quiet_hours=hours)
+    assert set(OFFICE) <= set(escalating.told())
+
+
+def test_a_step_names_its_members_who_are_inactive(escalating: Escalating) -> None:
+    for name in OFFICE:
+        user_of(escalating, name)["active"] = False
+    escalating.alarm()
+    ran = escalating.scheduled(16 * MINUTE)
+    assert "inactive user: Ingrid Dahl, Jon O'Neil, Kavya Rao, Luca Bianchi" in ran.out
+
+
+def test_what_everybody_was_told_a_short_while_ago_does_not_escalate_once_more(escalating: Escalating) -> None:
+    calm = {**ALARM, "priority": "normal", "subject": "fridge"}
+    escalating.alarm(calm)
+    press(escalating, "Ana Souza", notification=json.dumps(calm))
+    escalating.sandbox.store.ahead += 60
+    again = [{**POINT[0], "id": "2"}]
+    escalating.run(again, notification=json.dumps(calm), cooldown="1h", **EVENT)
+    escalating.scheduled(20 * MINUTE, calm, cooldown="1h")
+    assert escalating.told() == once(MAINTENANCE)
+
+
+def test_a_notification_that_was_changed_since_is_not_escalated(escalating: Escalating) -> None:
+    escalating.alarm()
+    ran = escalating.scheduled(16 * MINUTE, {"title": "All is well", "message": "m"})
+    assert "the notification was changed since: it does not escalate any more" in ran.out
+    assert not set(OFFICE) & {
+        name for name in OFFICE for message in escalating.messages(name) if "No answer" in message
+    }
+
+
+def test_a_scheduled_run_with_nothing_to_say_writes_nothing(escalating: Escalating) -> None:
+    before = len(escalating.sandbox.store.data[escalating.device["id"]])
+    for _ in range(3):
+        assert escalating.scheduled(MINUTE).code == 0
+    assert len(escalating.sandbox.store.data[escalating.device["id"]]) == before
+
+
+def test_a_plan_that_has_grown_old_leaves_out_what_another_run_has_done() -> None:
+    now = datetime.now(UTC)
+    users = deque(User(name) for name in ("told", "new", "added"))
+    job = Job(Campaign("k" * 10, now), Trigger(), users, left=True, steps=(Step(60, "a"), Step(120, "b")))
+    job.taking = {1: (job.steps[0], ["added"])}
+    job.overdue = [Overdue("mailed", "failed", ""), Overdue("due", "failed", "")]
+    known = Known(audience={"told", "new", "added"}, settled={"told"}, steps_taken={1: "another"})
+    known.other_channel = {"mailed": ("taken", "another")}
+    read_again(job, known, "this")
+    assert [user.id for user in job.users] == ["new"]
+    assert job.taking == {}
+    assert [each.user_id for each in job.overdue] == ["due"]

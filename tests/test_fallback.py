@@ -2,10 +2,15 @@
 
 import asyncio
 import json
+import signal
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from email import message_from_string
 from email.message import Message
 from typing import Any
@@ -21,7 +26,7 @@ from lib.notification import Button, Notification
 from lib.settings import read_settings
 from lib.tools.sandbox.trouble import Fault
 from lib.user import User
-from tests.conftest import MAINTENANCE, Ran, names_told
+from tests.conftest import ANALYSIS, MAINTENANCE, Ran, names_told, run_python
 from tests.test_decision import note_of, press
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
 
@@ -44,6 +49,7 @@ class Mailbox:
     port: int = 0
     mails: list[tuple[str, Message]] = field(default_factory=list)
     tries: int = 0
+    times: list[float] = field(default_factory=list)
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -62,10 +68,15 @@ class Mailbox:
             return "250 OK"
         if address.startswith("slow"):
             await asyncio.sleep(3)
+        if address.startswith("patient"):
+            await asyncio.sleep(0.7)
+        if address.startswith("stuck"):
+            await asyncio.sleep(40)
         if address.startswith("full"):
             return "452 4.2.2 over quota"
         content = envelope.content
         assert isinstance(content, bytes)
+        self.times.append(time.time())
         self.mails.append((address, message_from_string(content.decode())))
         return "250 OK"
 
@@ -361,8 +372,6 @@ def test_a_dry_run_checks_the_addresses_and_says_whom_they_do_not_reach(journale
 def test_without_a_fallback_apprise_is_not_imported(journaled: Journaled, deny: Callable[[str], None]) -> None:  # noqa: F811
     deny("Ana Souza")
     env = {**journaled.env(), "PYTHONPROFILEIMPORTTIME": "1"}
-    from tests.conftest import ANALYSIS, run_python
-
     told = run_python(ANALYSIS, env=env)
     assert told.code == 1
     assert "structlog" in told.err, "the list of imports"
@@ -474,3 +483,111 @@ def test_whom_e_mail_does_not_reach_either_is_named_and_not_tried_again(
     assert "Ana Souza: not read within 15 min; mailto: 550 5.1.1 no such user ***" in ran.out
     assert journaled.run(None, **variables, **timer).code == 0
     assert mailbox.tries == 1
+
+
+# ---- what takes long, two runs at once, and runs that are cut off
+
+
+def due_by_e_mail(journaled: Journaled, box: Mailbox, names: str) -> dict[str, str]:  # noqa: F811
+    """An urgent notification that these users have not read in time."""
+    variables = {"notification": URGENT, "fallback": box.address(), "escalate_after": "15m"}
+    journaled.run(POINT, **variables, **EVENT, send_to=names)
+    journaled.sandbox.store.ahead += 16 * 60
+    return variables
+
+
+TIMER = {"_action_id": "e" * 24, "_action_type": "interval"}
+
+
+def test_a_new_alarm_goes_before_the_e_mails_of_an_old_one(journaled: Journaled, mailbox: Mailbox) -> None:  # noqa: F811
+    variables = due_by_e_mail(journaled, mailbox, "Ana Souza, Ben Carter")
+    before = set(journaled.sandbox.store.notifications)
+    journaled.run([{**POINT[0], "id": "2"}], **variables, **EVENT)
+    new = [note for key, note in journaled.sandbox.store.notifications.items() if key not in before]
+    assert len(new) == 7
+    last = max(datetime.fromisoformat(note["created_at"]).timestamp() for note in new) - journaled.sandbox.store.ahead
+    assert len(mailbox.mails) == 2
+    assert last < min(mailbox.times)
+
+
+def test_two_runs_at_once_send_one_e_mail(journaled: Journaled, mailbox: Mailbox) -> None:  # noqa: F811
+    (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
+    ana["email"] = "patient@example.com"  # a second for each
+    variables = due_by_e_mail(journaled, mailbox, "Ana Souza")
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(journaled.run, None, **variables, **TIMER) for _ in range(3)]
+        assert all(run.result().code in (0, 1) for run in runs)
+    assert len(mailbox.mails) == 1
+
+
+def test_a_try_that_was_cut_off_is_said_once_and_not_repeated(journaled: Journaled, mailbox: Mailbox) -> None:  # noqa: F811
+    variables = due_by_e_mail(journaled, mailbox, "Ana Souza")
+    journaled.run(None, **variables, **TIMER)
+    rows = journaled.sandbox.store.data[journaled.device["id"]]
+    gone = ("taken", "fallback", "finished", "left")
+    journaled.sandbox.store.data[journaled.device["id"]] = [row for row in rows if row["value"] not in gone]
+    journaled.age()
+    ran = journaled.run(None, **variables, **TIMER)
+    assert ran.code == 1
+    assert "another channel may have told them; the run that tried was cut off: Ana Souza" in ran.out
+    assert len(mailbox.mails) == 1
+    journaled.age()
+    assert journaled.run(None, **variables, **TIMER).code == 0
+    assert len(mailbox.mails) == 1
+
+
+def test_the_time_budget_binds_the_other_channel_too(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+    deny: Callable[[str], None],
+) -> None:
+    deny("Ana Souza")
+    (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
+    ana["email"] = "stuck@example.com"
+    started = time.monotonic()
+    ran = journaled.run(fallback=mailbox.address().replace("cto=1", "cto=60"), time_budget="10s")
+    assert time.monotonic() - started < 14
+    assert ran.code == 1
+    assert "another channel may have told them all the same (no answer in time): Ana Souza" in ran.out
+    assert ran.finished["sent"] == 6
+
+
+def test_an_interrupted_run_says_what_it_knows(
+    journaled: Journaled,  # noqa: F811
+    mailbox: Mailbox,
+    deny: Callable[[str], None],
+) -> None:
+    deny("Ana Souza")
+    (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
+    ana["email"] = "stuck@example.com"
+    env = journaled.env(fallback=mailbox.address().replace("cto=1", "cto=60"))
+    command = [sys.executable, str(ANALYSIS)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 20
+    while not mailbox.tries and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert "another channel may have told them all the same" in out
+    assert len([row for row in journaled.rows("notify_outcome") if row["value"] == "sent"]) == 6
+
+
+def test_who_has_opted_out_since_or_has_answered_is_not_reminded(journaled: Journaled, mailbox: Mailbox) -> None:  # noqa: F811
+    survey = {**json.loads(URGENT), "answers": "each"}
+    variables = {"notification": json.dumps(survey), "fallback": mailbox.address(), "escalate_after": "15m"}
+    journaled.run(POINT, **variables, **EVENT, send_to="Ana Souza, Ben Carter, Emi Tanaka")
+    press(journaled, "Ana Souza", **variables)
+    (ben,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ben Carter"]
+    ben["tags"].append({"key": "notifications", "value": "off"})
+    journaled.sandbox.store.ahead += 16 * 60
+    journaled.run(None, **variables, **TIMER)
+    assert [to for to, _ in mailbox.mails] == ["emi@example.com"]
+
+
+def test_a_password_of_any_characters_is_neither_shown_nor_a_crash(journaled: Journaled) -> None:  # noqa: F811
+    for password in ("pa[secretpart]x", "longp[ass", "pa＃secretpart", "pa#secretpart"):
+        ran = journaled.run(fallback=f"mailtos://user:{password}@smtp.example.com?to={{email}}", dry_run="true")
+        assert ran.code == 0, ran.out
+        assert "secretpart" not in ran.out + ran.err
