@@ -43,6 +43,8 @@ class FollowUp:
     def steps(self) -> Iterator[tuple[int, Step, Audience]]:
         """The steps that are due and not taken yet, by number, each with whom it adds: a run that comes late takes
         several. One that cannot be taken waits for the next run and keeps the others from nothing."""
+        if self.known.pressed:  # somebody has answered, even if that could not be written down as the decision
+            return
         start = self.known.first_sent_at
         for number, step in enumerate(self.known.steps, start=1):
             if number in self.known.steps_taken:

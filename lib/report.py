@@ -15,7 +15,7 @@ MEANING = {
     "skipped": "left out by a rule",
     "held": "not now, by a rule; the next run takes it up",
     "failed": "not told",
-    "unknown": "told or not, TagoIO could not be asked",
+    "unknown": "told or not, that could not be settled",
     "pending": "not told yet",
 }
 
