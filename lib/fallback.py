@@ -95,6 +95,10 @@ class _Ear(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self._heard = threading.local()
+        logger = logging.getLogger("apprise")  # Apprise itself is imported when it is needed
+        logger.addHandler(self)
+        logger.propagate = False
+        logger.setLevel(logging.DEBUG)
 
     @contextmanager
     def listening(self) -> Iterator[list[str]]:
@@ -116,10 +120,6 @@ class _Ear(logging.Handler):
 
 
 EAR = _Ear()
-_logger = logging.getLogger("apprise")  # Apprise itself is imported when it is needed
-_logger.addHandler(EAR)
-_logger.propagate = False
-_logger.setLevel(logging.DEBUG)
 
 
 class Fallback:
