@@ -100,6 +100,7 @@ class Round:
         self._looked_at = self._opened_at = time.monotonic()
         self._decision: PressRow | None = None
         self._stepped_back = False
+        self._say = structlog.get_logger().bind().debug
         self._channel = TagoRunChannel(self.plan.tago.run, job.campaign)
 
     def tell(self) -> None:
@@ -165,7 +166,7 @@ class Round:
         if outcome.status == "sent" and self.job.steps:
             self.sent.append(Copy(outcome.user_id, outcome.notification_id))
         self.report.add(outcome)
-        structlog.get_logger().debug(
+        self._say(
             "outcome", campaign=self.job.campaign.key, user=outcome.user_id, status=outcome.status,
             reason=outcome.reason, channel=outcome.channel, step=outcome.step,
         )  # fmt: skip
