@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,6 +92,7 @@ class Runner:
         self.listeners: defaultdict[str, set[asyncio.Queue[str]]] = defaultdict(set)
         self._going: set[asyncio.Task[int]] = set()
         self._uploads = Path(tempfile.mkdtemp(prefix="tagoio-sandbox-"))
+        weakref.finalize(self, shutil.rmtree, self._uploads, ignore_errors=True)
 
     async def start(self, analysis: Record, extra: dict[str, str], scope: Any) -> str:
         """Begin a run and come back at once, as TagoIO does; the token that the run uses."""
@@ -156,11 +158,10 @@ class Runner:
         return False
 
     async def stop(self) -> None:
-        """End the runs that are under way, and forget what was uploaded."""
+        """End the runs that are under way."""
         for task in self._going:
             task.cancel()
         await self.settled()
-        shutil.rmtree(self._uploads, ignore_errors=True)
 
     def keep_upload(self, analysis_id: str, content: str, name: str) -> None:
         folder = self._uploads / analysis_id
