@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterable, Iterator
 
 from lib.campaign import composed
+from lib.channels import channel_of
 from lib.duration import shown_duration
-from lib.fallback import Fallback, channel_of
+from lib.fallback import Fallback
 from lib.notification import Button, Notification
 from lib.plan import Job, Plan
 from lib.profile import quota_left

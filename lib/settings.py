@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lib.channels import read_fallback, secrets_of
 from lib.courtesy import QuietHours, read_quiet_hours
 from lib.document import Variant, parse_document
 from lib.duration import read_duration, shown_duration
 from lib.errors import SetupError, one_error
 from lib.escalation import LATEST
-from lib.fallback import read_fallback, secrets_of
 
 # docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}

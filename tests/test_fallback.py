@@ -19,8 +19,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from lib.channels import channel_of, filled, read_fallback, secrets_of
 from lib.errors import SetupError
-from lib.fallback import Fallback, channel_of, filled, read_fallback, secrets_of, text_for
+from lib.fallback import Fallback, text_for
 from lib.log import hide
 from lib.notification import Button, Notification
 from lib.settings import read_settings

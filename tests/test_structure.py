@@ -10,9 +10,9 @@ MODULES = sorted(LIB.glob("*.py"))
 # Lowest first: a module imports only from those before it.
 ORDER = [
     "errors", "duration", "log", "console", "address", "icon", "escalation", "notification", "trigger", "user",
-    "placeholders", "document", "content", "courtesy", "fallback", "settings", "audience", "report", "window",
+    "placeholders", "document", "content", "courtesy", "channels", "settings", "audience", "report", "window",
     "transport", "profile", "delivery", "campaign", "rows", "known", "campaign_log", "journal", "decision", "followup",
-    "rules", "plan", "other_channel", "dispatch", "answer", "preview", "start",
+    "rules", "plan", "fallback", "other_channel", "dispatch", "answer", "preview", "start",
 ]  # fmt: skip
 
 
