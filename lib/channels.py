@@ -29,6 +29,8 @@ def read_fallback(text: str) -> tuple[str, ...]:
         for name in FILLED.findall(address):
             if name not in ("email", "phone"):
                 raise ValueError(f'entry {number} has "{{{name}}}"; only {{email}} and {{phone}} are filled')
+        if re.search(r"[{}]", FILLED.sub("", address)):
+            raise ValueError(f"entry {number} has a brace without its other half; write {{email}} or {{phone}}")
     return addresses
 
 

@@ -53,7 +53,7 @@ class FollowUp:
                 self.goes_on = True
                 return
             try:
-                yield number, step, self._added_by(step)
+                yield number, step, self.added_by(step)
             except SetupError as error:
                 self.goes_on = True
                 self.missed += 1
@@ -79,8 +79,8 @@ class FollowUp:
                 due.append(Overdue(user, "unread", reason, sent.notification_id))
         return due
 
-    def _added_by(self, step: Step) -> Audience:
-        """Who is not in the campaign yet."""
+    def added_by(self, step: Step) -> Audience:
+        """Who is not in the campaign yet. Raises SetupError where that cannot be looked up."""
         key, value = step.tag(self.settings.tag_key)
         wanted = replace(self.settings, send_to=("tags",), tag_key=key, tag_value=(value,))
         try:
@@ -90,6 +90,8 @@ class FollowUp:
             return Audience()
         chosen = [user for user in audience.chosen if user.id not in self._chosen]
         skipped = [(user, reason) for user, reason in audience.skipped if user.id not in self._chosen]
+        if len(chosen) < len(audience.chosen):
+            self.notes.append(f"escalate, {step.to}: {len(audience.chosen) - len(chosen)} have been told already")
         audience.chosen.clear()
         audience.chosen.extend(chosen)
         audience.skipped = skipped

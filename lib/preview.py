@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator
 from lib.campaign import composed
 from lib.channels import channel_of
 from lib.duration import shown_duration
+from lib.errors import SetupError
 from lib.fallback import Fallback
+from lib.followup import FollowUp
+from lib.known import Known
 from lib.notification import Button, Notification
 from lib.plan import Job, Plan
 from lib.profile import quota_left
@@ -44,6 +47,8 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
         yield f"  {'held' if alike[0].status == 'held' else 'left out'}, {reason}: {names}"
     if job.users:
         yield f"  would be told: {_names(job.users)}"
+    if job.steps and not job.left:
+        yield from _steps(plan, job)
     strangers = [user for user in job.users if not user.has_logged_in]
     if strangers:
         yield f"  never logged in to TagoRUN, so may not see it: {_names(strangers)}"
@@ -53,6 +58,20 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
         if not isinstance(notification, str):
             yield f"  {_name(user)} would get:"
             yield from (f"    {line}" for line in _shown(notification))
+
+
+def _steps(plan: Plan, job: Job) -> Iterator[str]:
+    """Whom each step of the escalation would add: a group that nobody is in shows now, not in the emergency."""
+    known = Known(audience={user.id for user in job.users})
+    due = FollowUp(plan.tago.run, plan.settings, known, plan.tago.client.time_at_tagoio(), plan.sleep)
+    for step in job.steps:
+        try:
+            added = due.added_by(step).chosen
+        except SetupError as error:
+            yield f"  escalation to {step.to}: cannot be looked up: {error}"
+            continue
+        yield f"  after {shown_duration(step.after)} without a decision: {step.to}, {_names(added) or 'NOBODY'}"
+    yield from (f"    {note}" for note in due.notes)
 
 
 def _fallback(plan: Plan) -> Iterator[str]:
@@ -95,8 +114,6 @@ def _shown(notification: Notification) -> Iterator[str]:
     length = len(notification.message)
     yield notification.message + (f" ({length} characters, long for push)" if notification.is_too_long_for_push else "")
     yield from map(_shown_button, notification.buttons)
-    for step in notification.escalate:
-        yield f"after {shown_duration(step.after)} without a decision: {step.to}"
 
 
 def _shown_button(button: Button) -> str:

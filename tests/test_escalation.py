@@ -297,7 +297,11 @@ def test_steps_count_from_the_first_sending_not_from_the_quiet_hours_before(esca
 
 def test_a_dry_run_shows_the_steps_and_takes_none(escalating: Escalating) -> None:
     shown = escalating.alarm(dry_run="true").out
-    assert "after 15 min without a decision: office" in shown
+    assert "after 15 min without a decision: office, Ingrid Dahl, Jon O'Neil, Kavya Rao, Luca Bianchi" in shown
+    nobody = {**ALARM, "escalate": [{"after": "15m", "to": "nobody"}, {"after": "20m", "to": "maintenance"}]}
+    shown = escalating.alarm(nobody, dry_run="true").out
+    assert "after 15 min without a decision: nobody, NOBODY" in shown
+    assert "escalate, maintenance: 7 have been told already" in shown
     escalating.alarm()
     rows = len(escalating.rows("notify_campaign"))
     shown = escalating.scheduled(16 * MINUTE, dry_run="true").out

@@ -253,6 +253,7 @@ def test_the_variable_takes_several_addresses_and_fills_them() -> None:
     ("variables", "problem"),
     [
         ({"fallback": "user:secret@example.com"}, "fallback entry 1 is not an Apprise address"),
+        ({"fallback": "mailto://h?to={email"}, "fallback entry 1 has a brace without its other half"),
         ({"fallback": "mailto://h?to={mail}"}, 'fallback entry 1 has "{mail}"; only {email} and {phone}'),
         ({"escalate_after": "15m", "fallback": "json://h"}, "escalate_after needs the journal"),
         ({"escalate_after": "15m", "delivery_log_token": "0123456789abcdef"}, "escalate_after needs fallback"),

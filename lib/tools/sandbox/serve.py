@@ -127,8 +127,11 @@ def clients(desk: Desk, profile_token: str) -> list[tuple[str, str]]:
     listen = {**address, "T_ANALYSIS_TOKEN": external["token"], "T_ANALYSIS_ID": external["id"]}
     user = f"TagoRUN {desk.store.run_url}; users such as ana@example.com, password {PASSWORD}"
     return [
-        ("Send once from another shell: python analysis.py, or python -m lib.tools.report", _exports(once)),
-        ("Listen as an external Analysis, in Python or JavaScript: python analysis.py", _exports(listen)),
+        ("Send once from another shell", f"{_exports(once)}\n.venv/bin/python analysis.py"),
+        (
+            "Listen as an external Analysis, this one or any in Python or JavaScript",
+            f"{_exports(listen)}\n.venv/bin/python analysis.py",
+        ),
         ("and run it from the page, where it stands under Analysis", f"{api}/"),
         ("Log in as a user, with the JavaScript SDK's RunUser", user),
     ]

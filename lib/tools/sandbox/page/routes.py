@@ -1,6 +1,7 @@
 """The sandbox's page: rendered here on the server, kept up to date by server-sent events."""
 
 import asyncio
+import contextlib
 import secrets
 from datetime import datetime
 from pathlib import Path
@@ -53,15 +54,16 @@ async def changes(request: web.Request) -> web.StreamResponse:
     stream = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await stream.prepare(request)
     news, version = request.app[CHANGES], -1
-    while True:
-        try:
-            version = await asyncio.wait_for(news.after(version), ALIVE)
+    with contextlib.suppress(ConnectionError):  # the browser has gone
+        while True:
+            try:
+                version = await asyncio.wait_for(news.after(version), ALIVE)
+            except TimeoutError:
+                await stream.write(b": alive\n\n")
+                continue
             await stream.write(f"data: {INSTANCE}.{version}\n\n".encode())
             await asyncio.sleep(PAUSE)
-        except TimeoutError:
-            await stream.write(b": alive\n\n")
-        except ConnectionError:  # the browser has gone
-            return stream
+    return stream
 
 
 @routes.post("/page/run")

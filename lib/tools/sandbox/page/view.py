@@ -91,6 +91,7 @@ class RunView:
     has_failed: bool
     billed: str
     is_press: bool
+    is_external: bool
     lines: list[str] = field(default_factory=list)
     outcomes: list[OutcomeView] = field(default_factory=list)
     summary: str = ""
@@ -99,8 +100,9 @@ class RunView:
 def users(store: Store, runs: list[Run]) -> list[UserView]:
     last: dict[str, Record] = {}
     for run in runs:
-        for (_, user_id), outcome in sorted(run.outcomes.items(), key=lambda each: each[1].get("status") != "skipped"):
-            last[user_id] = outcome  # left out of one campaign of a run, told in another: told
+        for (_, user_id), outcome in run.outcomes.items():
+            if outcome.get("status") != "skipped" or user_id not in last:  # left out of one campaign, told in another
+                last[user_id] = outcome
     return [
         UserView(
             id=user["id"],
@@ -214,6 +216,7 @@ def run_view(store: Store, run: Run, *, whole: bool = True) -> RunView:
         has_failed=bool(run.code),
         billed="external, free" if run.is_external else f"{run.seconds_billed} s billed",
         is_press="button_id" in run.extra,
+        is_external=run.is_external,
         lines=list(run.lines) if whole else [],
         outcomes=list(_outcomes(run, names)) if whole else [],
         summary=", ".join(_counted(run)),
@@ -228,8 +231,9 @@ def _counted(run: Run) -> Iterator[str]:
 
 
 def _outcomes(run: Run, names: dict[str, str]) -> Iterator[OutcomeView]:
-    """Whom it went wrong for first."""
+    """Whom it went wrong for first, who was left out last."""
     order: dict[str, int] = {status: place for place, status in enumerate(reversed(STATUSES))}
+    order["skipped"] = len(order)
     found = [
         OutcomeView(
             status=str(each.get("status")),
