@@ -58,7 +58,7 @@ def test_the_whole_circle(desk: Desk, open_page: OpenPage) -> None:
     expect(said(page)).to_contain_text("Run 1: exit code 0, 7 sent, 1 skipped")
     expect(page.locator("#console")).to_contain_text("Notified 7 of 8 users")
     expect(page.locator("#runs tbody tr")).to_have_count(8)
-    expect(page.locator("#runs tbody tr").first).to_contain_text("skippedGrace Liminactive user")
+    expect(page.locator("#runs tbody tr").last).to_contain_text("skippedGrace Liminactive user")
     expect(page.locator("#runs")).to_contain_text("1 s billed")
 
     bens = open_newest(open_inbox(other, "Ben Carter"))
