@@ -125,7 +125,10 @@ function changed(news) {
     return;
   }
   const from = news.split(".")[0];
-  if (instance && instance !== from) location.reload();
+  if (instance && instance !== from) {
+    location.reload(); // another sandbox, with other Analyses: nothing of the old page holds
+    return;
+  }
   instance = from;
   refresh().catch(() => {});
 }
