@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -286,8 +287,10 @@ def test_a_restarted_sandbox_is_loaded_anew(open_page: OpenPage, browser: Browse
         page.goto(address)
         expect(page.get_by_label("502")).to_be_checked()
     expect(page.get_by_role("status")).to_contain_text("does not answer", timeout=10_000)
-    with serving("--port", port):
-        expect(page.get_by_label("502")).not_to_be_checked(timeout=20_000)
+    with ExitStack() as restarted:
+        with page.expect_event("load", timeout=25_000):
+            restarted.enter_context(serving("--port", port))
+        expect(page.get_by_label("502")).not_to_be_checked()
         run_by_hand(page)
         expect(said(page)).to_contain_text("exit code 0", timeout=10_000)
         window.close()

@@ -138,8 +138,15 @@ navigator.locks.request("tagorun-sandbox", () => {
     windows.postMessage(news);
     changed(news);
   };
-  const stream = new EventSource("/page/changes");
-  stream.onmessage = ({ data }) => tell(data);
-  stream.onerror = () => tell("gone");
+  const listen = () => {
+    const stream = new EventSource("/page/changes");
+    stream.onmessage = ({ data }) => tell(data);
+    stream.onerror = () => {
+      tell("gone");
+      stream.close(); // by itself a browser may give up for good
+      setTimeout(listen, 1000);
+    };
+  };
+  listen();
   return new Promise(() => {}); // until this window is closed
 });
