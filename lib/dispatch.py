@@ -192,7 +192,12 @@ class Round:
             return DECIDED if self.job.is_decided else ""
         if self._is_decided(now=True):
             return DECIDED
-        self._stepped_back = not self.run.still_ours(self.job)
+        try:
+            self._stepped_back = not self.run.still_ours(self.job)
+        except (
+            SetupError
+        ) as error:  # others were told by now: this is no set-up to mend, and the next run tells the rest
+            return str(error)
         return "another run is at it" if self._stepped_back else ""
 
     # ---- a campaign that somebody has decided
@@ -223,12 +228,12 @@ class Round:
         try:
             users = users_by_id(self.plan.tago.run, self.job.in_doubt, self.plan.sleep)
             found = copies_by_looking(self.plan.tago.run, users.values(), self.job.campaign.key, self.plan.sleep)
+            self._decision = self.run.journal.decision_of(self.job.campaign) if self.run.journal else None
         except (SetupError, TagoIOError) as error:
             self.report.notes.append(f"copies of the decided campaign may be open: {error}")
             return self.job.skipped
         self.sent = [copy for copy, _ in found]
         has_it = {copy.user_id: copy.notification_id for copy in self.sent}
-        self._decision = self.run.journal.decision_of(self.job.campaign) if self.run.journal else None
         if self._decision:
             self._close_late_copies(self._decision)
         return [

@@ -93,7 +93,10 @@ class OtherChannel:
             try:
                 self._see_to(each)
             except Exception as error:  # a defect must not end the run for who comes after
-                self._note(each, f"internal error: {type(error).__name__}: {error}")
+                self._keep_open()
+                self._note(each, f"no other channel was tried: {type(error).__name__}: {error}")
+                if isinstance(each, Undelivered):
+                    self.record(each.outcome)
 
     def _see_to(self, each: Undelivered | Overdue) -> None:
         ready = self._still_needed(each) if isinstance(each, Overdue) else each
@@ -111,7 +114,7 @@ class OtherChannel:
         with self._lock:
             if self._under_way.pop(ready.user.id, None) is None:
                 return  # too late: it was said already that nobody knows
-        self._settle(ready, attempt)
+            self._settle(ready, attempt)
 
     def _still_needed(self, each: Overdue) -> Undelivered | None:
         """Whether an earlier run's user has still to be told: not where they have read it, are gone or opted out."""
@@ -214,7 +217,10 @@ class OtherChannel:
 
     def _say_cut_off(self) -> None:
         """Once, of those for whom an earlier run had begun: it may have told them."""
-        found = users_by_id(self.plan.tago.run, self.job.cut_off, self.plan.sleep) if self.job.cut_off else {}
+        try:
+            found = users_by_id(self.plan.tago.run, self.job.cut_off, self.plan.sleep) if self.job.cut_off else {}
+        except SetupError:
+            found = {}  # then they are named by id
         for user_id in sorted(self.job.cut_off):
             self._write(user_id, "doubt", reason="that run was cut off")
             name = found[user_id].name if user_id in found else ""
