@@ -33,19 +33,19 @@ from pathlib import Path
 
 import structlog
 
-from lib.answer import Answer
-from lib.audience import choose_audience
-from lib.console import Console
-from lib.content import Content
-from lib.dispatch import Dispatch
-from lib.log import set_up_log
-from lib.notification import Button, Notification
-from lib.plan import Plan, open_journal
-from lib.preview import preview
-from lib.settings import read_settings
-from lib.start import start
-from lib.transport import TagoIO
-from lib.trigger import read_trigger
+from lib.app.console import Console
+from lib.app.dispatch import Dispatch
+from lib.app.plan import Plan, open_journal
+from lib.app.preview import preview
+from lib.app.settings import read_settings
+from lib.app.start import start
+from lib.base.log import set_up_log
+from lib.message.content import Content
+from lib.message.notification import Button, Notification
+from lib.message.trigger import read_trigger
+from lib.presses.answer import Answer
+from lib.tagoio.audience import choose_audience
+from lib.tagoio.transport import TagoIO
 
 # ---------------------------------------------------------------------------------------------------- EDIT ME
 

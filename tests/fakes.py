@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from lib.errors import TagoIOError
-from lib.notification import Notification
-from lib.user import User
+from lib.base.errors import TagoIOError
+from lib.message.notification import Notification
+from lib.message.user import User
 
 NOTE = Notification("t", "m")
 

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.audience import Audience, choose_audience
-from lib.errors import Doubtful, SetupError
-from lib.settings import Settings
+from lib.app.settings import Settings
+from lib.base.errors import Doubtful, SetupError
+from lib.message.user import User
+from lib.tagoio.audience import Audience, choose_audience
+from lib.tagoio.transport import Client, TagoIO
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, Store, select
 from lib.tools.sandbox.trouble import Fault
-from lib.transport import Client, TagoIO
-from lib.user import User
 from tests.conftest import MAINTENANCE
 
 USERS_ROUTE = ("GET", "/run/users")

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.campaign import Campaign, TagoRunChannel, composed, marked_parts, messages, new_campaign
-from lib.errors import Doubtful, Rejected, SetupError
-from lib.notification import Button, Notification
-from lib.report import Outcome
+from lib.base.errors import Doubtful, Rejected, SetupError
+from lib.campaign.campaign import Campaign, TagoRunChannel, composed, marked_parts, messages, new_campaign
+from lib.campaign.report import Outcome
+from lib.message.notification import Button, Notification
+from lib.message.trigger import DataPoint, Trigger
+from lib.message.user import User
+from lib.tagoio.transport import Client, TagoIO
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
-from lib.transport import Client, TagoIO
-from lib.trigger import DataPoint, Trigger
-from lib.user import User
 from tests.fakes import NOTE, some_users
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lib.content import Content
-from lib.document import parse_document
-from lib.errors import Rejected, SetupError
-from lib.notification import Notification
+from lib.base.errors import Rejected, SetupError
+from lib.message.content import Content
+from lib.message.document import parse_document
+from lib.message.notification import Notification
+from lib.message.trigger import DataPoint, Trigger
+from lib.message.user import User
 from lib.tools.sandbox.server import Sandbox
-from lib.trigger import DataPoint, Trigger
-from lib.user import User
 from tests.conftest import MAINTENANCE, Ran, names_told
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
 
@@ -191,16 +191,16 @@ def test_a_cooldown_without_a_journal_is_a_mistake(run_inside: Run) -> None:
 def test_high_priority_goes_first_and_low_last(peopled: Sandbox) -> None:
     from collections import deque
 
-    from lib.console import Console
-    from lib.plan import Plan
-    from lib.settings import Settings
-    from lib.transport import Client, TagoIO
+    from lib.app.console import Console
+    from lib.app.plan import Plan
+    from lib.app.settings import Settings
+    from lib.tagoio.transport import Client, TagoIO
 
     ranks = {"a": "low", "b": "normal", "c": "high", "d": "normal"}
     chosen = Content(lambda trigger, user: Notification("t", "m", priority=ranks[user.id]), (), str)
     tago = TagoIO(peopled.store.profile_token, Client(peopled.api))
     plan = Plan(tago, Settings(), Console(lambda text: None), chosen)
-    from lib.audience import Audience
+    from lib.tagoio.audience import Audience
 
     plan.add(Trigger(), lambda: Audience(deque(User(name) for name in ranks)))
     assert [user.id for user in plan.jobs[0].users] == ["c", "b", "d", "a"]

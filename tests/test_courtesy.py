@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.courtesy import cooling, is_quiet, opted_out, quiet, read_quiet_hours, subject_key
-from lib.notification import Notification
-from lib.user import User
+from lib.campaign.courtesy import cooling, is_quiet, opted_out, quiet, read_quiet_hours, subject_key
+from lib.message.notification import Notification
+from lib.message.user import User
 
 NORMAL = Notification("t", "m")
 HIGH = Notification("t", "m", priority="high")

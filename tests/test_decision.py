@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import requests
 
-from lib.answer import Answer
-from lib.console import Console
-from lib.decision import CLAIM, Press
-from lib.plan import open_journal
-from lib.settings import Settings
+from lib.app.console import Console
+from lib.app.plan import open_journal
+from lib.app.settings import Settings
+from lib.message.trigger import PressIds
+from lib.presses.answer import Answer
+from lib.presses.decision import CLAIM, Press
+from lib.tagoio.transport import Client, TagoIO
 from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault
-from lib.transport import Client, TagoIO
-from lib.trigger import PressIds
 from tests.conftest import ANALYSIS, MAINTENANCE, Ran
 from tests.test_dispatch import Journaled, journaled  # noqa: F401  # a fixture
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.delivery import TRIES, Channel, Delivery
-from lib.errors import Doubtful, Refused, Rejected, TagoIOError
-from lib.notification import Notification
-from lib.report import Outcome, Report
-from lib.user import User
-from lib.window import RateWindow
+from lib.base.errors import Doubtful, Refused, Rejected, TagoIOError
+from lib.campaign.report import Outcome, Report
+from lib.delivery.delivery import TRIES, Channel, Delivery
+from lib.delivery.window import RateWindow
+from lib.message.notification import Notification
+from lib.message.user import User
 from tests.fakes import NOTE, FakeClock, ScriptedChannel, some_users
 
 USER = User("u", "Ana")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lib.campaign_log import CampaignLog
+from lib.campaign.campaign_log import CampaignLog
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
 from lib.tools.sandbox.trouble import Fault

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.document import Condition, parse_document
-from lib.errors import SetupError
-from lib.notification import Button, Notification
-from lib.trigger import DataPoint, Trigger
+from lib.base.errors import SetupError
+from lib.message.document import Condition, parse_document
+from lib.message.notification import Button, Notification
+from lib.message.trigger import DataPoint, Trigger
 
 texts = st.text(max_size=30)
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from lib.campaign import Campaign
-from lib.dispatch import read_again
-from lib.duration import read_duration, shown_duration
-from lib.errors import SetupError
-from lib.escalation import Step, steps_from, steps_text
-from lib.followup import Overdue
-from lib.known import Known
-from lib.notification import Button, Notification
-from lib.plan import Job
+from lib.app.dispatch import read_again
+from lib.app.plan import Job
+from lib.base.duration import read_duration, shown_duration
+from lib.base.errors import SetupError
+from lib.campaign.campaign import Campaign
+from lib.campaign.followup import Overdue
+from lib.campaign.known import Known
+from lib.message.escalation import Step, steps_from, steps_text
+from lib.message.notification import Button, Notification
+from lib.message.trigger import Trigger
+from lib.message.user import User
 from lib.tools.sandbox.trouble import Fault
-from lib.trigger import Trigger
-from lib.user import User
 from tests.conftest import ANALYSIS, MAINTENANCE, Ran, names_told, run_python
 from tests.test_decision import press
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture

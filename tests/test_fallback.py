@@ -19,14 +19,14 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from lib.channels import channel_of, filled, read_fallback, secrets_of
-from lib.errors import SetupError
-from lib.fallback import Fallback, text_for
-from lib.log import hide
-from lib.notification import Button, Notification
-from lib.settings import read_settings
+from lib.app.settings import read_settings
+from lib.base.errors import SetupError
+from lib.base.log import hide
+from lib.fallback.channels import channel_of, filled, read_fallback, secrets_of
+from lib.fallback.fallback import Fallback, text_for
+from lib.message.notification import Button, Notification
+from lib.message.user import User
 from lib.tools.sandbox.trouble import Fault
-from lib.user import User
 from tests.conftest import ANALYSIS, MAINTENANCE, Ran, names_told, run_python
 from tests.test_decision import note_of, press
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture

@@ -9,17 +9,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lib.campaign import Campaign
-from lib.campaign_log import ALIVE_EVERY, FLUSH_EVERY, CampaignLog
-from lib.delivery import Delivery
-from lib.errors import Doubtful, Rejected, SetupError
-from lib.journal import GIVEN_UP, Journal
-from lib.report import Outcome
+from lib.base.errors import Doubtful, Rejected, SetupError
+from lib.campaign.campaign import Campaign
+from lib.campaign.campaign_log import ALIVE_EVERY, FLUSH_EVERY, CampaignLog
+from lib.campaign.report import Outcome
+from lib.delivery.delivery import Delivery
+from lib.delivery.window import RateWindow
+from lib.message.trigger import DataPoint, Trigger
+from lib.message.user import User
+from lib.tagoio.journal import GIVEN_UP, Journal
+from lib.tagoio.transport import Client, TagoIO
 from lib.tools.sandbox.server import Sandbox
-from lib.transport import Client, TagoIO
-from lib.trigger import DataPoint, Trigger
-from lib.user import User
-from lib.window import RateWindow
 from tests.fakes import NOTE, FakeClock, ScriptedChannel, some_users
 
 TRIGGER = Trigger(
@@ -299,7 +299,7 @@ class RerunUntilDone(RuleBasedStateMachine):
         assert all(len(notes) == 1 for notes in self.channel.inbox.values())
 
     def run(self, pace: float) -> None:
-        """As lib/dispatch.py does it, one user after the other."""
+        """As lib/app/dispatch.py does it, one user after the other."""
         journal = make(self.clock, self.device)
         campaign, own = Campaign("aaaaaaaaaa", datetime.fromtimestamp(1_000_000, UTC)), True
         for left in list(journal.unfinished()):

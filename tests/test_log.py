@@ -1,7 +1,7 @@
 import pytest
 import structlog
 
-from lib.log import hide, redact, set_up_log
+from lib.base.log import hide, redact, set_up_log
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.errors import SetupError
-from lib.notification import Button, Icon, Notification, wire_form
+from lib.base.errors import SetupError
+from lib.message.notification import Button, Icon, Notification, wire_form
 
 ANALYSIS_ID = "5f5a8f3351d4db99c40dece5"
 LINK = Button("site", "Open", link="https://example.com")

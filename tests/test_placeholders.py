@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.errors import SetupError
-from lib.notification import Button, Notification
-from lib.placeholders import PLACEHOLDER, fill, fill_text, local_time, placeholder_values
-from lib.trigger import DataPoint, Trigger
-from lib.user import User
+from lib.base.errors import SetupError
+from lib.message.notification import Button, Notification
+from lib.message.placeholders import PLACEHOLDER, fill, fill_text, local_time, placeholder_values
+from lib.message.trigger import DataPoint, Trigger
+from lib.message.user import User
 
 POINT = DataPoint("temperature", 12.0, "°C", "2026-03-01T22:30:00.000Z", "dev1", location={"lat": 43.05, "lng": -86.45})
 TRIGGER = Trigger("action", (DataPoint("old", 1), POINT), action_state="unlocked")

@@ -1,6 +1,6 @@
 import pytest
 
-from lib.report import NAMES_SHOWN, Outcome, Report
+from lib.campaign.report import NAMES_SHOWN, Outcome, Report
 
 
 def report(*statuses: str) -> Report:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.errors import SetupError
-from lib.settings import VARIABLES, Settings, read_env_file, read_settings
+from lib.app.settings import VARIABLES, Settings, read_env_file, read_settings
+from lib.base.errors import SetupError
 
 ROOT = Path(__file__).parent.parent
 TAGS = {"tag_key": "group", "tag_value": "a"}

@@ -14,10 +14,10 @@ import tagoio_sdk.common.tagoio_module as sdk_module
 import trustme
 from tagoio_sdk.modules.Resources.Run import Run
 
-from lib.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
+from lib.base.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
+from lib.tagoio.transport import Client, TagoIO
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.trouble import Fault
-from lib.transport import Client, TagoIO
 
 BODY = {"title": "t", "message": "m"}
 
@@ -129,7 +129,7 @@ def test_tagoios_time_is_that_of_its_latest_answer(peopled: Sandbox) -> None:
     assert abs(client.time_at_tagoio().timestamp() - time.time()) < 2
 
 
-# ---- the contract with tagoio-sdk: what lib/transport.py replaces
+# ---- the contract with tagoio-sdk: what lib/tagoio/transport.py replaces
 
 
 def test_the_sdk_still_ends_every_call_in_dorequest_and_apirequest() -> None:

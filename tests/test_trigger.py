@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from lib.trigger import DataPoint, PressIds, Trigger, read_trigger
+from lib.message.trigger import DataPoint, PressIds, Trigger, read_trigger
 
 POINT = {"id": "1", "variable": "temperature", "value": 9, "unit": "C", "time": "2026-01-01T00:00:00Z", "device": "d"}
 

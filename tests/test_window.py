@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.window import RateWindow
+from lib.delivery.window import RateWindow
 from tests.fakes import FakeClock
 
 

@@ -35,6 +35,10 @@ class Module:
     needs: tuple[str, ...]
     names: tuple[str, ...]
 
+    @property
+    def path(self) -> str:
+        return f"lib/{self.name.replace('.', '/')}.py"
+
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.tools.bundle", description=__doc__)
@@ -84,7 +88,7 @@ def _in_order(root: Path, needs: tuple[str, ...]) -> list[Module]:
             raise BundleError(f"imports go round in a circle: {' -> '.join([*path, name])}")
         if name in done:
             return
-        module = _read_module(name, (root / "lib" / f"{name}.py").read_text(encoding="utf-8"))
+        module = _read_module(name, (root / "lib" / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))
         for needed in module.needs:
             add(needed, (*path, name))
         done[name] = module
@@ -184,16 +188,16 @@ def _check_names(story: str, modules: list[Module]) -> None:
     for module in modules:
         for name in module.names:
             if name in owners:
-                problems.append(f"{name} is defined in {owners[name]} and in lib/{module.name}.py")
-            owners[name] = f"lib/{module.name}.py"
+                problems.append(f"{name} is defined in {owners[name]} and in {module.path}")
+            owners[name] = f"{module.path}"
     imported: dict[str, str] = {}
     for module in modules:
         for line in module.imports:
             name = line.split(" as ")[-1].split()[-1].split(".")[0]
             if name in owners:
-                problems.append(f"{name} is imported in lib/{module.name}.py and defined in {owners[name]}")
+                problems.append(f"{name} is imported in {module.path} and defined in {owners[name]}")
             if imported.setdefault(name, line) != line and not line.startswith(f"import {name}."):
-                problems.append(f"{name} means two things: '{imported[name]}' and, in lib/{module.name}.py, '{line}'")
+                problems.append(f"{name} means two things: '{imported[name]}' and, in {module.path}, '{line}'")
     if problems:
         raise BundleError("\n".join(dict.fromkeys(problems)))
 
@@ -206,7 +210,7 @@ def _end_of_docstring(story: str) -> int:
 def _banner(module: Module) -> str:
     rule = "# " + "=" * 100
     summary = "\n".join(f"# {line}" for line in module.summary.splitlines())
-    return f"{rule}\n# lib/{module.name}.py\n{summary}\n{rule}"
+    return f"{rule}\n# {module.path}\n{summary}\n{rule}"
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from lib.audience import retrying
-from lib.errors import SetupError, TagoIOError
-from lib.journal import Journal
-from lib.rows import DECISION, OUTCOME, PRESS, Row, about_of, iso_of, time_of
-from lib.transport import TagoIO
+from lib.base.errors import SetupError, TagoIOError
+from lib.campaign.rows import DECISION, OUTCOME, PRESS, Row, about_of, iso_of, time_of
+from lib.tagoio.audience import retrying
+from lib.tagoio.journal import Journal
+from lib.tagoio.transport import TagoIO
 
 LOOKERS = 10  # users asked about at once; a rate limit is waited out
 

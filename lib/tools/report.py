@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lib.errors import SetupError, TagoIOError
-from lib.journal import Journal
-from lib.log import hide, redact
-from lib.rows import time_of
-from lib.settings import read_env_file
+from lib.app.settings import read_env_file
+from lib.base.errors import SetupError, TagoIOError
+from lib.base.log import hide, redact
+from lib.campaign.rows import time_of
+from lib.tagoio.journal import Journal
+from lib.tagoio.transport import TagoIO
 from lib.tools.reading import Line, figures, last_key, read_campaign, seconds_between
-from lib.transport import TagoIO
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -85,17 +85,17 @@ def _threads(given: dict[str, Any]) -> Work:
 
 
 def _ours(given: dict[str, Any]) -> Work:
-    from lib.audience import Audience
-    from lib.console import Console
-    from lib.content import Content
-    from lib.dispatch import Dispatch
-    from lib.document import parse_document
-    from lib.log import set_up_log
-    from lib.plan import Plan
-    from lib.settings import Settings
-    from lib.transport import Client, TagoIO
-    from lib.trigger import Trigger
-    from lib.user import User
+    from lib.app.console import Console
+    from lib.app.dispatch import Dispatch
+    from lib.app.plan import Plan
+    from lib.app.settings import Settings
+    from lib.base.log import set_up_log
+    from lib.message.content import Content
+    from lib.message.document import parse_document
+    from lib.message.trigger import Trigger
+    from lib.message.user import User
+    from lib.tagoio.audience import Audience
+    from lib.tagoio.transport import Client, TagoIO
 
     set_up_log()
     client = Client(read=given["timeout"]) if given.get("timeout") else Client()

@@ -32,7 +32,7 @@ def test_it_is_small_and_the_same_each_time(script: Path) -> None:
 def test_it_is_readable_with_the_part_to_edit_first_and_the_entrypoint_last(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
     places = [
-        text.index(mark) for mark in ("# /// script", '"""Notify', "EDIT ME", "# lib/errors.py", "the entrypoint")
+        text.index(mark) for mark in ("# /// script", '"""Notify', "EDIT ME", "# lib/base/errors.py", "the entrypoint")
     ]
     assert places == sorted(places)
     assert "from lib" not in text

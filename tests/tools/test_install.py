@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib.errors import SetupError
+from lib.base.errors import SetupError
 from lib.tools.install.__main__ import _admin, _region
 from lib.tools.install.wanted import TAG, at_cron, every, when
 from lib.tools.sandbox.server import Sandbox

@@ -17,14 +17,14 @@ from pathlib import Path
 import requests
 from tagoio_sdk.regions import getConnectionURI
 
-from lib.errors import Refused, SetupError, TagoIOError
-from lib.log import hide, redact
-from lib.notification import ADMIN
-from lib.settings import VARIABLES, read_env_file
+from lib.app.settings import VARIABLES, read_env_file
+from lib.base.errors import Refused, SetupError, TagoIOError
+from lib.base.log import hide, redact
+from lib.message.notification import ADMIN
+from lib.tagoio.transport import Client
 from lib.tools.bundle import bundle
 from lib.tools.install.installer import Installer
 from lib.tools.install.wanted import Trigger, at_cron, every, when
-from lib.transport import Client
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLLOWED = 120.0  # seconds

@@ -10,8 +10,9 @@ from tagoio_sdk.modules.Resources.Actions import Actions
 from tagoio_sdk.modules.Resources.Analyses import Analyses
 from tagoio_sdk.modules.Resources.Devices import Devices
 
-from lib.audience import retrying
-from lib.errors import SetupError
+from lib.base.errors import SetupError
+from lib.tagoio.audience import retrying
+from lib.tagoio.transport import Client, PooledModule
 from lib.tools.install.wanted import (
     BUNDLE_TAG,
     TAG,
@@ -23,7 +24,6 @@ from lib.tools.install.wanted import (
     wanted_policy,
     wanted_variables,
 )
-from lib.transport import Client, PooledModule
 
 Record = dict[str, Any]
 PAGE = 100
@@ -78,7 +78,7 @@ class Installer:
         own = {str(each.get("key")): str(each.get("value") or "") for each in analysis.get("variables") or ()}
         token = self._journal(name, own.get("delivery_log_token", "")) if journal else ""
         self._variables(analysis_id, own, wanted_variables(given, token), overwrite=overwrite)
-        edited = script.split("# lib/errors.py")[0] + given.get("notification", "")
+        edited = script.split("# lib/base/errors.py")[0] + given.get("notification", "")
         self._policy(analysis_id, with_device_names="$DEVICE.NAME$" in edited)
         if trigger:
             self._action(name, analysis_id, trigger)

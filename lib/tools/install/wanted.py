@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from lib.errors import SetupError
-from lib.settings import VARIABLES
+from lib.app.settings import VARIABLES
+from lib.base.errors import SetupError
 
 TAG = {"key": "installed_by", "value": "tagorun-notify"}
 BUNDLE_TAG = "tagorun_notify_bundle"  # a hash of the script that was uploaded last

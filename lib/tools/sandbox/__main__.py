@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lib.journal import Journal
+from lib.tagoio.journal import Journal
+from lib.tagoio.transport import Client, TagoIO
 from lib.tools.reading import last_key, read_campaign
 from lib.tools.report import as_table
 from lib.tools.sandbox.runner import Run
@@ -23,7 +24,6 @@ from lib.tools.sandbox.serve import serve
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, new_id
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
-from lib.transport import Client, TagoIO
 
 ANALYSIS = Path(__file__).resolve().parents[3] / "analysis.py"
 

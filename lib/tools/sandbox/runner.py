@@ -220,7 +220,7 @@ class Runner:
                 self.print_line(run.analysis_id, text, run)
 
     def _is_outcome(self, text: str, run: Run) -> bool:
-        """Take what became of a user out of the log (lib/dispatch.py)."""
+        """Take what became of a user out of the log (lib/app/dispatch.py)."""
         try:
             entry = json.loads(text) if text.startswith("{") else {}
         except ValueError:

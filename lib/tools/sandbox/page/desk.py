@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp.web import AppKey
 
-from lib.duration import shown_duration
+from lib.base.duration import shown_duration
 from lib.tools.sandbox.page.schedule import LONGEST, SHORTEST, Schedule
 from lib.tools.sandbox.run_routes import press_button
 from lib.tools.sandbox.runner import Run

@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 import webcolors
 
-from lib.address import is_path, is_web_address
-from lib.campaign import marked_parts
-from lib.notification import ADMIN, COLOR
-from lib.placeholders import local_time
-from lib.report import STATUSES
+from lib.campaign.campaign import marked_parts
+from lib.campaign.report import STATUSES
+from lib.message.address import is_path, is_web_address
+from lib.message.notification import ADMIN, COLOR
+from lib.message.placeholders import local_time
+from lib.message.user import read_user
 from lib.tools.sandbox.run_routes import analyses_of, triggers_of
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.store import Record, Store
-from lib.user import read_user
 
 LIGHT = 0.179  # the luminance above which black reads better than white
 

@@ -1,0 +1,129 @@
+"""What a run would do, without doing it: the dry run, which is also the doctor for who would not be told and why."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+
+from lib.app.plan import Job, Plan
+from lib.app.settings import Settings
+from lib.base.duration import shown_duration
+from lib.base.errors import SetupError
+from lib.campaign.campaign import composed
+from lib.campaign.followup import FollowUp
+from lib.campaign.known import Known
+from lib.campaign.report import few_names
+from lib.delivery.window import MINUTE
+from lib.fallback.channels import channel_of
+from lib.fallback.fallback import Fallback
+from lib.message.notification import Button, Notification
+from lib.message.user import User
+from lib.tagoio.profile import quota_left
+
+PREVIEWED = 3  # users whose notification is shown whole
+
+
+def preview(plan: Plan) -> Iterator[str]:
+    """The lines of a dry run. Nothing is written anywhere."""
+    yield "Dry run: nobody was notified."
+    yield f"Token: {_token_kind(plan.settings)}"
+    for job in plan.jobs:
+        yield from _preview_job(plan, job)
+    if plan.settings.fallback:
+        yield from _fallback(plan)
+    yield from _cost(plan)
+    for note in plan.report.notes:
+        yield f"  note: {note}"
+
+
+def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
+    if not (job.users or job.skipped or job.overdue):
+        return
+    yield f"{len(job.users) + len(job.skipped)} users match; {len(job.users)} would be told."
+    if job.overdue:
+        yield f"  {len(job.overdue)} users of an earlier run would be told by another channel, unless they have read it"
+    for reason in dict.fromkeys(outcome.reason for outcome in job.skipped):
+        alike = [outcome for outcome in job.skipped if outcome.reason == reason]
+        names = few_names(outcome.user_name or outcome.user_id for outcome in alike)
+        yield f"  {'held' if alike[0].status == 'held' else 'left out'}, {reason}: {names}"
+    if job.users:
+        yield f"  would be told: {_names(job.users)}"
+    if job.steps and not job.left:
+        yield from _steps(plan, job)
+    strangers = [user for user in job.users if not user.has_logged_in]
+    if strangers:
+        yield f"  never logged in to TagoRUN, so may not see it: {_names(strangers)}"
+    compose = plan.composer(job)
+    for user, _ in zip(job.users, range(PREVIEWED), strict=False):
+        notification = composed(user, compose)
+        if not isinstance(notification, str):
+            yield f"  {_name(user)} would get:"
+            yield from (f"    {line}" for line in _shown(notification))
+
+
+def _steps(plan: Plan, job: Job) -> Iterator[str]:
+    """Whom each step of the escalation would add: a group that nobody is in shows now, not in the emergency."""
+    known = Known(audience={user.id for user in job.users})
+    due = FollowUp(plan.tago.run, plan.settings, known, plan.tago.client.time_at_tagoio(), plan.sleep)
+    for step in job.steps:
+        try:
+            added = due.added_by(step).chosen
+        except SetupError as error:
+            yield f"  escalation to {step.to}: cannot be looked up: {error}"
+            continue
+        yield f"  after {shown_duration(step.after)} without a decision: {step.to}, {_names(added) or 'NOBODY'}"
+    yield from (f"    {note}" for note in due.notes)
+
+
+def _fallback(plan: Plan) -> Iterator[str]:
+    """Which other channels there are, what is wrong with them, and whom none of them reaches."""
+    fallback = Fallback(plan.settings.fallback)
+    problems = list(fallback.problems())
+    yield f"Fallback: {', '.join(map(channel_of, fallback.addresses))}{'' if problems else '; Apprise takes each'}"
+    yield from (f"  WRONG {problem}" for problem in problems)
+    unreached = [user for job in plan.jobs for user in job.users if not fallback.reaches(user)]
+    if unreached:
+        yield f"  has no e-mail address or phone number for it: {_names(unreached)}"
+
+
+def _cost(plan: Plan) -> Iterator[str]:
+    """The quota left, and how long it will take."""
+    wanted = sum(len(job.users) for job in plan.jobs)
+    quota = quota_left(plan.tago.profile)
+    if isinstance(quota, str):
+        yield f"Quota: {quota}"
+    else:
+        fits = "enough" if wanted <= quota[0] else "NOT ENOUGH: nobody would be told"
+        yield f"Quota: {quota[0]} of {quota[1]} push notifications left this month; {fits}"
+    limit = plan.settings.rate_limit
+    if limit:
+        windows = math.ceil(wanted / limit)
+        seconds = max(windows - 1, 0) * MINUTE - (time.time() % MINUTE if windows > 1 else 0)
+        yield f"Rate limit: {limit} a minute, so {windows} windows, about {max(seconds, 1):.0f} s"
+    else:
+        yield f"Rate limit: not given (rate_limit); at 60 a minute, {math.ceil(wanted / 60)} windows of a minute"
+
+
+def _token_kind(settings: Settings) -> str:
+    kinds = {"p-": "a profile's (Access Management does not limit it)", "a-": "an Analysis' (its policy decides)"}
+    kind = kinds.get(settings.account_token[:2].lower(), "without a prefix: an old one, or a device's")
+    return f"{kind}, from {settings.token_name}"
+
+
+def _shown(notification: Notification) -> Iterator[str]:
+    yield notification.title + ("" if notification.priority == "normal" else f" ({notification.priority} priority)")
+    length = len(notification.message)
+    yield notification.message + (f" ({length} characters, long for push)" if notification.is_too_long_for_push else "")
+    yield from map(_shown_button, notification.buttons)
+
+
+def _shown_button(button: Button) -> str:
+    does = f"runs Analysis {button.analysis}" if button.analysis else f"opens {button.page or button.link}"
+    return f"[{button.label}] {button.color} {does}".replace("  ", " ")
+
+
+def _names(users: Iterable[User]) -> str:
+    return few_names(map(_name, users))
+
+
+def _name(user: User) -> str:
+    return user.name or user.id

@@ -1,0 +1,232 @@
+"""What the developer configures: environment variables, parsed once into one typed object."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lib.base.duration import read_duration, shown_duration
+from lib.base.errors import SetupError, one_error
+from lib.campaign.courtesy import QuietHours, read_quiet_hours
+from lib.fallback.channels import read_fallback, secrets_of
+from lib.message.document import Variant, parse_document
+from lib.message.escalation import LATEST
+
+# docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
+TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
+USABLE_TOKENS = ("p-", "a-")
+SHORTEST_BUDGET = 10  # seconds
+FROM_TAGOIO = ("button_id", "user_id", "notification_id")  # with a pressed button
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The variables of the Analysis, each documented in the README and in env.example."""
+
+    account_token: str = ""
+    tag_key: str = ""
+    tag_value: tuple[str, ...] = ()
+    send_to: tuple[str, ...] = ("tags",)
+    notification: tuple[Variant, ...] = ()
+    dry_run: bool = False
+    max_recipients: int = 1000
+    rate_limit: int | None = None
+    time_budget: float | None = None
+    delivery_log_token: str = ""
+    opt_out_tag: str = "notifications"
+    quiet_hours: QuietHours | None = None
+    cooldown: float = 0.0
+    fallback: tuple[str, ...] = ()
+    escalate_after: float = 0.0
+    log_level: str = "info"
+    uses_own_token: bool = False
+
+    def secrets(self) -> Iterator[str]:
+        """What must never show."""
+        yield from (self.account_token, self.delivery_log_token, *secrets_of(self.fallback))
+
+    @property
+    def token_name(self) -> str:
+        """Where the token came from, for messages."""
+        return "T_ANALYSIS_TOKEN (the Analysis' own token)" if self.uses_own_token else "account_token"
+
+
+def read_settings(
+    environment: Iterable[Mapping[str, Any]] | None, variables: Mapping[str, str | None], own_token: str = ""
+) -> Settings:
+    """Settings from the Analysis' own environment (TagoIO's list of `{key, value}`), then from `variables`.
+
+    Keys are matched without regard to case; an empty value counts as not given; `own_token` stands in for an empty
+    `account_token`. Raises one SetupError with every problem, each naming the variable, what is wrong and the fix.
+    """
+    own = {str(entry.get("key", "")): entry.get("value") for entry in environment or ()}
+    given = _merged(own, variables)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, parse in VARIABLES.items():
+        if name not in given:
+            continue
+        try:
+            values[name] = parse(given[name])
+        except SetupError as error:
+            problems += error.problems
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+    if "account_token" not in given:
+        values.update(account_token=own_token, uses_own_token=True)
+        if not own_token:
+            problems.append(
+                "account_token is not set; create a token in TagoIO's admin (My Account > Profile > Tokens) and put it "
+                "there, or run this as an Analysis, which has a token of its own"
+            )
+    settings = Settings(**values)
+    problems += _misspelt(own)
+    problems += _missing_tags(settings, problems)
+    if settings.cooldown and not settings.delivery_log_token:
+        problems.append("cooldown needs the journal, which knows who was told when: set delivery_log_token")
+    if settings.escalate_after and not settings.delivery_log_token:
+        problems.append("escalate_after needs the journal, which knows who was told when: set delivery_log_token")
+    if settings.escalate_after and not settings.fallback and not any("fallback" in each for each in problems):
+        problems.append("escalate_after needs fallback, the addresses by which a user is told who has not read it")
+    one_error(problems)
+    return settings
+
+
+def read_env_file(path: Path) -> dict[str, str | None]:
+    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too."""
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # imported late: inside TagoIO there is no .env, and start-up is billed
+
+    values = dotenv_values(path)
+    for name in ("T_ANALYSIS_TOKEN", "T_ANALYSIS_ID", "TAGOIO_API", "TAGOIO_SSE"):
+        if values.get(name):
+            os.environ.setdefault(name, values[name] or "")
+    return values
+
+
+def _merged(*sources: Mapping[str, Any]) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for source in sources:
+        for key, value in source.items():
+            name, text = key.strip().lower(), "" if value is None else str(value).strip()
+            if text and name in VARIABLES and name not in merged:
+                merged[name] = text
+    return merged
+
+
+def _missing_tags(settings: Settings, problems: list[str]) -> list[str]:
+    """`send_to` = tags needs a key and a value."""
+    if settings.send_to != ("tags",) or any(problem.startswith("send_to ") for problem in problems):
+        return []
+    return [
+        f"{name} is not set; set it to the tag's {name[4:]} as in User Management, or set send_to to all"
+        for name in ("tag_key", "tag_value")
+        if not getattr(settings, name)
+    ]
+
+
+def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
+    """A mistyped dry_run would tell real people: so what looks like one of our variables must be one."""
+    for key in own:
+        name = key.strip().lower()
+        near = difflib.get_close_matches(name.replace("-", "_"), VARIABLES, 1, 0.8)
+        if near and name not in VARIABLES and name not in FROM_TAGOIO:
+            yield f'"{key}" is not a variable of this Analysis; is {near[0]} meant? Rename it, or remove it'
+
+
+def _token(text: str) -> str:
+    _check_characters(text)
+    prefix = text[:2].lower()
+    if "your" in text.lower() or " " in text:
+        raise ValueError("still holds the example text; paste a token, or leave it empty to use the Analysis' own")
+    if prefix in TOKEN_KINDS and prefix not in USABLE_TOKENS:
+        raise ValueError(
+            f"holds a {TOKEN_KINDS[prefix]} token ({prefix}…), which cannot send; use a profile token (p-…) from "
+            "My Account > Profile > Tokens, or leave it empty to use the Analysis' own"
+        )
+    return text
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part for part in (piece.strip() for piece in text.split(",")) if part))
+
+
+def _send_to(text: str) -> tuple[str, ...]:
+    wanted = _list(text)
+    for word in ("tags", "all"):
+        if word in (part.lower() for part in wanted):
+            if len(wanted) > 1:
+                raise ValueError(f'mixes "{word}" with other entries; use it alone, or only ids, e-mails and names')
+            return (word,)
+    return wanted
+
+
+def _flag(text: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(f'is "{text}"; use true or false')
+    return words[text.lower()]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise ValueError(f'is "{text}"; use a whole number from 1 up, such as 1000')
+    return int(text)
+
+
+def _time_budget(text: str) -> float:
+    seconds = read_duration(text)
+    if seconds < SHORTEST_BUDGET:
+        raise ValueError(f'is "{text}"; a run needs at least {SHORTEST_BUDGET} s to end in good order')
+    return seconds
+
+
+def _escalate_after(text: str) -> float:
+    seconds = read_duration(text)
+    if not 0 < seconds <= LATEST:
+        raise ValueError(f'is "{text}"; use at most {shown_duration(LATEST)}, as older campaigns are let be')
+    return seconds
+
+
+def _check_characters(token: str) -> None:
+    if not re.fullmatch(r"[!-~ ]+", token):
+        raise ValueError("holds a character that no token has (an ellipsis, or one that does not show); copy it again")
+
+
+def _device_token(text: str) -> str:
+    _check_characters(text)
+    if text[:2].lower() in TOKEN_KINDS:
+        kind = TOKEN_KINDS[text[:2].lower()]
+        raise ValueError(f"holds a token of another kind ({kind}); use the token of the device that keeps the journal")
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f'is "{text}"; use one of {", ".join(LOG_LEVELS)}')
+    return text.lower()
+
+
+VARIABLES: dict[str, Callable[[str], Any]] = {
+    "account_token": _token,
+    "tag_key": str,
+    "tag_value": _list,
+    "send_to": _send_to,
+    "notification": parse_document,
+    "dry_run": _flag,
+    "max_recipients": _count,
+    "rate_limit": _count,
+    "time_budget": _time_budget,
+    "delivery_log_token": _device_token,
+    "opt_out_tag": str,
+    "quiet_hours": read_quiet_hours,
+    "cooldown": read_duration,
+    "fallback": read_fallback,
+    "escalate_after": _escalate_after,
+    "log_level": _log_level,
+}

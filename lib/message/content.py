@@ -1,0 +1,57 @@
+"""What a user gets: the variant that holds, in their language, with every placeholder filled."""
+
+from collections.abc import Callable, Sequence
+
+from lib.base.errors import SetupError, TagoIOError
+from lib.message.document import Variant
+from lib.message.notification import Notification
+from lib.message.placeholders import fill, placeholder_values
+from lib.message.trigger import Trigger
+from lib.message.user import User
+
+Compose = Callable[[Trigger, User], Notification | None]
+
+
+class Content:
+    """Gives each user's notification, or the reason (text) why there is none.
+
+    The variants of the `notification` variable replace `compose`. `name_of_device` asks TagoIO; each device is asked
+    for once, and only where a text has $DEVICE.NAME$.
+    """
+
+    def __init__(self, compose: Compose, variants: Sequence[Variant], name_of_device: Callable[[str], str]) -> None:
+        self.compose = compose
+        self.variants = variants
+        self.name_of_device = name_of_device
+        self._names: dict[str, str] = {}
+
+    def __call__(self, trigger: Trigger, user: User) -> Notification | str:
+        """Raises SetupError where a placeholder cannot be filled."""
+        notification = self.template(trigger, user)
+        if isinstance(notification, str):
+            return notification
+        values = placeholder_values(trigger, user, self._device_name)
+        return fill(notification.run_by(trigger.analysis_id).in_language(user.language), values)
+
+    def template(self, trigger: Trigger, user: User) -> Notification | str:
+        """The notification before language and placeholders."""
+        if not self.variants:
+            composed = self.compose(trigger, user)
+            if composed is not None and not isinstance(composed, Notification):
+                raise SetupError(f"compose must return a Notification or None, not {type(composed).__name__}")
+            return composed or "compose gave no notification"
+        for variant in self.variants:
+            if variant.condition is None or variant.condition.holds(trigger):
+                return variant.notification
+        return "no condition (when) of the notification holds"
+
+    def _device_name(self, device_id: str) -> str:
+        if device_id not in self._names:
+            try:
+                self._names[device_id] = self.name_of_device(device_id)
+            except TagoIOError as error:
+                raise SetupError(
+                    f"$DEVICE.NAME$ cannot be filled: TagoIO does not give the name of device {device_id} "
+                    f"({error.message}); allow Device / Access in Access Management"
+                ) from error
+        return self._names[device_id]

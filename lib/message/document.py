@@ -1,0 +1,155 @@
+"""The `notification` variable: the JSON of the user's document, one notification or a list of variants."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lib.base.errors import SetupError
+from lib.message.address import is_path
+from lib.message.notification import Button, Notification
+from lib.message.trigger import Trigger
+
+BUTTON_FIELDS = ("label", "id", "color", "url", "analysis")
+OPERATORS = ("<", ">", "=", "!", "><", "*")  # an Action's, C mcp create-action.ts
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An Action's condition: whether the newest value of a variable is less (`<`), more (`>`), equal (`=`), other
+    (`!`), between (`><`, both ends included), or anything at all (`*`)."""
+
+    variable: str
+    operator: str
+    value: Any = None
+    second_value: Any = None
+
+    def holds(self, trigger: Trigger) -> bool:
+        """A variable that the trigger does not bring fulfils nothing."""
+        found = trigger.value(self.variable)
+        if found is None:
+            return False
+        if self.operator == "*":
+            return True
+        if self.operator in ("=", "!"):
+            return _same(found, self.value) == (self.operator == "=")
+        number, low, high = _number(found), _number(self.value), _number(self.second_value)
+        if number is None or low is None:
+            return False
+        if self.operator == "><":
+            return high is not None and min(low, high) <= number <= max(low, high)
+        return number < low if self.operator == "<" else number > low
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A notification and the condition under which it is sent; without one, always."""
+
+    notification: Notification
+    condition: Condition | None = None
+
+
+def parse_document(text: str) -> tuple[Variant, ...]:
+    """The variants, the first that holds is sent. // comments are allowed, as in the user's document.
+
+    Raises SetupError with line and column where it is no JSON, and with every other problem at once.
+    """
+    try:
+        given = json.loads(_without_comments(text))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise SetupError(f"notification is not valid JSON: {error.msg} at {where}") from None
+    listed = given if isinstance(given, list) else [given]
+    if not listed or not all(isinstance(each, dict) for each in listed):
+        raise SetupError('notification must be a JSON object, {"title": "…", "message": "…"}, or a list of such')
+    variants: list[Variant] = []
+    problems: list[str] = []
+    for position, each in enumerate(listed, start=1):
+        try:
+            variants.append(_variant(each))
+        except SetupError as error:
+            where = f"variant {position}: " if len(listed) > 1 else ""
+            problems += [f"notification: {where}{text.removeprefix('Notification: ')}" for text in error.problems]
+    if problems:
+        raise SetupError(*problems)
+    return tuple(variants)
+
+
+def _variant(given: dict[str, Any]) -> Variant:
+    rest = dict(given)
+    condition, buttons = rest.pop("when", None), rest.pop("buttons", None) or []
+    problems = list(_condition_problems(condition))
+    if not isinstance(buttons, list) or not all(isinstance(button, dict) for button in buttons):
+        raise SetupError('buttons must be a list of objects: [{"label": "…", "id": "…", "url": "…"}]')
+    known = [field.name for field in fields(Notification)]
+    problems += [f'"{key}" is not known; it takes {", ".join([*known, "when"])}' for key in rest if key not in known]
+    for position, button in enumerate(buttons, start=1):
+        unknown = (key for key in button if key not in BUTTON_FIELDS)
+        takes = ", ".join(BUTTON_FIELDS)
+        problems += [f'Button {position}: "{key}" is not known; a button takes {takes}' for key in unknown]
+    if problems:
+        raise SetupError(*problems)
+    made = tuple(_button(button) for button in buttons)
+    notification = Notification(**{"title": "", "message": "", **rest, "buttons": made})
+    return Variant(notification, Condition(*_condition_parts(condition)) if condition else None)
+
+
+def _button(given: Mapping[str, Any]) -> Button:
+    url = given.get("url") or ""
+    leads = {"page": url} if isinstance(url, str) and is_path(url) else {"link": url}
+    rest = {key: given[key] or "" for key in ("color", "analysis") if key in given}
+    return Button(given.get("id") or "", given.get("label") or "", **leads, **rest)
+
+
+def _condition_parts(given: Mapping[str, Any]) -> tuple[str, str, Any, Any]:
+    return given["variable"], given.get("is", "*"), given.get("value"), given.get("second_value")
+
+
+def _condition_problems(given: Any) -> Iterator[str]:
+    if given is None:
+        return
+    example = '{"variable": "temperature", "is": ">", "value": 8}'
+    if not isinstance(given, dict) or not isinstance(given.get("variable"), str):
+        yield f"when must be an object such as {example}"
+        return
+    known = ("variable", "is", "value", "second_value")
+    yield from (f'when: "{key}" is not known; it takes {", ".join(known)}' for key in given if key not in known)
+    operator = given.get("is", "*")
+    if operator not in OPERATORS:
+        yield f'when: is "{operator}" is not one of {" ".join(OPERATORS)}'
+    elif operator != "*" and given.get("value") is None:
+        yield f'when: value is missing; is "{operator}" compares with it'
+    elif operator in ("<", ">", "><") and _number(given["value"]) is None:
+        yield f'when: value "{given["value"]}" is not a number; is "{operator}" compares numbers'
+    elif operator == "><" and _number(given.get("second_value")) is None:
+        yield 'when: is "><" needs a number as second_value too'
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """TagoIO hands values over as they were sent; a condition's may be text all the same."""
+    numbers = _number(found), _number(wanted)
+    if None not in numbers:
+        return numbers[0] == numbers[1]
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return str(found).lower() == str(wanted).lower()
+    return str(found) == str(wanted)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if number == number else None  # not a number
+
+
+def _without_comments(text: str) -> str:
+    """Blank out // comments outside strings, keeping every character's line and column."""
+    return re.sub(
+        r'("(?:\\.|[^"\\\n])*")|//[^\n]*',
+        lambda found: found[1] if found[1] is not None else " " * len(found[0]),
+        text,
+    )

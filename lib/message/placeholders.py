@@ -1,0 +1,135 @@
+"""Placeholders in a notification's text: TagoIO's own message variables, and the user's."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from lib.base.errors import SetupError
+from lib.message.notification import PLACEHOLDER, Notification
+from lib.message.trigger import Trigger
+from lib.message.user import User
+
+DEVICE_NAME = "DEVICE.NAME"
+
+Values = Callable[[str], str | None]
+
+
+def placeholder_values(trigger: Trigger, user: User, device_name: Callable[[str], str]) -> Values:
+    """What a placeholder stands for, by its name in capitals; None where it stands for nothing.
+
+    `device_name` is asked only for $DEVICE.NAME$. Times are in the user's zone and format.
+    """
+    point = trigger.points[-1] if trigger.points else None
+
+    def value(name: str) -> str | None:
+        if name.startswith("USER.TAG."):
+            return next((text for key, text in user.tags if key.upper() == name[9:]), None)
+        if name.startswith("USER."):
+            return str(getattr(user, name[5:].lower())) if name in USER_NAMES else None
+        if name == "ACTION.STATE":
+            return trigger.action_state or None
+        if name == "DEVICE":
+            return trigger.device_id or (point.device if point else "") or None
+        if name == DEVICE_NAME:
+            device = trigger.device_id or (point.device if point else "")
+            return device_name(device) if device else None
+        if point is None or name not in POINT_NAMES:
+            return None
+        if name == "TIME":
+            return local_time(point.time, user) or None
+        found = getattr(point, name.lower())
+        return as_text(found) if found is not None else None
+
+    return value
+
+
+USER_NAMES = ("USER.NAME", "USER.EMAIL", "USER.COMPANY", "USER.PHONE")
+POINT_NAMES = ("VARIABLE", "VALUE", "UNIT", "TIME", "LOCATION")
+
+
+def fill(notification: Notification, values: Values) -> Notification:
+    """The notification with every placeholder replaced: in title, message, labels, and, escaped, in links.
+
+    Raises SetupError naming what cannot be filled and what could.
+    """
+    if not any("$" in text for text in _texts(notification)):
+        return notification
+    buttons = tuple(
+        replace(
+            button,
+            label=fill_text(button.label, values),
+            link=fill_text(button.link, values, for_link=True),
+            page=fill_text(button.page, values, for_link=True),
+        )
+        for button in notification.buttons
+    )
+    title, message = fill_text(notification.title, values), fill_text(notification.message, values)
+    return replace(notification, title=title, message=message, buttons=buttons)
+
+
+def fill_text(text: str, values: Values, *, for_link: bool = False) -> str:
+    """One text filled. A value's own dollars are left alone."""
+
+    def found(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return "$"
+        filled = values(match[1].upper())
+        if filled is None:
+            raise SetupError(f"{match[0]} cannot be filled; {_available(values)}")
+        return quote(filled, safe="") if for_link else filled
+
+    return PLACEHOLDER.sub(found, text)
+
+
+def _available(values: Values) -> str:
+    names = ["ACTION.STATE", "DEVICE", *POINT_NAMES, *USER_NAMES]
+    usable = [f"${name}$" for name in names if values(name) is not None]
+    return f"this run has {' '.join(usable)} and $USER.TAG.key$ for the user's tags (a dollar is $$)"
+
+
+def _texts(notification: Notification) -> Iterator[str]:
+    yield notification.title
+    yield notification.message
+    for button in notification.buttons:
+        yield from (button.label, button.link, button.page)
+
+
+def as_text(value: Any) -> str:
+    """As TagoIO writes it: a location as latitude,longitude; a whole number without a fraction."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("coordinates"), list):  # GeoJSON: longitude first
+            return ",".join(str(part) for part in reversed(value["coordinates"][:2]))
+        return f"{value.get('lat')},{value.get('lng')}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def local_time(time: str, user: User) -> str:
+    """An ISO time in the user's zone and in their date and time format (D api/user-information: `MM/DD/YYYY`, `12`)."""
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone_of(user.timezone) or UTC)
+    date = user.date_format or "YYYY-MM-DD"
+    for part, code in (("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d")):
+        date = date.replace(part, at.strftime(code))
+    return f"{date} {at.strftime('%I:%M %p' if user.time_format == '12' else '%H:%M')}"
+
+
+@lru_cache(maxsize=256)
+def zone_of(name: str) -> tzinfo | None:
+    """A time zone by its name; None for one that nobody knows."""
+    from zoneinfo import ZoneInfo  # imported late: most runs need no zone, and start-up is billed
+
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):  # not known; not a name at all; a folder of names
+        return None

@@ -1,0 +1,68 @@
+"""A TagoRUN user, as `compose` sees them, read from TagoIO's answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lib.base.errors import Doubtful
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """`tags` holds (key, value) pairs; `timezone` and `language` are TagoIO's codes (`America/Sao_Paulo`, `pt-BR`).
+
+    `has_logged_in` is only looked up for a dry run.
+    """
+
+    id: str
+    name: str = ""
+    email: str = ""
+    active: bool = True
+    timezone: str = ""
+    language: str = ""
+    company: str = ""
+    phone: str = ""
+    date_format: str = ""
+    time_format: str = ""
+    has_logged_in: bool = True
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def tag(self, key: str, default: str = "") -> str:
+        """The value of the user's first tag with that key, or `default`."""
+        return next((value for name, value in self.tags if name == key), default)
+
+
+def read_user(given: Any) -> User:
+    """Raises Doubtful where the answer is no user: a part of an audience must not get lost by accident."""
+    if isinstance(given, list) and len(given) == 1:  # docs/api user-info shows a list of one
+        given = given[0]
+    if not isinstance(given, dict) or not isinstance(given.get("id"), str) or not given["id"]:
+        raise Doubtful("a user in TagoIO's answer cannot be read: it has no id")
+    listed, options = given.get("tags"), given.get("options")
+    options = options if isinstance(options, dict) else {}
+    tags = tuple(
+        _shared((str(tag.get("key", "")), str(tag.get("value", ""))))
+        for tag in (listed if isinstance(listed, list) else ())
+        if isinstance(tag, dict)
+    )
+    return User(
+        id=given["id"],
+        name=str(given.get("name") or ""),
+        email=str(given.get("email") or ""),
+        active=given.get("active") is not False,
+        timezone=_shared(str(given.get("timezone") or "")),
+        language=_shared(str(given.get("language") or "")),
+        company=_shared(str(given.get("company") or "")),
+        phone=str(given.get("phone") or ""),
+        date_format=_shared(str(options.get("date_format") or "")),
+        time_format=_shared(str(options.get("time_format") or "")),
+        has_logged_in=given.get("last_login", True) is not None,
+        tags=_shared(tags),
+    )
+
+
+_SHARED: dict[Any, Any] = {}
+
+
+def _shared(value: Any) -> Any:
+    """The same object for equal values: time zones, languages and tags recur for thousands of users."""
+    return _SHARED.setdefault(value, value) if len(_SHARED) < 10_000 else value

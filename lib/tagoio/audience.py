@@ -1,0 +1,218 @@
+"""Who is told: look the users up, read every page, and check each of them again before believing the answer."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lib.app.settings import Settings
+from lib.base.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
+from lib.message.user import User, read_user
+
+PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
+FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags", "options"]
+LOOKUP_TRIES = 5
+FEW = 50
+
+
+class RunUsers(Protocol):
+    """The part of the SDK's `run` module that finds users."""
+
+    def listUsers(self, query: dict[str, Any]) -> list[dict[str, Any]]: ...  # noqa: N802  # the SDK's names
+    def userInfo(self, userID: str) -> dict[str, Any]: ...  # noqa: N802, N803
+
+
+class NobodyFound(SetupError):
+    """No user matches."""
+
+
+@dataclass(slots=True)
+class Audience:
+    """The users chosen: each either to be told, or skipped with a reason. `notes` are for the report."""
+
+    chosen: deque[User] = field(default_factory=deque)
+    skipped: list[tuple[User, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    size: int = 0
+
+
+def choose_audience(run: RunUsers, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Audience:
+    """The users of `send_to`, each once, every page read before anyone is told.
+
+    Raises SetupError when nobody matches, an entry of `send_to` is unknown, there are more than `max_recipients`, or
+    TagoIO's answer cannot be had or read.
+    """
+    try:
+        fields = [*FIELDS, "last_login"] if settings.dry_run else FIELDS
+        audience = _read_audience(_Finder(run, sleep, fields), settings)
+    except TagoIOError as error:
+        raise _explained(error, settings.token_name) from error
+    if not audience.chosen and not audience.skipped:
+        raise NobodyFound(_nobody(settings))
+    if len(audience.chosen) > settings.max_recipients:
+        raise SetupError(
+            f"{len(audience.chosen)} users would be told, more than max_recipients ({settings.max_recipients}) allows. "
+            "Choose fewer users, or raise max_recipients"
+        )
+    return audience
+
+
+def _read_audience(finder: "_Finder", settings: Settings) -> Audience:
+    if settings.send_to == ("tags",):
+        users = finder.with_tag(settings.tag_key, settings.tag_value)
+    elif settings.send_to == ("all",):
+        users = finder.everyone()
+    else:
+        users = finder.named(settings.send_to)
+    audience = Audience(notes=finder.notes)
+    for user in users:
+        reason = is_inactive(user)
+        if reason:
+            audience.skipped.append((user, reason))
+        else:
+            audience.chosen.append(user)
+    audience.size = len(audience.chosen) + len(audience.skipped)
+    return audience
+
+
+def is_inactive(user: User) -> str | None:
+    return None if user.active else "inactive user"
+
+
+def retrying(call: Callable[[], Any], sleep: Callable[[float], None]) -> Any:
+    """The answer to a question that may safely be asked again; a rate limit is waited out."""
+    for attempt in range(1, LOOKUP_TRIES + 1):
+        try:
+            return call()
+        except (Refused, Doubtful) as error:
+            if attempt == LOOKUP_TRIES:
+                raise
+            sleep(error.retry_after if error.retry_after is not None else 0.5 * 2**attempt)
+    raise AssertionError("not reached")
+
+
+def users_by_id(run: RunUsers, ids: set[str], sleep: Callable[[float], None] = time.sleep) -> dict[str, User]:
+    """Those users that still exist; a few are asked for one by one, many by reading everyone."""
+    finder = _Finder(run, sleep)
+    try:
+        known = {} if len(ids) <= FEW else {user.id: user for user in finder.everyone() if user.id in ids}
+        missing = ids - known.keys()  # a filtered list leaves users out: only a 404 says that one is gone
+        return known | {user.id: user for user_id in sorted(missing) for user in finder.with_id(user_id)}
+    except TagoIOError as error:
+        raise _explained(error, "account_token") from error
+
+
+class _Finder:
+    def __init__(self, run: RunUsers, sleep: Callable[[float], None], fields: Sequence[str] = FIELDS) -> None:
+        self.run = run
+        self.fields = fields
+        self.sleep = sleep
+        self.notes: list[str] = []
+
+    def with_tag(self, key: str, values: Iterable[str]) -> Iterator[User]:
+        """One question per value: how TagoIO joins several tag filters is not documented."""
+        seen: set[str] = set()
+        strangers: set[str] = set()
+        for value in values:
+            for user in self._pages({"tags": [{"key": key, "value": value}]}):
+                if (key, value) not in user.tags:
+                    strangers.add(user.id)
+                elif user.id not in seen:
+                    seen.add(user.id)
+                    yield user
+        if strangers - seen:
+            self.notes.append(f"TagoIO also returned {len(strangers - seen)} users without the tag; they were left out")
+
+    def everyone(self) -> Iterator[User]:
+        return self._pages({})
+
+    def named(self, wanted: Iterable[str]) -> Iterator[User]:
+        """Ids, e-mail addresses and exact names, each of exactly one user; all others are named in one error."""
+        found: dict[str, User] = {}
+        problems: list[str] = []
+        everyone: list[User] | None = None
+        for entry in wanted:
+            matches = list(self._lookup(entry))
+            if not matches:
+                everyone = everyone if everyone is not None else list(self.everyone())
+                matches = [user for user in everyone if _is_called(user, entry)]
+            if len(matches) == 1:
+                found.setdefault(matches[0].id, matches[0])
+            elif matches:
+                problems.append(f'send_to: {len(matches)} users are called "{entry}"; use their e-mail or id instead')
+            else:
+                problems.append(f'send_to: no TagoRUN user has the id, e-mail or name "{entry}"')
+        if problems:
+            raise SetupError(*problems)
+        yield from found.values()
+
+    def with_id(self, user_id: str) -> Iterator[User]:
+        try:
+            yield read_user(retrying(lambda: self.run.userInfo(user_id), self.sleep))
+        except Rejected as error:
+            if error.status != 404:
+                raise
+
+    def _lookup(self, entry: str) -> Iterator[User]:
+        if len(entry) == 24 and all(letter in "0123456789abcdef" for letter in entry.lower()):
+            yield from self.with_id(entry)
+            return
+        matching = {"email": entry} if "@" in entry else {"name": entry}
+        yield from (user for user in self._pages(matching) if _is_called(user, entry))
+
+    def _pages(self, matching: dict[str, Any]) -> Iterator[User]:
+        """Every user that TagoIO lists, each once: page after page until one brings nobody new.
+
+        Neither a short page nor the amount asked for says that it was the last: the server may cap the amount, and
+        Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page.
+        """
+        seen: set[str] = set()
+        page = 0
+        while True:
+            page += 1
+            query = {"page": page, "amount": PAGE, "fields": list(self.fields), "orderBy": ["created_at", "asc"]}
+            answer = retrying(lambda query=query: self.run.listUsers({**query, "filter": dict(matching)}), self.sleep)  # type: ignore[misc]
+            if not isinstance(answer, list):
+                raise Doubtful(f"page {page} of the users cannot be read: a list was expected")
+            fresh = [user for user in map(read_user, answer) if user.id not in seen]
+            if not fresh:
+                return
+            seen.update(user.id for user in fresh)
+            yield from fresh
+
+
+def _is_called(user: User, entry: str) -> bool:
+    return user.id == entry.lower() or user.name == entry or (bool(user.email) and user.email.lower() == entry.lower())
+
+
+def _nobody(settings: Settings) -> str:
+    if settings.send_to == ("tags",):
+        values = " or ".join(f'"{value}"' for value in settings.tag_value)
+        wanted = f'the tag "{settings.tag_key}" = {values}'
+        cause = "the tag is spelt otherwise (capitals count), or no user has it: see User Management"
+    else:
+        wanted, cause = "an account in this TagoRUN", "this profile has no users yet: see User Management"
+    return (
+        f"No TagoRUN user has {wanted}. Likely causes: {cause}; the token belongs to another profile; or "
+        "it is an Analysis token whose Access Management policy does not allow Run User / Access (TagoIO then answers "
+        "with an empty list, not with an error)"
+    )
+
+
+def _explained(error: TagoIOError, token_name: str) -> SetupError:
+    """What the developer can do when the users could not be looked up."""
+    denied = "denied" in error.message.lower()
+    if error.status == 401 and not denied:
+        return SetupError(
+            f"TagoIO does not accept the token in {token_name} ({error.message}). Get one in the admin: My Account > "
+            "Profile > Tokens (p-…), or leave account_token empty on TagoIO to use the Analysis' own token"
+        )
+    if error.status in (401, 403):
+        return SetupError(
+            f"The token in {token_name} may not list users ({error.message}). In Access Management, give this Analysis "
+            "a policy with Run User / Access and Run User / Create notification"
+        )
+    if isinstance(error, Refused) and not error.status:
+        return SetupError(f"{error.message}. Check the network, and TAGOIO_API if you set it")
+    return SetupError(f"The users cannot be looked up: {error.message}")
