@@ -25,7 +25,7 @@ It runs when you press Run, when an Action triggers it, or on an Action's schedu
 
 Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, rate_limit,
 time_budget, delivery_log_token, opt_out_tag, quiet_hours, cooldown, fallback,
-escalate_after, log_level.
+remind_after, log_level.
 """
 
 import sys
@@ -35,7 +35,8 @@ import structlog
 
 from lib.app.console import Console
 from lib.app.dispatch import Dispatch
-from lib.app.plan import Plan, open_journal
+from lib.app.plan import Plan
+from lib.app.press_run import PressRun
 from lib.app.preview import preview
 from lib.app.settings import read_settings
 from lib.app.start import start
@@ -43,8 +44,6 @@ from lib.base.log import set_up_log
 from lib.message.content import Content
 from lib.message.notification import Button, Notification
 from lib.message.trigger import read_trigger
-from lib.presses.answer import Answer
-from lib.tagoio.audience import choose_audience
 from lib.tagoio.transport import TagoIO
 
 # ---------------------------------------------------------------------------------------------------- EDIT ME
@@ -93,15 +92,15 @@ def notify(context, scope, variables):
 
     # A pressed button is answered; it never sends another round.
     if trigger.press:
-        answer = Answer(tago, settings, console, open_journal(tago, settings))
-        code = answer.to(trigger.press, decide)
+        answer = PressRun(tago, settings, decide)
+        code = answer.perform(trigger.press)
+        console.say(answer.lines)
         log.info("press.finished", outcome=answer.outcome, button=trigger.press.button_id)
         return code
 
-    # Who gets what: first those whom earlier runs left, or who are next as nobody answered, then this run's audience.
+    # Who gets what: this run's audience, and what earlier runs left, or what is due as nobody has answered.
     plan = Plan(tago, settings, console, Content(compose, settings.notification, tago.name_of_device))
-    if not plan.take_up(trigger):
-        plan.add(trigger, lambda: choose_audience(tago.run, settings, sleep=plan.sleep))
+    plan.make(trigger)
 
     if settings.dry_run:
         console.say(preview(plan))
@@ -109,7 +108,7 @@ def notify(context, scope, variables):
 
     # Tell them, and say what became of each.
     plan.check()
-    report = Dispatch(plan).deliver()
+    report = Dispatch(plan, trigger, decide).perform()
     console.say(report.summary())
     log.info("run.finished", trigger=trigger.kind, campaigns=plan.keys, **report.figures())
     return report.exit_code

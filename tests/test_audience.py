@@ -5,10 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.app.settings import Settings
 from lib.base.errors import Doubtful, SetupError
 from lib.message.user import User
-from lib.tagoio.audience import Audience, choose_audience
+from lib.tagoio.audience import Audience, Choice, choose_audience
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, Store, select
@@ -21,7 +20,7 @@ USERS_ROUTE = ("GET", "/run/users")
 def choose(sandbox: Sandbox, token: str = "", **variables: Any) -> Audience:
     tago = TagoIO(token or sandbox.store.profile_token, Client(sandbox.api))
     given = {"tag_key": "group", "tag_value": ("maintenance",), **variables}
-    return choose_audience(tago.run, Settings(**given), sleep=lambda seconds: None)
+    return choose_audience(tago.run, Choice(**given), sleep=lambda seconds: None)
 
 
 def names(audience: Audience) -> list[str]:
@@ -96,7 +95,7 @@ def test_a_wrong_token_is_named_with_where_to_get_one(peopled: Sandbox) -> None:
 def test_an_unreachable_server_is_named_by_its_address() -> None:
     tago = TagoIO("p-1", Client("http://127.0.0.1:9"))
     with pytest.raises(SetupError, match=r"http://127.0.0.1:9 cannot be reached.*TAGOIO_API"):
-        choose_audience(tago.run, Settings(send_to=("all",)), sleep=lambda seconds: None)
+        choose_audience(tago.run, Choice(send_to=("all",)), sleep=lambda seconds: None)
 
 
 @pytest.mark.parametrize("kind", ["500", "429", "reset", "cut", "not-json", "status-false", "empty", "no-result"])
@@ -140,7 +139,7 @@ def test_exactly_the_active_users_with_the_tag_are_chosen_whatever_the_page_size
     for active, tags in given_people:
         listed = [{"key": key, "value": value} for key, value in tags]
         store.add_user({"name": "n", "email": "e", "active": active, "tags": listed})
-    wanted = Settings(tag_key="a", tag_value=tuple(values))
+    wanted = Choice(tag_key="a", tag_value=tuple(values))
     having = [
         user
         for user in store.users.values()
@@ -161,7 +160,7 @@ def test_users_whom_the_server_adds_unasked_are_left_out_and_noted() -> None:
     store.add_user({"name": "in", "email": "e", "active": True, "tags": [{"key": "a", "value": "x"}]})
     store.add_user({"name": "out", "email": "e", "active": True})
     audience = choose_audience(
-        FakeRun([*store.users.values()], 9, filters=False), Settings(tag_key="a", tag_value=("x",))
+        FakeRun([*store.users.values()], 9, filters=False), Choice(tag_key="a", tag_value=("x",))
     )
     assert names(audience) == ["in"]
     assert audience.notes == ["TagoIO also returned 1 users without the tag; they were left out"]
@@ -174,7 +173,7 @@ def test_a_page_of_users_that_makes_no_sense_stops_the_run(page: Any) -> None:
             return page
 
     with pytest.raises(SetupError, match="cannot be looked up"):
-        choose_audience(Senseless([], 9), Settings(send_to=("all",)))
+        choose_audience(Senseless([], 9), Choice(send_to=("all",)))
 
 
 def test_a_server_that_repeats_its_page_for_ever_is_not_asked_for_ever() -> None:
@@ -182,7 +181,7 @@ def test_a_server_that_repeats_its_page_for_ever_is_not_asked_for_ever() -> None
         def listUsers(self, query: dict[str, Any]) -> Any:  # noqa: N802
             return [{"id": "1", "name": "n"}]
 
-    assert choose_audience(Repeating([], 9), Settings(send_to=("all",))).size == 1
+    assert choose_audience(Repeating([], 9), Choice(send_to=("all",))).size == 1
 
 
 def test_a_rate_limited_lookup_waits_as_long_as_it_is_told() -> None:
@@ -196,7 +195,7 @@ def test_a_rate_limited_lookup_waits_as_long_as_it_is_told() -> None:
                 raise answer
             return answer
 
-    choose_audience(Busy([], 9), Settings(send_to=("all",)), sleep=slept.append)
+    choose_audience(Busy([], 9), Choice(send_to=("all",)), sleep=slept.append)
     assert slept == [1.0, 7.0]
 
 

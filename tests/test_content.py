@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from lib.base.errors import Rejected, SetupError
 from lib.message.content import Content
 from lib.message.document import parse_document
-from lib.message.notification import Notification
+from lib.message.notification import Button, Notification
 from lib.message.trigger import DataPoint, Trigger
 from lib.message.user import User
 from lib.tools.sandbox.server import Sandbox
@@ -23,19 +24,62 @@ SCOPE = json.dumps([READING])
 
 
 def compose(trigger: Trigger, user: User) -> Notification | None:
-    return Notification("$VARIABLE$", "to $USER.NAME$") if user.name != "nobody" else None
+    return Notification("Hello", f"to {user.name}") if user.name != "nobody" else None
 
 
 def content(text: str = "", name_of_device: Callable[[str], str] = str) -> Content:
     return Content(compose, parse_document(text) if text else (), name_of_device)
 
 
-def test_composes_result_is_filled_and_none_leaves_the_user_out() -> None:
-    trigger = Trigger("action", (DataPoint("t", 1),))
-    given = content()(trigger, User("u", "Ana"))
+def test_composes_result_is_sent_and_none_leaves_the_user_out() -> None:
+    given = content()(Trigger(), User("u", "Ana"))
     assert isinstance(given, Notification)
-    assert (given.title, given.message) == ("t", "to Ana")
-    assert content()(trigger, User("u", "nobody")) == "compose gave no notification"
+    assert (given.title, given.message) == ("Hello", "to Ana")
+    assert content()(Trigger(), User("u", "nobody")) == "compose gave no notification"
+
+
+@pytest.mark.parametrize("name", ["Ke$ha$", "$USER.EMAIL$", "$NONSENSE$", "$$", "$VALUE$ off", "US$5 and CA$6"])
+def test_what_compose_returns_is_text_as_it_stands(name: str) -> None:
+    def compose_all(trigger: Trigger, user: User) -> Notification:
+        button = Button("a", user.name, link="https://x.io/?a=$USER.NAME$")
+        return Notification(user.name, f"to {user.name}", (button,))
+
+    given = Content(compose_all, (), str)(Trigger("action", (DataPoint("t", 1),)), User("u", name, "a@b.c"))
+    assert isinstance(given, Notification)
+    assert (given.title, given.message, given.buttons[0].label) == (name, f"to {name}", name)
+    assert given.buttons[0].link == "https://x.io/?a=$USER.NAME$"
+
+
+@pytest.mark.parametrize("name", ["Ke$ha$", "$USER.EMAIL$", "$NONSENSE$", "$$", "$VALUE$ off", "US$5 and CA$6"])
+def test_what_a_placeholder_of_the_document_brings_in_is_not_read_again(name: str) -> None:
+    text = """{"title": "$USER.NAME$", "message": "$$ $VALUE$$UNIT$", "buttons":
+              [{"id": "a", "label": "$USER.NAME$", "url": "https://x.io/?a=$USER.NAME$"}]}"""
+    given = content(text)(Trigger("action", (DataPoint("t", "$VALUE$", name),)), User("u", name, "a@b.c"))
+    assert isinstance(given, Notification)
+    assert (given.title, given.message, given.buttons[0].label) == (name, f"$ $VALUE${name}", name)
+    assert given.buttons[0].link == f"https://x.io/?a={quote(name, safe='')}"
+
+
+@pytest.mark.parametrize("from_document", [True, False])
+def test_this_analysis_and_the_users_language_are_filled_in_either_way(from_document: bool) -> None:
+    document = {
+        "title": "t",
+        "message": "m",
+        "buttons": [{"id": "a", "label": "Yes", "analysis": "this"}],
+        "translations": {"pt": {"title": "título", "buttons": {"a": "Sim"}}},
+    }
+    variants = parse_document(json.dumps(document))
+    chosen = Content(lambda trigger, user: variants[0].notification, variants if from_document else (), str)
+    given = chosen(Trigger(analysis_id="a" * 24), User("u", language="pt-BR"))
+    assert isinstance(given, Notification)
+    assert (given.title, given.buttons[0].label, given.buttons[0].analysis) == ("título", "Sim", "a" * 24)
+
+
+@pytest.mark.parametrize("title", ["$VALUE$", "$UNIT$"])
+def test_a_text_that_is_empty_once_filled_is_a_mistake(title: str) -> None:
+    document = json.dumps({"title": title, "message": "m"})
+    with pytest.raises(SetupError, match="title is missing"):
+        content(document)(Trigger("action", (DataPoint("t", " "),)), User("u"))
 
 
 def test_compose_must_return_a_notification() -> None:
@@ -189,21 +233,19 @@ def test_a_cooldown_without_a_journal_is_a_mistake(run_inside: Run) -> None:
 
 
 def test_high_priority_goes_first_and_low_last(peopled: Sandbox) -> None:
-    from collections import deque
-
     from lib.app.console import Console
     from lib.app.plan import Plan
     from lib.app.settings import Settings
     from lib.tagoio.transport import Client, TagoIO
 
-    ranks = {"a": "low", "b": "normal", "c": "high", "d": "normal"}
-    chosen = Content(lambda trigger, user: Notification("t", "m", priority=ranks[user.id]), (), str)
+    ranks = {"Ana Souza": "low", "Ben Carter": "high"}
+    chosen = Content(lambda trigger, user: Notification("t", "m", priority=ranks.get(user.name, "normal")), (), str)
     tago = TagoIO(peopled.store.profile_token, Client(peopled.api))
-    plan = Plan(tago, Settings(), Console(lambda text: None), chosen)
-    from lib.tagoio.audience import Audience
-
-    plan.add(Trigger(), lambda: Audience(deque(User(name) for name in ranks)))
-    assert [user.id for user in plan.jobs[0].users] == ["c", "b", "d", "a"]
+    settings = Settings(tag_key="group", tag_value=("maintenance",))
+    plan = Plan(tago, settings, Console(lambda text: None), chosen)
+    plan.make(Trigger())
+    names = [user.name for user in plan.jobs[0].waiting]
+    assert (names[0], names[-1], len(names)) == ("Ben Carter", "Ana Souza", 7)
 
 
 def test_an_audience_beyond_the_quota_is_refused_with_both_numbers(peopled: Sandbox, run_inside: Run) -> None:

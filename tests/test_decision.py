@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import requests
 
-from lib.app.console import Console
-from lib.app.plan import open_journal
+from lib.app.press_run import PressRun
 from lib.app.settings import Settings
+from lib.campaign.lease import GIVEN_UP
 from lib.message.trigger import PressIds
-from lib.presses.answer import Answer
-from lib.presses.decision import CLAIM, Press
+from lib.presses.verify import Press
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault
@@ -62,6 +61,10 @@ def messages(journaled: Journaled) -> list[str]:  # noqa: F811
     return [note["message"] for note in journaled.sandbox.store.notifications.values()]
 
 
+def answered(journaled: Journaled) -> list[Record]:  # noqa: F811
+    return [row for row in journaled.rows("notify_decision") if row["value"] == "answered"]
+
+
 def are_open(journaled: Journaled) -> list[bool]:  # noqa: F811
     return [note["buttons_enabled"] for note in journaled.sandbox.store.notifications.values()]
 
@@ -78,8 +81,8 @@ def test_a_press_counts_and_closes_every_copy_with_a_line_in_the_readers_time(
     ours, tokyos = note_of(journaled, "Ana Souza"), note_of(journaled, "Emi Tanaka")
     hours = [int(note["message"].rsplit(", ", 1)[1][:2]) for note in (ours, tokyos)]
     assert (hours[1] - hours[0]) % 24 == 12
-    (row,) = journaled.rows("notify_decision")
-    assert (row["value"], row["metadata"]["name"]) == ("acknowledge", "Ana Souza")
+    (row,) = answered(journaled)
+    assert (row["metadata"]["button"], row["metadata"]["name"]) == ("acknowledge", "Ana Souza")
     assert 0 <= row["metadata"]["seconds"] < 60
     assert len(journaled.sandbox.store.notifications) == 7
 
@@ -91,7 +94,7 @@ def test_pressing_twice_or_a_press_handed_in_twice_is_one_decision(journaled: Jo
     again = press(journaled, "Ana Souza")
     assert again.code == 0
     assert "settled already. Acknowledge by Ana Souza" in again.out
-    assert len(journaled.rows("notify_decision")) == 1
+    assert len(answered(journaled)) == 1
     assert [message.count("Acknowledged by") for message in before] == [1] * 7
 
 
@@ -101,8 +104,9 @@ def test_a_later_press_of_another_user_is_told_that_it_is_settled(journaled: Jou
     late = press(journaled, "Ben Carter")
     assert late.code == 0
     assert "Ben Carter pressed acknowledge: settled already. Acknowledge by Ana Souza" in late.out
-    assert "Acknowledge by Ana Souza, " in note_of(journaled, "Ben Carter")["message"]
-    assert len(journaled.rows("notify_decision")) == 1
+    lines = {message.rsplit("\n", 1)[1].rsplit(", ", 1)[0] for message in messages(journaled)}
+    assert lines == {"Acknowledged by Ana Souza"}, "one line, the same on every copy"
+    assert len(answered(journaled)) == 1
     assert len(journaled.rows("notify_press")) == 2
 
 
@@ -117,7 +121,7 @@ def test_two_users_at_once_make_one_decision(journaled: Journaled) -> None:  # n
         thread.join()
     assert sum("it counts" in ran.out for ran in runs) == 1
     assert sum("settled already" in ran.out for ran in runs) == 3
-    assert len(journaled.rows("notify_decision")) == 1
+    assert len(answered(journaled)) == 1
 
 
 def test_in_a_survey_each_users_first_answer_counts(journaled: Journaled) -> None:  # noqa: F811
@@ -125,7 +129,7 @@ def test_in_a_survey_each_users_first_answer_counts(journaled: Journaled) -> Non
     assert "it counts" in press(journaled, "Ana Souza", 0).out
     assert "it counts" in press(journaled, "Ben Carter", 1).out
     assert "Ana Souza pressed no again: it was counted before" in press(journaled, "Ana Souza", 1).out
-    decisions = [(row["metadata"]["name"], row["value"]) for row in journaled.rows("notify_decision")]
+    decisions = [(row["metadata"]["name"], row["metadata"]["button"]) for row in answered(journaled)]
     assert decisions == [("Ana Souza", "yes"), ("Ben Carter", "no")]
     assert all(are_open(journaled))
 
@@ -155,7 +159,7 @@ def forged(journaled: Journaled, how: str) -> dict[str, str]:  # noqa: F811
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("deleted", "Ana Souza has no notification"),
+        ("deleted", "whether Ana Souza has notification"),
         ("of another user", "Ben Carter has no notification"),
         ("of nobody", "there is no TagoRUN user ffff"),
         ("unknown button", "notification "),
@@ -184,7 +188,7 @@ def test_a_campaign_that_the_journal_has_forgotten_is_decided_all_the_same(journ
     assert "The journal knows nothing of campaign" in ran.out
     assert "it counts" in ran.out
     assert note_of(journaled, "Ana Souza")["buttons_enabled"] is False
-    assert len(journaled.rows("notify_decision")) == 1
+    assert len(answered(journaled)) == 1
 
 
 def test_without_a_journal_the_copies_are_looked_for(journaled: Journaled) -> None:  # noqa: F811
@@ -212,18 +216,20 @@ def test_a_user_whose_pending_copy_is_decided_meanwhile_is_not_told(journaled: J
     assert len(sandbox.store.notifications) == 3
 
 
-def test_a_press_whose_run_died_before_it_decided_is_passed_over(journaled: Journaled) -> None:  # noqa: F811
+def test_a_press_whose_run_died_before_it_was_answered_is_taken_up(journaled: Journaled) -> None:  # noqa: F811
     journaled.run()
     ids = ids_of(journaled, "Ana Souza")
     key = journaled.rows("notify_campaign")[0]["group"]
-    about = {"user": ids["user_id"], "name": "Ana Souza", "label": "Acknowledge", "mark": "dead"}
-    when = (datetime.now(UTC) - timedelta(seconds=CLAIM - 2)).isoformat()
+    about = {"user": ids["user_id"], "name": "Ana Souza", "label": "Acknowledge", "button": "acknowledge"}
+    about |= {"run": "dead00000000", "notification": ids["notification_id"]}
+    when = (datetime.now(UTC) - timedelta(seconds=GIVEN_UP - 2)).isoformat()
     row = {"variable": "notify_press", "value": "acknowledge", "group": key, "metadata": about, "time": when}
     journaled.sandbox.store.add_data(journaled.device["id"], row)
     ran = press(journaled, "Ben Carter")
-    assert "Ben Carter pressed acknowledge: it counts" in ran.out
+    assert "Ben Carter pressed acknowledge: settled already. Acknowledge by Ana Souza" in ran.out
+    assert "Ana Souza pressed acknowledge: it counts; the run that took it was cut off" in ran.out
     assert not any(are_open(journaled))
-    assert len(journaled.rows("notify_decision")) == 1
+    assert all("Acknowledged by Ana Souza, " in message for message in messages(journaled))
 
 
 def test_without_a_journal_a_pressed_link_settles_nothing(journaled: Journaled) -> None:  # noqa: F811
@@ -248,16 +254,15 @@ def test_copies_that_may_not_be_edited_are_said(journaled: Journaled) -> None:  
     ran = press(journaled, "Ana Souza")
     assert "7 copies could not be closed" in ran.out
     assert "allow Run User / Edit notification" in ran.out
-    assert len(journaled.rows("notify_decision")) == 1
+    assert len(answered(journaled)) == 1
 
 
 def answer(journaled: Journaled, decide: Callable[[Press], str | None], name: str = "Ana Souza") -> tuple[int, str]:  # noqa: F811
-    said: list[str] = []
     tago = TagoIO(journaled.sandbox.store.profile_token, Client(journaled.sandbox.api))
     settings = Settings(tag_key="group", tag_value=("maintenance",), delivery_log_token=journaled.token)
-    ids = PressIds(**ids_of(journaled, name))
-    code = Answer(tago, settings, Console(said.append), open_journal(tago, settings)).to(ids, decide)
-    return code, "\n".join(said)
+    run = PressRun(tago, settings, decide)
+    code = run.perform(PressIds(**ids_of(journaled, name)))
+    return code, "\n".join(run.lines)
 
 
 def test_decide_sees_who_pressed_what_and_when(journaled: Journaled) -> None:  # noqa: F811
@@ -282,7 +287,7 @@ def test_a_decide_that_raises_leaves_the_decision_recorded_and_the_copies_closed
     code, said = answer(journaled, lambda press: 1 / 0)  # type: ignore[arg-type, return-value]
     assert code == 1
     assert "decide failed, the decision is recorded all the same: ZeroDivisionError" in said
-    assert len(journaled.rows("notify_decision")) == 1
+    assert len(answered(journaled)) == 1
     assert not any(are_open(journaled))
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_string
@@ -45,28 +46,54 @@ ANA = User("1", "Ana", "ana@example.com", phone="+55 (81) 5550-100")
 
 @dataclass
 class Mailbox:
-    """An SMTP server with a login; what it does depends on the recipient's name."""
+    """An SMTP server with a login; what it does depends on the recipient's name. `closes_at` a command, or at the
+    `greeting`, it closes the connection."""
 
     port: int = 0
+    closes_at: str = ""
     mails: list[tuple[str, Message]] = field(default_factory=list)
     tries: int = 0
     times: list[float] = field(default_factory=list)
 
+    def closes(self, server: SMTP, command: str) -> None:
+        if self.closes_at == command:
+            assert server.transport is not None
+            server.transport.close()
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, _envelope: Envelope, name: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        self.closes(server, "EHLO")
+        return responses
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        self.closes(server, "MAIL")
+        return "250 OK"
+
     async def handle_RCPT(  # noqa: N802
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         self.tries += 1
+        self.closes(server, "RCPT")
         if address.startswith("refused"):
             return f"550 5.1.1 no such user {address}"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        (address,) = envelope.rcpt_tos
+        address, *_ = envelope.rcpt_tos
         if address.startswith("dropped"):
             assert server.transport is not None
             server.transport.close()
             return "250 OK"
+        self.closes(server, "text")
+        if address.startswith("odd"):
+            return "299 who knows"
         if address.startswith("slow"):
             await asyncio.sleep(3)
         if address.startswith("patient"):
@@ -85,23 +112,46 @@ class Mailbox:
         return f"mailto://{user}:{password}@127.0.0.1:{self.port}?from=alarm@example.com&to={{email}}&cto=1{more}"
 
 
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
+class Greeting(SMTP):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.event_handler.closes(self, "greeting")
+
+
+@contextmanager
+def open_mailbox() -> Iterator[Mailbox]:
     box = Mailbox()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         box.port = free.getsockname()[1]
 
-    def log_in(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any) -> AuthResult:
+    def log_in(server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any) -> AuthResult:
+        box.closes(server, "AUTH")
         is_right = isinstance(given, LoginPassword) and given.password == b"right-secret"
         return AuthResult(success=is_right, handled=False, message=None if is_right else "535 5.7.8 bad credentials")
 
-    controller = Controller(
+    class Greeted(Controller):
+        def factory(self) -> SMTP:
+            return Greeting(self.handler, **self.SMTP_kwargs)
+
+    controller = Greeted(
         box, hostname="127.0.0.1", port=box.port, authenticator=log_in, auth_require_tls=False, auth_required=True
     )
     controller.start()
     yield box
     controller.stop()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with open_mailbox() as box:
+        yield box
+
+
+@pytest.fixture
+def second() -> Iterator[Mailbox]:
+    with open_mailbox() as box:
+        yield box
 
 
 def tell(address: str, user: User = ANA, why: str = "failed") -> tuple[str, str, str]:
@@ -237,6 +287,55 @@ def test_addresses_are_tried_in_their_order_until_one_takes_it_or_leaves_doubt(m
     assert both.reason == "mailto: 535 5.7.8 bad credentials; nosuch: Apprise takes no such address"
 
 
+@pytest.mark.parametrize("command", ["greeting", "EHLO", "AUTH", "MAIL", "RCPT"])
+def test_a_server_that_closes_before_it_has_the_text_leaves_no_doubt(
+    mailbox: Mailbox, second: Mailbox, command: str
+) -> None:
+    mailbox.closes_at = command
+    attempt = Fallback([mailbox.address(), second.address()]).tell(ANA, NOTE, "failed")
+    assert (attempt.result, attempt.channel) == ("taken", "mailto")
+    assert (len(mailbox.mails), len(second.mails)) == (0, 1)
+    assert tell(mailbox.address()) == ("refused", "", "mailto: the connection was closed")
+
+
+def test_a_server_that_does_not_answer_before_it_has_the_text_leaves_no_doubt(second: Mailbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = second.address().replace(str(second.port), str(silent.getsockname()[1]))
+        attempt = Fallback([address, second.address()]).tell(ANA, NOTE, "failed")
+    assert (attempt.result, len(second.mails)) == ("taken", 1)
+
+
+@pytest.mark.parametrize("name", ["ana", "odd", "dropped", "slow"])
+def test_a_server_that_has_the_text_and_does_not_refuse_it_leaves_doubt(
+    mailbox: Mailbox, second: Mailbox, name: str
+) -> None:
+    mailbox.closes_at = "text" if name == "ana" else ""
+    attempt = Fallback([mailbox.address(), second.address()]).tell(someone(name), NOTE, "failed")
+    assert (attempt.result, attempt.channel) == ("doubt", "mailto")
+    assert second.mails == []
+
+
+def test_what_one_recipient_was_sent_is_not_forgotten_over_the_next(mailbox: Mailbox, second: Mailbox) -> None:
+    address = mailbox.address().replace("{email}", "{email},full@example.com")
+    attempt = Fallback([address, second.address()]).tell(someone("odd"), NOTE, "failed")
+    assert (attempt.result, second.mails) == ("doubt", [])
+
+
+def test_where_a_copy_was_taken_and_the_user_refused_there_is_doubt(mailbox: Mailbox, second: Mailbox) -> None:
+    address = mailbox.address(more="&cc=boss@example.com")
+    attempt = Fallback([address, second.address()]).tell(someone("refused"), NOTE, "failed")
+    assert (attempt.result, len(mailbox.mails), second.mails) == ("doubt", 1, [])
+
+
+def test_each_thread_tells_how_far_its_own_talk_came(mailbox: Mailbox, second: Mailbox) -> None:
+    mailbox.closes_at = "RCPT"
+    fallback = Fallback([mailbox.address(), second.address()])
+    names = ["ana", "odd", "full"] * 4
+    with ThreadPoolExecutor(12) as pool:
+        attempts = list(pool.map(lambda name: fallback.tell(someone(name), NOTE, "failed").result, names))
+    assert attempts == ["taken", "doubt", "refused"] * 4
+
+
 # ---- the variable
 
 
@@ -255,9 +354,9 @@ def test_the_variable_takes_several_addresses_and_fills_them() -> None:
         ({"fallback": "user:secret@example.com"}, "fallback entry 1 is not an Apprise address"),
         ({"fallback": "mailto://h?to={email"}, "fallback entry 1 has a brace without its other half"),
         ({"fallback": "mailto://h?to={mail}"}, 'fallback entry 1 has "{mail}"; only {email} and {phone}'),
-        ({"escalate_after": "15m", "fallback": "json://h"}, "escalate_after needs the journal"),
-        ({"escalate_after": "15m", "delivery_log_token": "0123456789abcdef"}, "escalate_after needs fallback"),
-        ({"escalate_after": "2d"}, 'escalate_after is "2d"; use at most 20 h'),
+        ({"remind_after": "15m", "fallback": "json://h"}, "remind_after needs the journal"),
+        ({"remind_after": "15m", "delivery_log_token": "0123456789abcdef"}, "remind_after needs fallback"),
+        ({"remind_after": "2d"}, 'remind_after is "2d"; use at most 20 h'),
     ],
 )
 def test_a_bad_value_is_named_without_showing_it(variables: dict[str, str], problem: str) -> None:
@@ -320,7 +419,7 @@ def test_who_cannot_be_told_by_tagorun_is_told_by_e_mail(
         assert secret not in str(journaled.rows("notify_outcome"))
     if with_journal:
         (row,) = [row for row in journaled.rows("notify_outcome") if row["value"] == "fallback"]
-        assert (row["metadata"]["name"], row["metadata"]["channel"]) == ("Ana Souza", "mailto")
+        assert (journaled.name(row["metadata"]["users"]), row["metadata"]["channel"]) == ("Ana Souza", "mailto")
         again = journaled.run(**variables)
         assert len(mailbox.mails) == 2, "another campaign is another notification"
         assert "took up" not in again.out
@@ -438,7 +537,7 @@ def test_who_has_not_read_an_urgent_one_in_time_is_told_once_more_by_e_mail(
     mailbox: Mailbox,
 ) -> None:
     store = journaled.sandbox.store
-    variables = {"notification": URGENT, "fallback": mailbox.address(), "escalate_after": "15m"}
+    variables = {"notification": URGENT, "fallback": mailbox.address(), "remind_after": "15m"}
     timer = {"_action_id": "e" * 24, "_action_type": "interval"}
     assert journaled.run(POINT, **variables, **EVENT).code == 0
     for name in MAINTENANCE[2:]:
@@ -462,7 +561,7 @@ def test_a_decision_makes_the_reading_of_the_others_unimportant(
     journaled: Journaled,  # noqa: F811
     mailbox: Mailbox,
 ) -> None:
-    variables = {"notification": URGENT, "fallback": mailbox.address(), "escalate_after": "15m"}
+    variables = {"notification": URGENT, "fallback": mailbox.address(), "remind_after": "15m"}
     journaled.run(POINT, **variables, **EVENT)
     press(journaled, "Ana Souza", **variables)
     journaled.sandbox.store.ahead += 16 * 60
@@ -476,7 +575,7 @@ def test_whom_e_mail_does_not_reach_either_is_named_and_not_tried_again(
 ) -> None:
     (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
     ana["email"] = "refused@example.com"
-    variables = {"notification": URGENT, "fallback": mailbox.address(), "escalate_after": "15m", "send_to": "Ana Souza"}
+    variables = {"notification": URGENT, "fallback": mailbox.address(), "remind_after": "15m", "send_to": "Ana Souza"}
     timer = {"_action_id": "e" * 24, "_action_type": "interval"}
     journaled.run(POINT, **variables, **EVENT)
     journaled.sandbox.store.ahead += 16 * 60
@@ -492,7 +591,7 @@ def test_whom_e_mail_does_not_reach_either_is_named_and_not_tried_again(
 
 def due_by_e_mail(journaled: Journaled, box: Mailbox, names: str) -> dict[str, str]:  # noqa: F811
     """An urgent notification that these users have not read in time."""
-    variables = {"notification": URGENT, "fallback": box.address(), "escalate_after": "15m"}
+    variables = {"notification": URGENT, "fallback": box.address(), "remind_after": "15m"}
     journaled.run(POINT, **variables, **EVENT, send_to=names)
     journaled.sandbox.store.ahead += 16 * 60
     return variables
@@ -573,12 +672,12 @@ def test_an_interrupted_run_says_what_it_knows(
     assert process.returncode == 1
     assert "Traceback" not in err
     assert "another channel may have told them all the same" in out
-    assert len([row for row in journaled.rows("notify_outcome") if row["value"] == "sent"]) == 6
+    assert list(journaled.outcomes().values()).count("sent") == 6
 
 
 def test_who_has_opted_out_since_or_has_answered_is_not_reminded(journaled: Journaled, mailbox: Mailbox) -> None:  # noqa: F811
     survey = {**json.loads(URGENT), "answers": "each"}
-    variables = {"notification": json.dumps(survey), "fallback": mailbox.address(), "escalate_after": "15m"}
+    variables = {"notification": json.dumps(survey), "fallback": mailbox.address(), "remind_after": "15m"}
     journaled.run(POINT, **variables, **EVENT, send_to="Ana Souza, Ben Carter, Emi Tanaka")
     press(journaled, "Ana Souza", **variables)
     (ben,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ben Carter"]

@@ -1,3 +1,7 @@
+import io
+import json
+import sys
+
 import pytest
 import structlog
 
@@ -35,3 +39,15 @@ def test_the_level_is_respected(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_log("warning")
     structlog.get_logger().info("x")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_a_line_with_any_text_is_written_and_stays_json(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    monkeypatch.setattr(sys, "stderr", stream)
+    set_up_log()
+    structlog.get_logger().info("x", name="José 😀 \ud800 \0")
+    stream.flush()
+    line = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    assert json.loads(line)["name"] == "José 😀 \ud800 \0"
+    assert ("José" in line) == (encoding == "utf-8")

@@ -1,13 +1,17 @@
 import pytest
 
-from lib.campaign.report import NAMES_SHOWN, Outcome, Report
+from lib.app.report import NAMES_SHOWN, Report
+from lib.campaign.outcome import Outcome
+from lib.campaign.state import CampaignState
 
 
 def report(*statuses: str) -> Report:
-    made = Report(seconds=2.0)
+    state = CampaignState("k")
+    made = Report("this run", {"k": state}, seconds=2.0)
+    state.settle(Outcome("x", "of another run", "failed", run="another"))
     for number, status in enumerate(statuses):
         reason = "" if status == "sent" else f"{status} because"
-        made.add(Outcome(f"u{number}", f"Ana {number}", status, reason))  # type: ignore[arg-type]
+        state.settle(Outcome(f"u{number}", f"Ana {number}", status, reason, run="this run"))  # type: ignore[arg-type]
     return made
 
 

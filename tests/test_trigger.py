@@ -49,6 +49,16 @@ def test_an_object_as_scope_is_one_point() -> None:
     assert read_trigger([], POINT).value("temperature") == 9
 
 
+def test_texts_that_cannot_be_written_are_made_fit_to_be() -> None:
+    unfit = {name: f"{name}\0\ud800" for name in ("variable", "value", "unit", "time", "device", "group", "id")}
+    trigger = read_trigger(env(_action_id="a\0", _action_state="\udfff"), [unfit, {**unfit, "value": 1.5}])
+    made = {name: f"{name}\ufffd" for name in unfit}
+    assert trigger.points == (DataPoint(**made), DataPoint(**{**made, "value": 1.5}))  # type: ignore[arg-type]
+    assert (trigger.action_id, trigger.action_state, trigger.device_id) == ("a", "\ufffd", "device\ufffd")
+    press = read_trigger(env(button_id="b\0", user_id="u\ud800", notification_id="n"), None).press
+    assert press == PressIds("b", "u\ufffd", "n")
+
+
 def test_a_press_keeps_its_three_ids() -> None:
     trigger = read_trigger(env(button_id="b", user_id="u", notification_id="n"), None, "x")
     assert trigger == Trigger("press", analysis_id="x", press=PressIds("b", "u", "n"))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from lib.base.log import redact
+from lib.base.text import tolerant
 
 LINE_EVERY = 10.0  # seconds between progress lines where there is no terminal
 BAR_WIDTH = 30
@@ -22,6 +23,7 @@ class Console:
 
     def say(self, lines: Iterable[str]) -> None:
         self._clear_bar()
+        tolerant(sys.stdout)  # `context.log` prints, on TagoIO and off it (C: whl modules/Analysis/Analysis.py)
         self._log(redact("\n".join(lines)))
 
     def hint(self, line: str) -> None:
@@ -46,5 +48,5 @@ class Console:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
+    tolerant(sys.stdout).write(text)
     sys.stdout.flush()

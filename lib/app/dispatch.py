@@ -1,265 +1,348 @@
-"""Does what a plan says: tells the users, writes it down, tries another channel for whom TagoRUN failed."""
+"""Does what a plan says, and what becomes due meanwhile: tells the users, answers presses, closes copies, falls
+back."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 
-from lib.app.plan import DECIDED, LAST_WORDS, Job, Plan
+from lib.app.plan import LAST_WORDS, Job, Plan
+from lib.app.reach import Reach
+from lib.app.report import Report
 from lib.base.errors import SetupError, TagoIOError
-from lib.campaign.campaign import TagoRunChannel, messages
-from lib.campaign.campaign_log import CampaignLog
-from lib.campaign.known import Known
-from lib.campaign.report import Outcome, Report
-from lib.campaign.rows import Copy, PressRow, time_of
-from lib.delivery.delivery import BY_HAND, WORKERS, Delivery
+from lib.campaign.courtesy import subject_key
+from lib.campaign.key import is_repeatable
+from lib.campaign.lease import LATE, MARGIN
+from lib.campaign.next_steps import (
+    Action,
+    Close,
+    Decide,
+    Policy,
+    SayUnknown,
+    TellOtherwise,
+    next_steps,
+    wakes_at,
+)
+from lib.campaign.outcome import DECIDED, FINAL, TOLD, Outcome, Status
+from lib.campaign.rows import DECISION, PRESS, campaign_row, fallback_rows
+from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
-from lib.fallback.fallback import Fallback
-from lib.fallback.other_channel import OtherChannel, Undelivered
-from lib.message.notification import Notification
+from lib.message.notification import PRIORITIES, Notification
+from lib.message.trigger import Trigger
 from lib.message.user import User
-from lib.presses.decision import close_copies, copies_by_looking
+from lib.presses.answer import Answers, DecideFunction
 from lib.tagoio.audience import users_by_id
+from lib.tagoio.inbox import Inbox, Look
 
-LOOK_EVERY = 5.0  # seconds between two looks for a decision while a campaign is under way
+LOOK_EVERY = 5.0  # seconds between two looks for a press while a campaign is under way
+UNSURE = 3600.0  # seconds that our clock may be off where TagoIO tells no time
+CUT_OFF = "another channel may have told them; the run that tried was cut off"
+EARLIER = "an earlier run may have sent it"
 
 
 class Dispatch:
-    """Delivers the jobs of a plan, after its `check`."""
+    """Performs a plan after its `check`, round by round: what another run may have been at comes last."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, trigger: Trigger, decide: DecideFunction) -> None:
         self.plan = plan
+        self.trigger = trigger
         self.report = plan.report
         self.journal = plan.journal
+        self.inbox = Inbox(plan.tago.run, self._known, self._told_by_others)
+        self.window = RateWindow(plan.settings.rate_limit, sleep=time.sleep, on_wait=self._say_wait)
+        self.answers = Answers(plan.tago.run, self.inbox, self.journal, decide, sleep=plan.sleep, is_over=plan.is_late)
         self.interrupted = ""
-        self.logs: list[CampaignLog] = []
-        self.window = RateWindow(plan.settings.rate_limit, on_wait=self._say_wait)
-        self.fallback = Fallback(plan.settings.fallback, plan.tago.address_of_run)
+        self.done = self.trouble = self.total = 0
+        self.undelivered: dict[tuple[str, str], Notification] = {}  # by campaign and user: whom this run could not tell
+        self._looked_at = time.monotonic()
+        self._say = structlog.get_logger().bind().debug
 
-    def deliver(self) -> Report:
-        """Write down what is planned, tell everybody in TagoRUN, then by another channel whom that did not reach: what
-        takes long keeps nobody from a notification."""
-        opened = [(job, self._open_log(job)) for job in self.plan.jobs]
-        self.logs = [log for _, log in opened if log]
-        rounds = [Round(self, job, log) for job, log in opened if self._is_ours(job)]
-        self.plan.jobs = [each.job for each in rounds]
-        for each in rounds:
-            each.tell()
-        for each in rounds:
-            each.reach_otherwise()
-        for each in rounds:
-            each.close()
+    def perform(self) -> Report:
+        """Everything that is due, until nothing is or time is up."""
+        self._round(self.plan.jobs)
+        keys = self.plan.keys
+        while self.plan.watched and not self.interrupted:
+            try:
+                jobs = self.plan.after_watching(self.trigger)
+            except SetupError as error:  # others were told by now: this is no set-up to mend
+                self.report.note(f"what an earlier run left cannot be finished: {error}", undone=1)
+                break
+            self._round(jobs)
+            keys += [job.key for job in jobs]
+        self.journal.close(patience=min(10.0, max(self.plan.deadline - time.time() - LAST_WORDS / 3, 0.5)))
+        for note in self.journal.notes():
+            self.report.note(note, undone=1)
+        for line in self.answers.lines:
+            self.report.note(line.strip())
+        self.report.undone += self.answers.problems
         self.report.seconds = time.time() - self.plan.started
         return self.report
 
-    def tick(self) -> None:
-        """Called all the time: a campaign that waits for its turn must not seem dead."""
-        total = len(self.report.outcomes) + sum(len(job.users) for job in self.plan.jobs)
-        self.plan.console.progress(len(self.report.outcomes), total, self.report.not_told)
-        for log in self.logs:
-            log.tick()
+    # ---- one round
 
-    def still_ours(self, job: Job) -> bool:
-        """Two runs may have taken it up, or begun it, at the same moment: one of them steps back."""
-        if not self.journal or not job.has_work or self.journal.is_ours(job.campaign):
-            return True
-        self.report.notes.append(f"campaign {job.campaign.key} is being delivered by another run; left to it")
-        return False
+    def _round(self, jobs: list[Job]) -> None:
+        lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
+        self._tell(lanes)
+        for lane in lanes:
+            self._look_after(lane)
+        self._reach(lanes)
+        for lane in lanes:
+            self._end(lane)
 
-    def _open_log(self, job: Job) -> CampaignLog | None:
-        if not self.journal or job.is_empty:
-            return None
-        if job.left:
-            look_after = self.journal.look_after(job.campaign)
-            return self.journal.resume(job.campaign, job.taking) if job.has_work else look_after
-        held = [outcome.user_id for outcome in job.skipped if outcome.status == "held"]
-        return self.journal.begin(job.campaign, job.trigger, [*(user.id for user in job.users), *held], job.steps)
-
-    def _is_ours(self, job: Job) -> bool:
-        if not self.still_ours(job):
-            return False
-        if self.journal and job.left and job.has_work:
-            read_again(job, self.journal.know(job.campaign), self.journal.run)
-        return True
-
-    def _say_wait(self, seconds: float) -> None:
-        self.plan.console.hint(f"Rate limit reached; going on in {seconds:.0f} s")
-
-
-class Round:
-    """One job of a run, with its log."""
-
-    def __init__(self, run: Dispatch, job: Job, log: CampaignLog | None) -> None:
-        self.run = run
-        self.plan = run.plan
-        self.report = run.report
-        self.job = job
-        self.log = log
-        self.sent: list[Copy] = []
-        self.undelivered: list[Undelivered] = []
-        self._looked_at = self._opened_at = time.monotonic()
-        self._decision: PressRow | None = None
-        self._stepped_back = False
-        self._say = structlog.get_logger().bind().debug
-        self._channel = TagoRunChannel(self.plan.tago.run, job.campaign)
-
-    def tell(self) -> None:
-        """In TagoRUN."""
-        for outcome in self._skipped():
-            if outcome.status == "held" and self.job.left and self.log:
-                self.report.add(outcome)
-                self.log.keep_open()
+    def _begin(self, jobs: list[Job]) -> list["CampaignLane"]:
+        """Write down what is planned; those that are another run's are left to it."""
+        scout = next((job for priority in PRIORITIES for job in jobs if job.users[priority]), None)
+        self.window.careful()
+        openings, first = {}, {}
+        for job in jobs:
+            self.inbox.learn(job.key, (notification for _, notification in job.state.told_ids()))
+            first[job.key] = job.waiting[0].id if job is scout else ""
+            if not job.is_empty:
+                openings[job.key] = job.opening(self.journal.run, first[job.key])
+        ours = self.journal.begin(openings) if openings else set()
+        lanes = []
+        for job in jobs:
+            if job.is_empty or job.key in ours:
+                lanes.append(CampaignLane(self, job, first[job.key]))
             else:
-                self.record(outcome)
-        delivery = Delivery(
-            self._channel,
-            self.run.window,
-            deadline=self.plan.deadline - LAST_WORDS,
-            workers=min(WORKERS, max(len(self.job.users), 1)),
-            look_first=self.job.in_doubt,
-            is_held_up=lambda: any(each.is_stuck() for each in self.run.logs),
-        )
-        delivery.stopped = self.run.interrupted or self._why_not_now()
-        compose = self.plan.composer(self.job)
+                self.report.note(f"campaign {job.key} is being delivered by another run; left to it")
+        self.total += sum(lane.job.size + len(lane.job.settled) for lane in lanes)
+        for lane in lanes:
+            for outcome in lane.job.settled:
+                lane.record(outcome)
+        return lanes
+
+    def _tell(self, lanes: list["CampaignLane"]) -> None:
+        """In TagoRUN: what is urgent first, then what is old."""
+
+        def take() -> Task | None:
+            for priority in PRIORITIES:
+                for lane in lanes:
+                    task = lane.next(priority)
+                    if task:
+                        return task
+            return None
+
+        number = sum(lane.job.size for lane in lanes)
+        if not number:
+            return
+        delivery = Delivery(take, self.window, deadline=self.plan.deadline - LAST_WORDS, workers=min(WORKERS, number))
+        delivery.stopped = self.interrupted
 
         def tick() -> None:
-            self.run.tick()
-            if self._is_decided():
-                delivery.stopped = delivery.stopped or DECIDED
+            self.plan.console.progress(self.done, self.total, self.trouble)
+            if time.monotonic() - self._looked_at >= LOOK_EVERY:
+                self._look_for_presses(lanes)
 
-        delivery.deliver(messages(self.job.users, compose, self.record), self.record, tick, self._put_aside)
+        delivery.deliver(tick)
         if delivery.stopped == BY_HAND:
-            self.run.interrupted = BY_HAND
+            self.interrupted = BY_HAND
         self._add_notes(delivery)
-
-    def reach_otherwise(self) -> None:
-        """By another channel, whom TagoRUN did not reach."""
-        if self.log:
-            self.log.flush()  # a press meanwhile must find every copy
-        if self.job.is_decided or self._stepped_back:
-            for each in self.undelivered:
-                self.record(each.outcome)
-            return
-        other = OtherChannel(
-            self.plan, self.job, self.log, self.run.fallback, self.record, self.run.tick, self._is_decided
-        )
-        other.stopped = self.run.interrupted
-        other.reach(self.undelivered)
-        self.run.interrupted = other.stopped
-
-    def close(self) -> None:
-        """Write the last rows; close what was sent while somebody decided."""
-        if self._is_decided(now=True) and self._decision:
-            self._close_late_copies(self._decision)
-        if not self.log:
-            return
-        if self.job.is_watched and not self._decision:
-            self.log.keep_open()
-        self.log.close()
-        self.report.notes += self.log.notes()
-
-    def record(self, outcome: Outcome) -> None:
-        """The last word on a user; callable from any thread."""
-        if outcome.status == "pending" and outcome.reason == DECIDED:
-            outcome = replace(outcome, status="skipped")
-        outcome = replace(outcome, step=self.job.step_of.get(outcome.user_id, 0))
-        if outcome.status == "sent" and self.job.steps:
-            self.sent.append(Copy(outcome.user_id, outcome.notification_id))
-        self.report.add(outcome)
-        self._say(
-            "outcome", campaign=self.job.campaign.key, user=outcome.user_id, status=outcome.status,
-            reason=outcome.reason, channel=outcome.channel, step=outcome.step,
-        )  # fmt: skip
-        if self.log:
-            self.log.record(outcome)
-
-    def _put_aside(self, user: User, notification: Notification, outcome: Outcome) -> bool:
-        """True for who is told by another channel afterwards. With a journal only who failed for good: the next run
-        takes up the others."""
-        if not self.plan.settings.fallback:
-            return False
-        if outcome.status != "failed" and (self.log or outcome.status not in ("unknown", "pending")):
-            return False
-        why = "unknown" if outcome.status == "unknown" else "failed"
-        self.undelivered.append(Undelivered(user, notification, outcome, why))
-        if self.log:
-            self.log.record(outcome)
-        return True
-
-    def _why_not_now(self) -> str:
-        """After a long wait for its turn: whether this job is still to be told, and by this run."""
-        if time.monotonic() - self._opened_at < LOOK_EVERY:
-            return DECIDED if self.job.is_decided else ""
-        if self._is_decided(now=True):
-            return DECIDED
-        try:
-            self._stepped_back = not self.run.still_ours(self.job)
-        except (
-            SetupError
-        ) as error:  # others were told by now: this is no set-up to mend, and the next run tells the rest
-            return str(error)
-        return "another run is at it" if self._stepped_back else ""
-
-    # ---- a campaign that somebody has decided
-
-    def _is_decided(self, *, now: bool = False) -> bool:
-        """Looked up every few seconds, or now."""
-        if self.job.is_decided or not self.run.journal or not self.log:
-            return self.job.is_decided
-        if now or time.monotonic() - self._looked_at >= LOOK_EVERY:
-            self._looked_at = time.monotonic()
-            try:
-                self._decision = self.run.journal.decision_of(self.job.campaign)
-            except SetupError:
-                return False  # the journal cannot be read now; it is asked again
-            self.job.is_decided = self._decision is not None
-        return self.job.is_decided
-
-    def _close_late_copies(self, decision: PressRow) -> None:
-        """Those that this run has sent while somebody decided: the press has not seen them all."""
-        line, at = f"{decision.label}: {decision.user_name or decision.user_id}", time_of(decision.time)
-        self.report.notes += close_copies(self.plan.tago.run, self.sent, line, at, self.plan.sleep)
-
-    def _skipped(self) -> list[Outcome]:
-        """Of a decided campaign those in doubt may have it all the same: that is looked up, and their copies are
-        closed."""
-        if not self.job.is_decided or not self.job.in_doubt:
-            return self.job.skipped
-        try:
-            users = users_by_id(self.plan.tago.run, self.job.in_doubt, self.plan.sleep)
-            found = copies_by_looking(self.plan.tago.run, users.values(), self.job.campaign.key, self.plan.sleep)
-            self._decision = self.run.journal.decision_of(self.job.campaign) if self.run.journal else None
-        except (SetupError, TagoIOError) as error:
-            self.report.notes.append(f"copies of the decided campaign may be open: {error}")
-            return self.job.skipped
-        self.sent = [copy for copy, _ in found]
-        has_it = {copy.user_id: copy.notification_id for copy in self.sent}
-        if self._decision:
-            self._close_late_copies(self._decision)
-        return [
-            Outcome(each.user_id, users[each.user_id].name, "sent", notification_id=has_it[each.user_id])
-            if each.user_id in has_it
-            else each
-            for each in self.job.skipped
-        ]
 
     def _add_notes(self, delivery: Delivery) -> None:
         if delivery.in_doubt:
-            self.report.notes.append(
+            self.report.note(
                 f"{delivery.in_doubt} answers were lost on the way (time-out, reset, 5xx); TagoIO was asked: "
                 f"{delivery.had_arrived} had arrived, the others were sent again or are named above"
             )
-        if self._channel.icon_refused:
-            self.report.notes.append(f"TagoIO refused the icon ({self._channel.icon_refused}); sent without it")
+        if self.inbox.icon_refused:
+            self.report.note(f"TagoIO refused the icon ({self.inbox.icon_refused}); sent without it")
+
+    def _look_for_presses(self, lanes: list["CampaignLane"]) -> None:
+        self._looked_at = time.monotonic()
+        device = self.journal.device
+        keys = [lane.key for lane in lanes if not lane.job.is_empty]
+        if device is None or self.journal.gone or not keys:
+            return
+        try:
+            for row in device.rows({"variables": [PRESS, DECISION], "groups": keys}, once=True):
+                if row.key in self.journal.states:
+                    self.journal.states[row.key].take([row])
+        except TagoIOError:
+            return  # it is asked again
+
+    def _look_after(self, lane: "CampaignLane") -> None:
+        """Answer and close what was pressed; say of whom nobody knows."""
+        if not lane.is_ours:
+            return
+        self._look_for_presses([lane])
+        for action in self._due(lane):
+            if isinstance(action, Decide):
+                self.answers.take_up(lane.state, action.press)
+        for action in self._due(lane):
+            if isinstance(action, Close):
+                self.answers.close(lane.state, action.copies)
+            elif isinstance(action, SayUnknown):
+                self._say_unknown(lane, action.users)
+
+    def _say_unknown(self, lane: "CampaignLane", users: tuple[str, ...]) -> None:
+        try:
+            found = users_by_id(self.plan.tago.run, set(users), self.plan.sleep)
+        except SetupError:
+            found = {}  # then they are named by id
+        self.journal.add(fallback_rows(lane.key, users, "doubt", self.journal.run, reason="that run was cut off"))
+        for user in users:
+            name, known = found[user].name if user in found else "", lane.state.outcomes.get(user)
+            if known and known.status in TOLD:  # in TagoRUN: what is not known is whether they were reminded
+                self.report.note(f"{CUT_OFF}: {name or user}", undone=1)
+            else:
+                lane.record(Outcome(user, name, "unknown", CUT_OFF))
+
+    def _reach(self, lanes: list["CampaignLane"]) -> None:
+        """By another channel, whom TagoRUN did not reach: after every notification of the round, for it takes long."""
+        self.journal.flush()  # a press meanwhile must find every copy
+        for lane in lanes:
+            due = [action for action in self._due(lane) if isinstance(action, TellOtherwise)] if lane.is_ours else []
+            if due:
+                reach = Reach(self.plan, lane.job, self.inbox, self.undelivered, lane.record, self._tick_for(lane))
+                reach.stopped = self.interrupted
+                reach.perform(due)
+                self.interrupted = reach.stopped
+
+    def _tick_for(self, lane: "CampaignLane") -> Callable[[], None]:
+        def tick() -> None:
+            if time.monotonic() - self._looked_at >= LOOK_EVERY:
+                self._look_for_presses([lane])
+
+        return tick
+
+    def _end(self, lane: "CampaignLane") -> None:
+        """Finished when nothing is due any more and nothing will be."""
+        if lane.job.is_empty:
+            return
+        now, policy = self.journal.now(), self._policy()
+        is_done = not next_steps(lane.state, now, policy) and wakes_at(lane.state, now, policy) is None
+        self.journal.end(lane.key, "finished" if is_done else "left")
+
+    def _due(self, lane: "CampaignLane") -> list[Action]:
+        return list(next_steps(lane.state, self.journal.now(), self._policy()))
+
+    def _policy(self) -> Policy:
+        return replace(self.plan.policy, is_holder=True)
+
+    def _known(self) -> list[tuple[str, str]]:
+        """Some (user, notification) that TagoIO is known to have: of this run, else as the journal says."""
+        found = [told for state in list(self.journal.states.values()) for told in list(state.told_ids())[:3]]
+        device = self.journal.device
+        if not found and device:
+            try:
+                found = list(device.told_lately())[:3]
+            except TagoIOError:
+                return []
+        return found
+
+    def _told_by_others(self) -> dict[str, str]:
+        """The campaign of each notification that the journal knows of late."""
+        device = self.journal.device
+        try:
+            return dict(device.told_in_an_hour()) if device and not self.journal.gone else {}
+        except TagoIOError:
+            return {}
+
+    def _say_wait(self, seconds: float) -> None:
+        why = "TagoIO does not answer; trying again" if self.window.is_outage else "Rate limit reached; going on"
+        self.plan.console.hint(f"{why} in {seconds:.0f} s")
 
 
-def read_again(job: Job, known: Known, run: str) -> None:
-    """A plan may be old by the time it is this run's turn: what another run has done since is left out."""
-    elsewhere = {number for number, taker in known.steps_taken.items() if number in job.taking and taker != run}
-    gone = {user_id for number in elsewhere for user_id in job.taking.pop(number)[1]}
-    job.users = type(job.users)(user for user in job.users if user.id not in gone and user.id not in known.settled)
-    job.in_doubt = job.in_doubt | known.in_doubt(run)
-    job.overdue = [each for each in job.overdue if each.user_id not in known.other_channel]
-    job.cut_off &= known.cut_off
-    if known.is_decided:
-        job.is_decided = True
+class CampaignLane:
+    """One job of a round, as the send loop sees it."""
+
+    def __init__(self, run: Dispatch, job: Job, first: str) -> None:
+        self.run = run
+        self.job = job
+        self.state = job.state
+        self._first = first  # whom the journal says to be told before anybody else
+        self.journal = run.journal
+
+    @property
+    def key(self) -> str:
+        return self.job.key
+
+    @property
+    def is_ours(self) -> bool:
+        return self.key not in self.journal.lost
+
+    def next(self, priority: str) -> Task | None:
+        """The next user with their notification, taken out of the job so that a large audience shrinks as it is told;
+        who gets none after all is recorded at once."""
+        users = self.job.users[priority]
+        while users:
+            user = users.popleft()
+            known = self.state.outcomes.get(user.id)
+            if known and known.status in FINAL and known.run != self.journal.run:
+                self.run.total -= 1
+                continue  # told by another run since this one planned
+            try:
+                notification = self.run.plan.compose(self.job, user)
+            except Exception as error:
+                status: Status = "failed" if self.job.is_own else "pending"
+                self.record(Outcome(user.id, user.name, status, f"compose failed: {type(error).__name__}: {error}"))
+                continue
+            if isinstance(notification, str):
+                self.record(Outcome(user.id, user.name, "skipped", notification))
+                continue
+            latest = self.journal.now() + MARGIN + LATE
+            until = min(self.state.may_have_it(user.id, self.journal.run), latest)
+            if not until and self.job.only_ask:
+                self.record(Outcome(user.id, user.name, "skipped", DECIDED))
+                continue
+            task = Task(user, notification, self, may_send=not self.job.only_ask)
+            if until:
+                task.since, task.until, task.why = self._ours(self.job.started_at), self._ours(until), EARLIER
+            return task
+        return None
+
+    def send(self, user: User, notification: Notification) -> str:
+        if self._first:
+            if self._first != user.id:  # after a kill now, the next run must not take this one for untold
+                self.journal.add([campaign_row(self.key, "resumed", self.journal.run, first="")])
+                self.journal.flush()
+            self._first = ""
+        return self.run.inbox.create(user.id, notification, self.key)
+
+    def look(self, user: User, notification: Notification, since: float, until: float) -> Look:
+        ahead = self.journal.now() - time.time()
+        if self.must_ask():
+            since = min(since, self._ours(self.job.started_at))
+        now = self.journal.now()
+        if not self.run.plan.tago.client.knows_time:  # then our clocks may differ by minutes
+            since, until, now = since - UNSURE, until + UNSURE, float("inf")
+        return self.run.inbox.look(user.id, notification, self.key, since + ahead, until + ahead, now)
+
+    def may_tell(self) -> bool | None:
+        return True if self.job.is_empty else self.journal.may_tell(self.key)
+
+    def why_not(self) -> tuple[Status, str] | None:
+        return ("skipped", DECIDED) if self.state.decision else None
+
+    def must_ask(self) -> bool:
+        """A run without its memory does not know what another run of the same event does."""
+        return bool(self.journal.gone) and (is_repeatable(self.job.trigger) or not self.job.is_own)
+
+    def confirm(self) -> None:
+        self.journal.flush()
+
+    def record(self, outcome: Outcome, notification: Notification | None = None) -> None:
+        """The last word on a user; callable from any thread."""
+        if notification:
+            subject, priority = subject_key(notification.subject), notification.priority
+            outcome = replace(outcome, subject=subject, priority=priority)
+        outcome = replace(outcome, step=outcome.step or self.state.audience.get(outcome.user_id, 0))
+        if self.job.is_empty:
+            self.state.settle(replace(outcome, run=self.journal.run, at=self.journal.now()))
+        else:
+            self.journal.record(self.key, outcome)
+        self.run.done += 1
+        if outcome.status in ("failed", "unknown", "pending"):
+            self.run.trouble += 1
+            if notification:
+                self.run.undelivered[self.key, outcome.user_id] = notification
+        self.run._say(
+            "outcome", campaign=self.key, user=outcome.user_id, status=outcome.status,
+            reason=outcome.reason, channel=outcome.channel, step=outcome.step,
+        )  # fmt: skip
+
+    def _ours(self, at: float) -> float:
+        """TagoIO's time on our clock."""
+        return at - (self.journal.now() - time.time())

@@ -5,16 +5,15 @@ import time
 from collections.abc import Iterable, Iterator
 
 from lib.app.plan import Job, Plan
+from lib.app.report import few_names
 from lib.app.settings import Settings
 from lib.base.duration import shown_duration
 from lib.base.errors import SetupError
-from lib.campaign.campaign import composed
-from lib.campaign.followup import FollowUp
-from lib.campaign.known import Known
-from lib.campaign.report import few_names
+from lib.campaign.next_steps import TellOtherwise
 from lib.delivery.window import MINUTE
 from lib.fallback.channels import channel_of
 from lib.fallback.fallback import Fallback
+from lib.message.content import composed
 from lib.message.notification import Button, Notification
 from lib.message.user import User
 from lib.tagoio.profile import quota_left
@@ -36,25 +35,26 @@ def preview(plan: Plan) -> Iterator[str]:
 
 
 def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
-    if not (job.users or job.skipped or job.overdue):
+    users = job.waiting
+    overdue = [action for action in job.actions if isinstance(action, TellOtherwise)]
+    if not (users or job.settled or overdue):
         return
-    yield f"{len(job.users) + len(job.skipped)} users match; {len(job.users)} would be told."
-    if job.overdue:
-        yield f"  {len(job.overdue)} users of an earlier run would be told by another channel, unless they have read it"
-    for reason in dict.fromkeys(outcome.reason for outcome in job.skipped):
-        alike = [outcome for outcome in job.skipped if outcome.reason == reason]
+    yield f"{len(users) + len(job.settled)} users match; {len(users)} would be told."
+    if overdue:
+        yield f"  {len(overdue)} users of an earlier run would be told by another channel, unless they have read it"
+    for reason in dict.fromkeys(outcome.reason for outcome in job.settled):
+        alike = [outcome for outcome in job.settled if outcome.reason == reason]
         names = few_names(outcome.user_name or outcome.user_id for outcome in alike)
         yield f"  {'held' if alike[0].status == 'held' else 'left out'}, {reason}: {names}"
-    if job.users:
-        yield f"  would be told: {_names(job.users)}"
-    if job.steps and not job.left:
+    if users:
+        yield f"  would be told: {_names(users)}"
+    if job.is_own:
         yield from _steps(plan, job)
-    strangers = [user for user in job.users if not user.has_logged_in]
+    strangers = [user for user in users if not user.has_logged_in]
     if strangers:
         yield f"  never logged in to TagoRUN, so may not see it: {_names(strangers)}"
-    compose = plan.composer(job)
-    for user, _ in zip(job.users, range(PREVIEWED), strict=False):
-        notification = composed(user, compose)
+    for user in users[:PREVIEWED]:
+        notification = composed(user, lambda each: plan.compose(job, each))
         if not isinstance(notification, str):
             yield f"  {_name(user)} would get:"
             yield from (f"    {line}" for line in _shown(notification))
@@ -62,16 +62,15 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
 
 def _steps(plan: Plan, job: Job) -> Iterator[str]:
     """Whom each step of the escalation would add: a group that nobody is in shows now, not in the emergency."""
-    known = Known(audience={user.id for user in job.users})
-    due = FollowUp(plan.tago.run, plan.settings, known, plan.tago.client.time_at_tagoio(), plan.sleep)
+    told = {user.id for user in job.waiting}
     for step in job.steps:
         try:
-            added = due.added_by(step).chosen
+            added = plan.added_by(step, told).chosen
         except SetupError as error:
             yield f"  escalation to {step.to}: cannot be looked up: {error}"
             continue
+        told |= {user.id for user in added}
         yield f"  after {shown_duration(step.after)} without a decision: {step.to}, {_names(added) or 'NOBODY'}"
-    yield from (f"    {note}" for note in due.notes)
 
 
 def _fallback(plan: Plan) -> Iterator[str]:
@@ -80,14 +79,14 @@ def _fallback(plan: Plan) -> Iterator[str]:
     problems = list(fallback.problems())
     yield f"Fallback: {', '.join(map(channel_of, fallback.addresses))}{'' if problems else '; Apprise takes each'}"
     yield from (f"  WRONG {problem}" for problem in problems)
-    unreached = [user for job in plan.jobs for user in job.users if not fallback.reaches(user)]
+    unreached = [user for job in plan.jobs for user in job.waiting if not fallback.reaches(user)]
     if unreached:
         yield f"  has no e-mail address or phone number for it: {_names(unreached)}"
 
 
 def _cost(plan: Plan) -> Iterator[str]:
     """The quota left, and how long it will take."""
-    wanted = sum(len(job.users) for job in plan.jobs)
+    wanted = sum(job.size for job in plan.jobs)
     quota = quota_left(plan.tago.profile)
     if isinstance(quota, str):
         yield f"Quota: {quota}"

@@ -1,39 +1,47 @@
 """Which rule of courtesy keeps a user from being told, or from being told now."""
 
-from collections.abc import Iterator
-from datetime import UTC, tzinfo
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, tzinfo
 
 from lib.app.settings import Settings
-from lib.campaign.courtesy import Policy, cooling, opted_out, quiet, subject_key
-from lib.campaign.report import Outcome, Status
+from lib.base.errors import TagoIOError
+from lib.campaign.courtesy import Rule, cooling, opted_out, quiet, subject_key
+from lib.campaign.outcome import Outcome, Status
 from lib.message.notification import Notification
 from lib.message.placeholders import zone_of
 from lib.message.user import User
 from lib.tagoio.journal import Journal
-from lib.tagoio.profile import profile_timezone
-from lib.tagoio.transport import TagoIO
+from lib.tagoio.profile import Profiles, profile_timezone
 
 
 class Rules:
-    """The rules that the settings ask for, in their order; remarks for the report go to `notes`."""
+    """The rules that the settings ask for, in their order; remarks for the report go to `note`."""
 
-    def __init__(self, settings: Settings, journal: Journal | None, tago: TagoIO, notes: list[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        profile: Profiles,
+        now: Callable[[], datetime],
+        note: Callable[[str], None],
+    ) -> None:
         self.journal = journal
-        self.tago = tago
-        self.notes = notes
+        self.profile = profile
+        self.now = now
+        self.note = note
         self._told: set[tuple[str, str]] = set()  # (user id, subject key), also of what this run plans
         self._remembers = bool(settings.cooldown)
         self._zone: tzinfo | None = None
-        self._policies = list(self._of(settings))
+        self._rules = list(self._of(settings))
 
     def verdict(self, user: User, notification: Notification | str) -> Outcome | None:
         """The outcome of a user who is not told, by the first rule that says so."""
         if isinstance(notification, str):
             return Outcome(user.id, user.name, "skipped", notification)
-        for policy, status in self._policies:
-            reason = policy(user, notification)
+        for rule, status in self._rules:
+            reason = rule(user, notification)
             if reason:
-                return Outcome(user.id, user.name, status, reason, subject=notification.subject)
+                return Outcome(user.id, user.name, status, reason, subject=subject_key(notification.subject))
         return None
 
     def note_told(self, user: User, notification: Notification) -> None:
@@ -41,20 +49,25 @@ class Rules:
         if self._remembers:
             self._told.add((user.id, subject_key(notification.subject)))
 
-    def _of(self, settings: Settings) -> Iterator[tuple[Policy, Status]]:
+    def _of(self, settings: Settings) -> Iterator[tuple[Rule, Status]]:
         yield opted_out(settings.opt_out_tag), "skipped"
-        if settings.cooldown and self.journal:
-            self._told |= self.journal.recently_told(settings.cooldown)
+        if settings.cooldown and self.journal.device:
+            try:
+                self._told |= self.journal.device.recently_told(settings.cooldown)
+            except TagoIOError as error:
+                self.note(f"cooldown: who was told lately cannot be read ({error.message}); everybody is told")
             yield cooling(self._told), "skipped"
         if settings.quiet_hours:
-            now = self.tago.client.time_at_tagoio
-            yield quiet(settings.quiet_hours, now, self._zone_otherwise), "held" if self.journal else "skipped"
+            yield (
+                quiet(settings.quiet_hours, self.now, self._zone_otherwise),
+                "held" if self.journal.device else "skipped",
+            )
 
     def _zone_otherwise(self, name: str) -> tzinfo:
         """The profile's time zone where a user's is not known, said once; UTC where that is not known either."""
         if self._zone is None:
-            profile = profile_timezone(self.tago.profile)
+            profile = profile_timezone(self.profile)
             self._zone = zone_of(profile) or UTC
             said = f'"{name}"' if name else "empty"
-            self.notes.append(f"some users' time zone is {said} and not known; took {profile or 'UTC'} for it")
+            self.note(f"some users' time zone is {said} and not known; took {profile or 'UTC'} for it")
         return self._zone

@@ -14,6 +14,7 @@ from lib.campaign.courtesy import QuietHours, read_quiet_hours
 from lib.fallback.channels import read_fallback, secrets_of
 from lib.message.document import Variant, parse_document
 from lib.message.escalation import LATEST
+from lib.tagoio.audience import Choice
 
 # docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
@@ -41,13 +42,19 @@ class Settings:
     quiet_hours: QuietHours | None = None
     cooldown: float = 0.0
     fallback: tuple[str, ...] = ()
-    escalate_after: float = 0.0
+    remind_after: float = 0.0
     log_level: str = "info"
     uses_own_token: bool = False
 
     def secrets(self) -> Iterator[str]:
         """What must never show."""
         yield from (self.account_token, self.delivery_log_token, *secrets_of(self.fallback))
+
+    @property
+    def choice(self) -> Choice:
+        """Who is to be told."""
+        who = (self.send_to, self.tag_key, self.tag_value, self.max_recipients)
+        return Choice(*who, self.token_name, with_login=self.dry_run)
 
     @property
     def token_name(self) -> str:
@@ -88,10 +95,10 @@ def read_settings(
     problems += _missing_tags(settings, problems)
     if settings.cooldown and not settings.delivery_log_token:
         problems.append("cooldown needs the journal, which knows who was told when: set delivery_log_token")
-    if settings.escalate_after and not settings.delivery_log_token:
-        problems.append("escalate_after needs the journal, which knows who was told when: set delivery_log_token")
-    if settings.escalate_after and not settings.fallback and not any("fallback" in each for each in problems):
-        problems.append("escalate_after needs fallback, the addresses by which a user is told who has not read it")
+    if settings.remind_after and not settings.delivery_log_token:
+        problems.append("remind_after needs the journal, which knows who was told when: set delivery_log_token")
+    if settings.remind_after and not settings.fallback and not any("fallback" in each for each in problems):
+        problems.append("remind_after needs fallback, the addresses by which a user is told who has not read it")
     one_error(problems)
     return settings
 
@@ -186,7 +193,7 @@ def _time_budget(text: str) -> float:
     return seconds
 
 
-def _escalate_after(text: str) -> float:
+def _remind_after(text: str) -> float:
     seconds = read_duration(text)
     if not 0 < seconds <= LATEST:
         raise ValueError(f'is "{text}"; use at most {shown_duration(LATEST)}, as older campaigns are let be')
@@ -227,6 +234,6 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "quiet_hours": read_quiet_hours,
     "cooldown": read_duration,
     "fallback": read_fallback,
-    "escalate_after": _escalate_after,
+    "remind_after": _remind_after,
     "log_level": _log_level,
 }

@@ -13,6 +13,7 @@ from lib.app.console import Console
 from lib.app.settings import read_env_file
 from lib.base.errors import Rejected, SetupError, TagoIOError
 from lib.base.log import hide, redact
+from lib.base.text import tolerant
 
 SANDBOX = (
     "New here? Try it without an account: pip install -r lib/tools/requirements.txt, then python -m lib.tools.sandbox"
@@ -38,7 +39,7 @@ class LaptopContext:
     environment: list[dict[str, str]] | None = field(default_factory=list)
 
     def log(self, message: str) -> None:
-        sys.stdout.write(f"{message}\n")
+        tolerant(sys.stdout).write(f"{message}\n")
 
 
 Notify = Callable[[Context, Any, Mapping[str, str | None]], int]
@@ -113,7 +114,7 @@ def _guarded(
     except SetupError as error:
         _explain(console, error, pointer)
     except Exception as error:
-        sys.stderr.write(redact(traceback.format_exc()))
+        tolerant(sys.stderr).write(redact(traceback.format_exc()))
         console.say([f"Stopped by an unexpected {type(error).__name__}: {error}. The traceback is on stderr."])
     return 1
 

@@ -32,6 +32,10 @@ class Refused(TagoIOError):
         return self.status == 429
 
 
+class OutOfTime(Refused):
+    """Not sent, for the time budget leaves no time for an answer: not worth another try either."""
+
+
 class Rejected(TagoIOError):
     """Certainly not carried out, and another try would be answered alike: a 4xx other than 429."""
 

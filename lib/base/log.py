@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from lib.base.text import tolerant
+
 HIDDEN = "***"
 TOKEN = re.compile(r"\b(?:[apun]-|at-?)[0-9a-f]{8}[0-9a-f-]{4,}\b|(?<=token=)[^&\s\"']+", re.IGNORECASE)
 _secrets: set[str] = set()
@@ -27,13 +29,16 @@ def redact(text: str) -> str:
 
 
 def set_up_log(level: str = "info", *secrets: str) -> None:
-    """Readable lines on a terminal, JSON lines elsewhere; `secrets` never show."""
+    """Readable lines on a terminal, JSON lines elsewhere; `secrets` never show. A stream that has not all letters gets
+    JSON's own escapes."""
     for secret in secrets:
         hide(secret)
+    stream = tolerant(sys.stderr)
+    knows_all = (stream.encoding or "").lower().replace("-", "") == "utf8"
     final = (
         structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        if stream.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=not knows_all)
     )
     structlog.configure(
         processors=[
@@ -45,7 +50,7 @@ def set_up_log(level: str = "info", *secrets: str) -> None:
             final,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
     )
 
 

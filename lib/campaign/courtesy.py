@@ -9,12 +9,12 @@ from lib.message.notification import Notification
 from lib.message.placeholders import zone_of
 from lib.message.user import User
 
-Policy = Callable[[User, Notification], str | None]
+Rule = Callable[[User, Notification], str | None]
 QuietHours = tuple[time_of_day, time_of_day]
 COOLDOWN = "told about this a short while ago (cooldown)"
 
 
-def opted_out(tag: str) -> Policy:
+def opted_out(tag: str) -> Rule:
     """The user's own tag: `off` means none, `high` only those of high priority."""
 
     def policy(user: User, notification: Notification) -> str | None:
@@ -28,7 +28,7 @@ def opted_out(tag: str) -> Policy:
     return policy
 
 
-def quiet(hours: QuietHours, now: Callable[[], datetime], zone_otherwise: Callable[[str], tzinfo]) -> Policy:
+def quiet(hours: QuietHours, now: Callable[[], datetime], zone_otherwise: Callable[[str], tzinfo]) -> Rule:
     """Not between these hours of the user's own clock, unless of high priority. `zone_otherwise` stands in for a zone
     that nobody knows."""
 
@@ -43,7 +43,7 @@ def quiet(hours: QuietHours, now: Callable[[], datetime], zone_otherwise: Callab
     return policy
 
 
-def cooling(recently_told: Container[tuple[str, str]]) -> Policy:
+def cooling(recently_told: Container[tuple[str, str]]) -> Rule:
     """Not again about the same subject so soon, unless of high priority; `recently_told` has (user id, subject key)."""
 
     def policy(user: User, notification: Notification) -> str | None:
@@ -77,4 +77,4 @@ def read_quiet_hours(text: str) -> QuietHours:
 
 def subject_key(subject: str) -> str:
     """What the journal keeps of a subject: enough to know it again, not to read it."""
-    return hashlib.sha256(subject.encode()).hexdigest()[:12] if subject else ""
+    return hashlib.sha256(subject.encode(errors="replace")).hexdigest()[:12] if subject else ""

@@ -1,128 +1,213 @@
-"""The rows of the journal: how a campaign is written on a TagoIO device, and read again.
+"""The rows of a campaign: facts, and their form on a TagoIO device (docs/journal.md shows them too).
 
-All have the campaign's key as `group`, so that a dashboard can show them; README.md documents them too:
+All have the campaign's key as `group`, so that a dashboard can show them. `run` is the run that wrote a row.
 
-- `notify_campaign`: `started`, `running` (a sign of life), `escalated`, `left` (by that run, in good order: somebody is
-  still to be told, or something to be watched) or `finished`; metadata: `run`, of `started`: `trigger`, `analysis`,
-  `action`, `action_state`, `device`, `started_at`, `size`, `escalate` (its steps), and of `escalated`: `step`, `to`.
+- `notify_campaign`: `started`, `resumed` (by another run), `escalated`, `left` (in good order; something is or will be
+  due) or `finished`. Metadata of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`, `started_at`,
+  `size`, `escalate` (its steps); `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
+- `notify_heartbeat`: `telling` or `answering`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`.
-- `notify_audience`: how many users, in metadata `users` with a space between; written before the first is told; `step`
-  is that of the escalation.
-- `notify_outcome`: `sent`, `skipped`, …; metadata: `user`, `name`, `reason`, `notification`, `subject` (a hash),
-  `priority`, `channel`, `step`.
-- `notify_fallback`: `begun`, before another channel is tried for a user, then how it went: `taken`, `refused`, `doubt`,
-  or that it was not needed: `read`, `gone`, `ruled out`; metadata: `user`, `run`, `channel`, `reason`.
-- `notify_press`: the id of a button that somebody pressed; metadata: `user`, `name`, `label`, `notification`, `mark`.
-- `notify_decision`: of those, the one that counts; metadata: `user`, `name`, `label`, `each`, `seconds` after sending.
+- `notify_audience`: how many users, in metadata `users` with a space between; `step` is that of the escalation.
+- `notify_outcome`: `sent`, `skipped`, …, of `users`, with their `notifications` (`-` for none); metadata: `reason`,
+  `subject` (a hash), `priority`, `channel`, `step`.
+- `notify_fallback`: `begun`, the claim before another channel is tried for `users`, then how it went: `taken`,
+  `refused`, `doubt`, or that it was not needed: `read`, `gone`, `ruled out`; metadata: `channel`, `reason`.
+- `notify_press`: the id of a button that somebody pressed; metadata: `user`, `name`, `label`, `notification`, `each`.
+- `notify_decision`: `taken`, a claim to call `decide` for a `press` (the run that wrote that row), or `answered`, with
+  the `line` that it gave (or `lines` by language), `user`, `name`, `label`, `button`, `seconds` after the sending.
+- `notify_closed`: how many copies were closed; metadata `notifications`.
 
 No message text and no e-mail address is in them.
 """
 
-from dataclasses import dataclass
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
-from lib.campaign.courtesy import subject_key
-from lib.campaign.report import Outcome
-from lib.message.trigger import DataPoint
-from lib.message.user import User
+from lib.campaign.outcome import Outcome
+from lib.message.trigger import DataPoint, Trigger
 
-CAMPAIGN, POINT, AUDIENCE, OUTCOME = "notify_campaign", "notify_trigger", "notify_audience", "notify_outcome"
-PRESS, DECISION, FALLBACK = "notify_press", "notify_decision", "notify_fallback"
-SETTLED = ("sent", "fallback", "skipped", "failed")
+CAMPAIGN, HEARTBEATS, POINT = "notify_campaign", "notify_heartbeat", "notify_trigger"
+AUDIENCE, OUTCOME, FALLBACK = "notify_audience", "notify_outcome", "notify_fallback"
+PRESS, DECISION, CLOSED = "notify_press", "notify_decision", "notify_closed"
 POINT_PARTS = ("variable", "unit", "time", "device", "group", "id")
 
-Row = dict[str, Any]
+RUN = re.compile("[0-9a-f]{12}")
+METADATA = 9_000  # bytes of a row's metadata: TagoIO takes 10 kB (D docs sending-data.md)
+REASON = 500  # characters of a reason that are kept
+
+WireRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """One user's notification of a campaign."""
+class Row:
+    """One fact of a campaign. `at` (seconds since the epoch) and `id` are TagoIO's; those of a row that it has not
+    shown yet are this run's."""
 
-    user_id: str
-    notification_id: str
+    key: str
+    kind: str
+    value: Any
+    about: Mapping[str, Any] = field(default_factory=dict)
+    at: float = 0.0
+    id: str = ""
+    location: Any = None
 
+    @property
+    def run(self) -> str:
+        """ "" for what is no run of ours: somebody else may write to the device."""
+        found = self.text("run")
+        return found if RUN.fullmatch(found) else ""
 
-@dataclass(frozen=True, slots=True)
-class PressRow:
-    """A press that the journal knows; `mark` tells the rows of different runs apart."""
+    def text(self, name: str) -> str:
+        found = self.about.get(name)
+        return "" if found is None else str(found)
 
-    time: str
-    id: str
-    mark: str
-    user_id: str
-    user_name: str
-    button: str
-    label: str
+    def words(self, name: str) -> list[str]:
+        return self.text(name).split()
 
+    def number(self, name: str) -> int:
+        return whole(self.about.get(name))
 
-def campaign_row(key: str, value: str, **metadata: Any) -> Row:
-    return _row(key, CAMPAIGN, value, **metadata)
-
-
-def audience_row(key: str, user_ids: list[str], step: int = 0) -> Row:
-    return _row(key, AUDIENCE, len(user_ids), users=" ".join(user_ids), step=step)
-
-
-def fallback_row(key: str, user_id: str, value: str, run: str, channel: str = "", reason: str = "") -> Row:
-    return _row(key, FALLBACK, value, user=user_id, run=run, channel=channel, reason=reason)
-
-
-def point_row(key: str, order: int, point: DataPoint) -> Row:
-    about = {"order": order, **{name: getattr(point, name) for name in POINT_PARTS}}
-    row = {"variable": POINT, "value": point.value, "group": key, "metadata": about}
-    return row if point.location is None else {**row, "location": point.location}
+    def wire(self) -> WireRow:
+        """The data point that a device takes."""
+        row = {"variable": self.kind, "value": self.value, "group": self.key, "metadata": dict(self.about)}
+        return row if self.location is None else {**row, "location": self.location}
 
 
-def outcome_row(key: str, outcome: Outcome) -> Row:
-    about = {"user": outcome.user_id, "name": outcome.user_name, "reason": outcome.reason}
-    about |= {"notification": outcome.notification_id, "subject": subject_key(outcome.subject)}
-    about |= {"priority": outcome.priority, "channel": outcome.channel}
-    return _row(key, OUTCOME, outcome.status, **about, step=outcome.step)
+def read_row(given: Any) -> Row | None:
+    """A row as a device shows it, of whatever shape; None for what is none."""
+    if not isinstance(given, dict) or not given.get("group") or not isinstance(given.get("variable"), str):
+        return None
+    about = given.get("metadata")
+    return Row(
+        str(given["group"]),
+        given["variable"],
+        given.get("value"),
+        about if isinstance(about, dict) else {},
+        seconds_of(given.get("time")),
+        str(given.get("id") or ""),
+        given.get("location"),
+    )
 
 
-def run_of(row: Row) -> str:
-    """Which run wrote a sign of life."""
-    return str(about_of(row).get("run") or "")
+def campaign_row(key: str, value: str, run: str, **about: Any) -> Row:
+    return Row(key, CAMPAIGN, value, {"run": run, **about})
 
 
-def press_row(key: str, mark: str, user: User, button: str, label: str, notification_id: str) -> Row:
-    about = {"user": user.id, "name": user.name, "label": label, "notification": notification_id, "mark": mark}
-    return _row(key, PRESS, button, **about)
+def started_rows(key: str, run: str, trigger: Trigger, users: list[str], **about: Any) -> Iterator[Row]:
+    """The rows that begin a campaign; `started` is the last, so that the others are whole when it is there."""
+    for order, point in enumerate(trigger.points):
+        parts = {"order": order, **{name: getattr(point, name) for name in POINT_PARTS}}
+        yield Row(key, POINT, _finite(point.value), parts, location=point.location)
+    yield from audience_rows(key, users)
+    yield campaign_row(
+        key,
+        "started",
+        run,
+        trigger=trigger.kind,
+        analysis=trigger.analysis_id,
+        action=trigger.action_id,
+        action_state=trigger.action_state,
+        device=trigger.device_id,
+        size=len(users),
+        **about,
+    )
 
 
-def decision_row(key: str, user: User, button: str, label: str, seconds: float | None, *, each: bool) -> Row:
-    about = {"user": user.id, "name": user.name, "label": label, "seconds": seconds, "each": each}
-    return _row(key, DECISION, button, **about)
+def audience_rows(key: str, users: Iterable[str], step: int = 0) -> Iterator[Row]:
+    for part in _fitting(users, len):
+        yield Row(key, AUDIENCE, len(part), {"users": " ".join(part), "step": step})
 
 
-def read_press(row: Row) -> PressRow:
-    about = about_of(row)
-    texts = {name: str(about.get(name) or "") for name in ("mark", "user", "name", "label")}
-    when, row_id = iso_of(row), str(row.get("id") or "")
-    return PressRow(when, row_id, texts["mark"], texts["user"], texts["name"], str(row.get("value")), texts["label"])
+def outcome_rows(key: str, outcomes: Iterable[Outcome]) -> Iterator[Row]:
+    """One row for the users of whom the same is to be said."""
+
+    def said(each: Outcome) -> tuple[Any, ...]:
+        return each.status, each.reason[:REASON], each.subject, each.priority, each.channel, each.step, each.run
+
+    for alike, listed in groupby(sorted(outcomes, key=said), key=said):
+        status, reason, subject, priority, channel, step, run = alike
+        about = {
+            "reason": reason,
+            "subject": subject,
+            "priority": priority,
+            "channel": channel,
+            "step": step,
+            "run": run,
+        }
+        for part in _fitting(listed, lambda each: len(each.user_id) + len(each.notification_id) + 2):
+            ids = {"users": " ".join(each.user_id for each in part)}
+            if any(each.notification_id for each in part):
+                ids["notifications"] = " ".join(each.notification_id or "-" for each in part)
+            yield Row(key, OUTCOME, status, {**ids, **{name: value for name, value in about.items() if value}})
 
 
-def about_of(row: Row) -> Row:
-    """The metadata, whatever stands there."""
-    given = row.get("metadata")
-    return given if isinstance(given, dict) else {}
+def outcomes_of(row: Row) -> Iterator[Outcome]:
+    users, notifications = row.words("users"), row.words("notifications")
+    notifications += ["-"] * (len(users) - len(notifications))
+    about = {name: row.text(name) for name in ("reason", "subject", "priority", "channel", "run")}
+    for user, notification in zip(users, notifications, strict=False):
+        known = "" if notification == "-" else notification
+        status: Any = str(row.value)
+        yield Outcome(user, "", status, notification_id=known, step=row.number("step"), at=row.at, **about)
 
 
-def iso_of(row: Row) -> str:
-    """The row's time; the SDK hands it out as a naive datetime, in UTC."""
-    given = row.get("time")
-    return given.isoformat() if isinstance(given, datetime) else str(given or "")
+def fallback_rows(
+    key: str, users: Iterable[str], value: str, run: str, channel: str = "", reason: str = ""
+) -> Iterator[Row]:
+    for part in _fitting(users, len):
+        about = {"users": " ".join(part), "run": run, "channel": channel, "reason": reason[:REASON]}
+        yield Row(key, FALLBACK, value, about)
 
 
-def time_of(text: str) -> datetime:
-    """A time of a row; one that cannot be read is long ago."""
+def closed_rows(key: str, notifications: Iterable[str], run: str) -> Iterator[Row]:
+    for part in _fitting(notifications, len):
+        yield Row(key, CLOSED, len(part), {"notifications": " ".join(part), "run": run})
+
+
+def point_of(row: Row) -> DataPoint:
+    parts = {name: row.text(name) for name in POINT_PARTS}
+    return DataPoint(value=row.value, location=row.location, **parts)
+
+
+def seconds_of(given: Any) -> float:
+    """A time of TagoIO in seconds since the epoch: ISO text, or the SDK's naive datetime, in UTC; one that cannot be
+    read is long ago."""
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        found = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
-def _row(key: str, variable: str, value: Any, **metadata: Any) -> Row:
-    return {"variable": variable, "value": value, "group": key, "metadata": metadata}
+def size_of(row: Row) -> int:
+    """In bytes, as it travels."""
+    return len(json.dumps(row.wire(), default=str))
+
+
+def whole(given: Any) -> int:
+    text = str(given)
+    return int(text) if text.isdecimal() and len(text) < 16 else 0
+
+
+def _fitting(listed: Iterable[Any], size: Any) -> Iterator[list[Any]]:
+    """In parts whose ids fit the metadata of one row."""
+    part: list[Any] = []
+    room = METADATA - 2 * REASON
+    for each in listed:
+        room -= size(each) + 1
+        if room < 0 and part:
+            yield part
+            part, room = [], METADATA - 2 * REASON - size(each)
+        part.append(each)
+    if part:
+        yield part
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,255 +1,371 @@
-"""The send loop: pace, send, settle what is in doubt, and come to one outcome per user."""
+"""The send loop: pace, send, set aside who is in doubt, and come to one outcome for each user."""
 
+import heapq
+import itertools
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from lib.base.errors import Doubtful, Refused, Rejected, TagoIOError
-from lib.campaign.report import Outcome, Status
+from lib.base.threads import work_in_threads
+from lib.campaign.lease import LATE
+from lib.campaign.outcome import ELSEWHERE, Outcome, Status
 from lib.delivery.window import RateWindow, Ticket
 from lib.message.notification import Notification
 from lib.message.user import User
 
 WORKERS = 40
-TRIES = 4
-OUTAGE = 50  # users in a row for whom TagoIO could not be reached, after which the rest are left for the next run
+LOOKERS = 4  # threads that ask about users in doubt, while the others send
+TRIES = 4  # sends that left doubt, after which a user is left for the next run
 
-# How long, in seconds between looks, TagoIO is asked whether a doubtful request was carried out after all.
-LOOKS = (0.2, 1.0, 2.0)
-LOOKS_WHEN_LATE = (0.2, 1.0, 2.0, 4.0, 8.0)
-
+LOOKS = (0.3, 3.0, 12.0)  # seconds after a doubtful answer; the last look is when nothing more can come
+AGAIN = 4.0  # seconds between two looks of which nothing could be told
+UNASKED = 60.0  # seconds past the last look in which TagoIO may still be asked
 LOOKED = 1.0  # seconds after which a look is no longer believed
+IDLE = 0.1  # seconds between two looks for something to do
 LAST_SEND = 2.0  # seconds before the deadline, so that what it leaves in doubt can still be asked about
 
 BY_HAND = "stopped by hand"
+NO_TIME = "time budget used up"
 
-Message = tuple[User, Notification]
+
+class Found(Protocol):
+    """What a look tells: the notification's id, or, with no `doubt`, that surely it is not there now."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def doubt(self) -> str: ...
 
 
-class Channel(Protocol):
-    """How a message leaves, and how to ask what became of it; both raise Refused, Rejected or Doubtful."""
+class Lane(Protocol):
+    """A campaign, as the send loop sees it. `send` and `look` raise Refused, Rejected or Doubtful."""
 
     def send(self, user: User, notification: Notification) -> str: ...
-    def find(self, user: User, notification: Notification) -> str: ...
+
+    def look(self, user: User, notification: Notification, since: float, until: float) -> Found: ...
+
+    def may_tell(self) -> bool | None:
+        """None: in a moment."""
+
+    def why_not(self) -> tuple[Status, str] | None:
+        """The outcome of who is not told any more, where nobody is."""
+
+    def must_ask(self) -> bool:
+        """Whether somebody may have been told by a run of which this one cannot know."""
+
+    def record(self, outcome: Outcome, notification: Notification) -> None: ...
+
+    def confirm(self) -> None:
+        """Return when what was recorded is written down."""
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A user to be told. In doubt when TagoIO may have the notification `since` then, because of `why`; it may come or
+    show `until` then. With `may_send` off there is only asked. Times are of the send loop's clock."""
+
+    user: User
+    notification: Notification
+    lane: Lane
+    since: float = 0.0
+    until: float = 0.0
+    why: str = ""
+    may_send: bool = True
+    sends: int = 0
+    asked_at: float = 0.0  # when it was seen last that nobody has told them
+    is_ended: bool = False
 
 
 class Delivery:
-    """Delivers messages over a channel. `clock` and `deadline` are seconds since the epoch; the users (ids) of
-    `look_first` may have been sent theirs by an earlier run; nobody is sent anything while `is_held_up`.
+    """Delivers what `take` gives, until it gives None. `clock` and `deadline` are seconds since the epoch.
 
-    Promise: each message ends as one outcome, and no message is sent again before TagoIO was asked about every earlier
-    try that left doubt.
+    Promise: each task ends as one outcome; and nobody is sent anything again before TagoIO was asked about every
+    earlier try that left doubt, until nothing of it can come any more. Who is in doubt is set aside and holds nobody
+    up.
     """
 
     def __init__(
         self,
-        channel: Channel,
+        take: Callable[[], Task | None],
         window: RateWindow,
         *,
         deadline: float = float("inf"),
         workers: int = WORKERS,
-        look_first: Container[str] = (),
-        is_held_up: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.channel = channel
+        self.take = take
         self.window = window
         self.deadline = deadline
         self.workers = workers
-        self.look_first = look_first
-        self.is_held_up = is_held_up
         self.clock = clock
         self.sleep = sleep
-        self.stopped = ""  # why no further message is begun
+        self.stopped = ""  # why no further task is begun
         self.in_doubt = 0  # answers that were lost or could not be believed
         self.had_arrived = 0  # of those, the ones that TagoIO had carried out all the same
-        self._unreachable_in_a_row = 0
+        self._lock = threading.Lock()
+        self._ready: deque[Task] = deque()  # to be sent again
+        self._aside: list[tuple[float, int, Task]] = []  # in doubt, by the time of the next look
+        self._order = itertools.count()
+        self._under_way: set[Task] = set()
+        self._is_dry = False
+        self._is_closed = False
 
-    def deliver(
-        self,
-        messages: Iterable[Message],
-        record: Callable[[Outcome], None],
-        tick: Callable[[], None] = lambda: None,
-        put_aside: Callable[[User, Notification, Outcome], bool] = lambda *_: False,
-    ) -> None:
-        """Deliver all. `record` gets each outcome, from any thread, unless `put_aside` takes one over that is not
-        `sent`, by answering True; `tick` is called now and then meanwhile."""
-        source = iter(messages)
-        taking = threading.Lock()
+    def deliver(self, tick: Callable[[], None] = lambda: None) -> None:
+        """`tick` is called all the time meanwhile."""
+        roles = itertools.chain([self._ask_on] * min(LOOKERS, self.workers), itertools.repeat(self._send_on))
+        choosing = threading.Lock()
 
         def work() -> None:
-            while not self.stopped:
-                with taking:
-                    message = next(source, None)
-                if message is None:
-                    return
-                self._record_safely(*message, self._tell_safely(*message), record, put_aside)
+            with choosing:
+                role = next(roles)
+            role()
 
-        self._in_threads(work, tick)
-        for user, notification in source:
-            outcome = _outcome(user, "pending", self.stopped)
-            if not put_aside(user, notification, outcome):
-                record(outcome)
+        number = self.workers + min(LOOKERS, self.workers)
+        work_in_threads(work, number, tick=tick, is_over=self._is_late, on_interrupt=self._interrupt)
+        self._close()
 
-    def _in_threads(self, work: Callable[[], None], tick: Callable[[], None]) -> None:
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(self.workers)]
-        for thread in threads:
-            thread.start()
-        try:
-            _join(threads, tick)
-        except KeyboardInterrupt:
-            self.stopped = BY_HAND
-            _join(threads, tick)
+    def _interrupt(self) -> None:
+        self.stopped = BY_HAND
 
-    def _tell_safely(self, user: User, notification: Notification) -> Outcome:
+    def _is_late(self) -> bool:
+        return self.clock() >= self.deadline
+
+    # ---- the two kinds of workers
+
+    def _send_on(self) -> None:
+        """A place first, then the one who is most urgent by then."""
+        last = self.deadline - LAST_SEND
+        while not self._is_done():
+            ticket = None if self._has_nothing() else self.window.enter(last, self._has_nothing)
+            if self.clock() > last:
+                self.stopped = self.stopped or NO_TIME
+            task = self._next() if ticket else None
+            if ticket and task:
+                self._send_safely(task, ticket)
+            else:
+                if ticket:
+                    self.window.unused(ticket)
+                self.sleep(IDLE)
+
+    def _has_nothing(self) -> bool:
+        """To send, at this moment."""
+        return bool(self.stopped) or self._is_closed or (self._is_dry and not self._ready)
+
+    def _ask_on(self) -> None:
+        while not self._is_done():
+            task = self._next_aside()
+            if task is None:
+                self.sleep(IDLE)
+            else:
+                self._ask_safely(task)
+
+    def _next(self) -> Task | None:
+        """The next to be sent; who must be asked about first is set aside on the way."""
+        with self._lock:
+            while not (self._is_closed or self.stopped):
+                task = self._ready.popleft() if self._ready else None
+                if task is None and not self._is_dry:
+                    task = self.take()
+                    self._is_dry = task is None
+                if task is None:
+                    return None
+                if not task.since or self.clock() - task.asked_at <= LOOKED:
+                    self._under_way.add(task)
+                    return task
+                self._push(task, self.clock())  # what was not there some time ago may be there now
+            return None
+
+    def _next_aside(self) -> Task | None:
+        """The next whose time has come; once nobody more is told, each has a last look."""
+        with self._lock:
+            if self._is_closed or not self._aside or (self._aside[0][0] > self.clock() and not self.stopped):
+                return None
+            task = heapq.heappop(self._aside)[2]
+            self._under_way.add(task)
+            return task
+
+    def _is_done(self) -> bool:
+        with self._lock:
+            rest = self._aside or self._under_way
+            return self._is_closed or (not rest and (bool(self.stopped) or (self._is_dry and not self._ready)))
+
+    def _send_safely(self, task: Task, ticket: Ticket) -> None:
         """A defect of ours must not end the run for everyone after this user."""
         try:
-            told = self.tell(user, notification)
-            return replace(told, subject=notification.subject, priority=notification.priority)
+            self._send(task, ticket)
         except Exception as error:
-            return _outcome(user, "unknown", f"internal error: {type(error).__name__}: {error}")
+            self.window.lost(ticket)
+            self._end(task, "unknown", f"internal error: {type(error).__name__}: {error}")
 
-    def _record_safely(
-        self,
-        user: User,
-        notification: Notification,
-        outcome: Outcome,
-        record: Callable[[Outcome], None],
-        put_aside: Callable[[User, Notification, Outcome], bool],
-    ) -> None:
+    def _ask_safely(self, task: Task) -> None:
         try:
-            if outcome.status == "sent" or not put_aside(user, notification, outcome):
-                record(outcome)
+            self._ask(task)
+        except Exception as error:
+            self._end(task, "unknown", f"internal error: {type(error).__name__}: {error}")
+
+    # ---- one task
+
+    def _send(self, task: Task, ticket: Ticket) -> None:
+        if not self._may_send(task) or (task.lane.must_ask() and self._is_there(task)):
+            self.window.unused(ticket)
+            return
+        began = self.clock()
+        try:
+            sent = task.lane.send(task.user, task.notification)
+        except Rejected as error:
+            self.window.passed(ticket)
+            self._end(task, "failed", error.message)
+        except Refused as error:
+            self._again(task, ticket, error)
+        except Doubtful as error:
+            self.window.lost(ticket)
+            self.in_doubt += 1
+            task.sends += 1
+            self._doubt(task, error.message, began, self.clock() + LATE)
+        else:
+            self._end(task, "sent", "", sent)
+            if ticket.is_probe:
+                task.lane.confirm()  # the others may go when it is known that this one is told
+            self.window.passed(ticket)
+
+    def _is_there(self, task: Task) -> bool:
+        """A look on the chance that another run has told this user; what cannot be seen keeps nobody from being
+        told."""
+        try:
+            found = task.lane.look(task.user, task.notification, self.clock(), self.clock())
+        except TagoIOError:
+            return False
+        if found.id:
+            self._end(task, "sent", "", found.id)
+        return bool(found.id)
+
+    def _may_send(self, task: Task) -> bool:
+        """Whether this one is to be told now; waits while the journal is read again."""
+        last = self.deadline - LAST_SEND
+        while (may_tell := task.lane.may_tell()) is None and not self.stopped and self.clock() <= last:
+            self.sleep(IDLE)
+        why_not = task.lane.why_not()
+        if self.clock() > last:
+            self.stopped = self.stopped or NO_TIME
+        if self.stopped:
+            self._end(task, "pending", self.stopped)
+        elif why_not or not may_tell:
+            self._end(task, *(why_not or ("pending", ELSEWHERE)))
+        return not task.is_ended
+
+    def _again(self, task: Task, ticket: Ticket, error: Refused) -> None:
+        """It was certainly not carried out; waiting is the window's business."""
+        if error.by_rate_limit:
+            self.window.refused(ticket, error.retry_after)
+        else:
+            self.window.lost(ticket)
+        if self.window.is_hopeless:
+            self.stopped = self.stopped or f"nothing got through for minutes ({error.message})"
+        if self.stopped:
+            self._end(task, "pending", f"{self.stopped}; {error.message}" if self.stopped == NO_TIME else self.stopped)
+            return
+        with self._lock:
+            self._under_way.discard(task)
+            self._ready.append(task)
+
+    def _doubt(self, task: Task, why: str, since: float, until: float) -> None:
+        task.since, task.until, task.why = task.since or since, max(task.until, until), why
+        if self.window.is_hopeless:
+            self.stopped = self.stopped or f"nothing got through for minutes ({why})"
+        self._put_aside(task, self.clock() + LOOKS[0])
+
+    def _ask(self, task: Task) -> None:
+        now = self.clock()
+        doubt = ""
+        try:
+            found = task.lane.look(task.user, task.notification, task.since, task.until)
+        except Rejected as error:
+            why = f"TagoIO does not say what became of it ({error.message}: allow Run User / Access notification)"
+            self._end(task, "unknown", f"{task.why}; {why}")
+            return
+        except (Refused, Doubtful) as error:
+            doubt = f"TagoIO could not be asked what became of it: {error.message}"
+            if now < task.until + UNASKED and not self.stopped:
+                self._put_aside(task, now + max(error.retry_after or 0.0, AGAIN))
+                return
+        else:
+            doubt = found.doubt
+            if found.id:
+                self.had_arrived += task.sends > 0
+                self.window.alive()
+                self._end(task, "sent", "", found.id)
+                return
+        if not doubt and now >= task.until:
+            self._not_there(task)
+        elif self.stopped:
+            self._end(task, "unknown", f"{task.why}; time ran out before it could be settled ({self.stopped})")
+        elif now < task.until:
+            looks = [task.until - LATE + after for after in LOOKS]
+            self._put_aside(task, next((at for at in looks if at > now), task.until))
+        elif self._may_still_learn():
+            self._put_aside(task, now + AGAIN)  # another's list may yet show that this one can be believed
+        else:
+            self._end(task, "unknown", f"{task.why}; {doubt}")
+
+    def _not_there(self, task: Task) -> None:
+        """Surely nobody has told this user."""
+        task.asked_at = self.clock()
+        why_not = task.lane.why_not()
+        if not task.may_send or why_not:
+            self._end(task, *(why_not or ("pending", task.why)))
+        elif task.sends >= TRIES:
+            self._end(task, "pending", f"{task.why}; tried {task.sends} times")
+        else:
+            with self._lock:
+                self._under_way.discard(task)
+                self._ready.append(task)
+
+    def _may_still_learn(self) -> bool:
+        with self._lock:
+            return not self._is_dry or bool(self._ready) or any(not task.since for task in self._under_way)
+
+    # ---- books
+
+    def _put_aside(self, task: Task, at: float) -> None:
+        with self._lock:
+            self._under_way.discard(task)
+            self._push(task, at)
+
+    def _push(self, task: Task, at: float) -> None:
+        heapq.heappush(self._aside, (at, next(self._order), task))
+
+    def _end(self, task: Task, status: Status, reason: str = "", notification_id: str = "") -> None:
+        """One outcome for each; what comes when it is all over is too late."""
+        with self._lock:
+            if task.is_ended:
+                return
+            task.is_ended = True
+        outcome = Outcome(task.user.id, task.user.name, status, reason, notification_id)
+        try:
+            task.lane.record(outcome, task.notification)
         except Exception as error:
             self.stopped = self.stopped or f"internal error: {type(error).__name__}: {error}"
+        with self._lock:
+            self._under_way.discard(task)
 
-    def tell(self, user: User, notification: Notification) -> Outcome:
-        """Send until there is an outcome."""
-        if user.id in self.look_first:
-            earlier = self._settle(
-                user, notification, Doubtful("an earlier run may have sent it"), (0.0, 1.0, 2.0), once=True
-            )
-            if earlier:
-                return earlier
-        reason: TagoIOError | None = None
-        for attempt in range(1, TRIES + 1):
-            try:
-                sent = self._send_when_allowed(user, notification)
-                return _outcome(user, "sent" if sent else "pending", "" if sent else self.stopped, sent)
-            except Rejected as error:
-                return _outcome(user, "failed", error.message)
-            except Refused as error:
-                reason = error
-                self._note_unreachable()
-                if self.stopped or attempt == TRIES:
-                    return _outcome(user, "pending", error.message)
-                if not self._pause(0.5 * 2**attempt):
-                    return _outcome(user, "pending", "time budget used up")
-            except Doubtful as error:
-                reason = error
-                self.in_doubt += 1
-                looks = LOOKS_WHEN_LATE if error.may_come_late else LOOKS
-                settled = self._settle(user, notification, error, looks)
-                if settled:
-                    self.had_arrived += settled.status == "sent"
-                    return settled
-        return _outcome(user, "failed", reason.message if reason else "")
-
-    def _send_when_allowed(self, user: User, notification: Notification) -> str:
-        """Send as soon as the rate window lets us; "" when it will not in time. A rate limit costs no try."""
-        while True:
-            asked_at = self.clock()
-            ticket = self._place()
-            if ticket is None:
-                return ""
-            if user.id in self.look_first and self.clock() - asked_at > LOOKED:
-                earlier = self.channel.find(user, notification)  # what was not there before the wait may be now
-                if earlier:
-                    return earlier
-            try:
-                sent = self.channel.send(user, notification)
-            except Refused as error:
-                if not error.by_rate_limit:
-                    self.window.passed(ticket)
-                    raise
-                self.window.refused(ticket, error.retry_after)
-                if self.window.is_hopeless:
-                    self.stopped = f"rate limit: nothing got through for minutes ({error.message})"
-                    return ""
-                continue
-            except TagoIOError:
-                self._answered(ticket)
-                raise
-            self._answered(ticket)
-            return sent
-
-    def _place(self) -> Ticket | None:
-        """A place in the rate window, None when nobody more is to be told."""
-        last = self.deadline - LAST_SEND
-        ticket = self.window.enter(last, lambda: bool(self.stopped))
-        while self.is_held_up() and not self.stopped and self.clock() <= last:
-            self.sleep(0.2)
-        if ticket is None or self.clock() > last:
-            self.stopped = self.stopped or "time budget used up"
-        if self.stopped and ticket is not None:
-            self.window.unused(ticket)
-        return None if self.stopped else ticket
-
-    def _settle(
-        self, user: User, notification: Notification, doubt: Doubtful, looks: Sequence[float], *, once: bool = False
-    ) -> Outcome | None:
-        """Ask TagoIO what became of a doubtful request: an outcome, or None when it surely is not there. It is looked
-        for after each pause of `looks`, or with `once` until TagoIO has answered."""
-        asked: TagoIOError | None = None
-        for pause in looks:
-            if not self._pause(pause):
-                return _outcome(user, "unknown", f"{doubt.message}; time ran out before it could be settled")
-            try:
-                found = self.channel.find(user, notification)
-                asked = None
-            except Rejected as error:
-                why = f"TagoIO does not say what became of it ({error.message}: allow Run User / Access notification)"
-                return _outcome(user, "unknown", f"{doubt.message}; {why}")
-            except (Refused, Doubtful) as error:
-                asked = error
-                self._pause(error.retry_after or 0)
-                continue
-            if found:
-                return _outcome(user, "sent", notification_id=found)
-            if once:
-                return None
-        if asked is not None:
-            why = f"TagoIO could not be asked what became of it: {asked.message}"
-            return _outcome(user, "unknown", f"{doubt.message}; {why}")
-        return None
-
-    def _answered(self, ticket: Ticket) -> None:
-        self._unreachable_in_a_row = 0
-        self.window.passed(ticket)
-
-    def _note_unreachable(self) -> None:
-        self._unreachable_in_a_row += 1
-        if self._unreachable_in_a_row >= OUTAGE * TRIES:
-            self.stopped = self.stopped or "TagoIO cannot be reached"
-
-    def _pause(self, seconds: float) -> bool:
-        """Sleep, unless that would go past the deadline."""
-        if self.clock() + seconds > self.deadline:
-            return False
-        if seconds:
-            self.sleep(seconds)
-        return True
-
-
-def _join(threads: Iterable[threading.Thread], tick: Callable[[], None]) -> None:
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(0.2)
-            tick()
-
-
-def _outcome(user: User, status: Status, reason: str = "", notification_id: str = "") -> Outcome:
-    return Outcome(user.id, user.name, status, reason, notification_id)
+    def _close(self) -> None:
+        """Nobody is left unmentioned: what is under way or in doubt is unknown, the rest is pending."""
+        with self._lock:
+            self._is_closed = True
+            if self._is_late():
+                self.stopped = self.stopped or NO_TIME
+            under_way, waiting = list(self._under_way), list(self._ready)
+            aside = [task for _, _, task in self._aside]
+        for task in under_way:
+            self._end(task, "unknown", f"{task.why or 'no answer'} when the time was up")
+        for task in aside:
+            self._end(task, "unknown", f"{task.why}; time ran out before it could be settled")
+        for task in waiting:
+            self._end(task, "pending", self.stopped)
+        while (rest := self.take()) is not None:
+            self._end(rest, *(rest.lane.why_not() or ("pending", self.stopped)))

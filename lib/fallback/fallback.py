@@ -10,14 +10,15 @@ from typing import Any, Literal
 
 from lib.base.log import HIDDEN, redact
 from lib.fallback.channels import EMAIL, NoAddress, channel_of, filled
+from lib.fallback.mail_phase import PHASE
 from lib.message.address import is_path
 from lib.message.notification import ADMIN, Notification
 from lib.message.user import User
 
-# What Apprise's log says when a message was handed over and nobody knows whether it was taken.
+# What Apprise's log says when a message was handed over and nobody knows whether it was taken (of mail see MailPhase).
 IN_DOUBT = re.compile(r"timed out|timeout|unexpectedly closed|reset|broken pipe|aborted|error=5\d\d", re.IGNORECASE)
 NEVER_SENT = re.compile(r"^timed out$|ConnectTimeout|NewConnectionError|NameResolution|refused")
-REPLY = re.compile(r"\(([45]\d\d), b?['\"](.*?)['\"]\)")  # an SMTP server's own word: there is no doubt
+REPLY = re.compile(r"\(([45]\d\d), b?['\"](.*?)['\"]\)")  # an SMTP server's own word
 
 SOMEBODY = User("", email="somebody@example.com", phone="+15550100100")
 SENT = "Sent"  # Apprise says so for each of several recipients
@@ -125,7 +126,7 @@ class Fallback:
         return False
 
     def _try(self, channel: str, address: str, user: User, notification: Notification, why: str) -> Attempt:
-        with EAR.listening() as heard:
+        with EAR.listening() as heard, PHASE.watched():
             try:
                 service = _service(address, user)
             except ImportError as error:
@@ -137,10 +138,10 @@ class Fallback:
                 if service.notify(title=title, body=body, body_format="text"):
                     return Attempt("taken", channel)
                 reason = _said(heard, user)
-                doubt = SENT in heard or (any(map(IN_DOUBT.search, heard)) and not any(map(_is_sure, heard)))
-                return Attempt("doubt" if doubt else "refused", channel, reason)
+                return Attempt("doubt" if _leaves_doubt(heard) else "refused", channel, reason)
             except Exception as error:  # a service of Apprise's that breaks must not end the run
-                return Attempt("doubt", channel, type(error).__name__)
+                sure = PHASE.asked and not PHASE.doubt
+                return Attempt("refused" if sure else "doubt", channel, type(error).__name__)
 
     def _tago_run(self) -> str:
         with self._lock:
@@ -193,9 +194,18 @@ def _import_hint(error: Exception) -> str:
     return str(error)
 
 
+def _leaves_doubt(heard: list[str]) -> bool:
+    """Whether a message that a service did not take may have reached somebody all the same."""
+    if SENT in heard:
+        return True
+    if PHASE.asked:
+        return PHASE.doubt
+    return any(map(IN_DOUBT.search, heard)) and not any(map(_is_sure, heard))
+
+
 def _is_sure(line: str) -> bool:
     """Whether Apprise says with it that nothing can have been taken."""
-    return bool(REPLY.search(line) or NEVER_SENT.search(line))
+    return bool(NEVER_SENT.search(line))
 
 
 def _said(heard: list[str], user: User) -> str:

@@ -1,5 +1,6 @@
-"""What a user gets: the variant that holds, in their language, with every placeholder filled."""
+"""What a user gets, in their language: what `compose` returns as it stands, or the variant that holds, filled."""
 
+import traceback
 from collections.abc import Callable, Sequence
 
 from lib.base.errors import SetupError, TagoIOError
@@ -26,12 +27,15 @@ class Content:
         self._names: dict[str, str] = {}
 
     def __call__(self, trigger: Trigger, user: User) -> Notification | str:
-        """Raises SetupError where a placeholder cannot be filled."""
+        """Raises SetupError where a placeholder cannot be filled. Only a document has placeholders: what `compose`
+        returns holds names and values already, and a user may be called `Ke$ha$`."""
         notification = self.template(trigger, user)
         if isinstance(notification, str):
             return notification
-        values = placeholder_values(trigger, user, self._device_name)
-        return fill(notification.run_by(trigger.analysis_id).in_language(user.language), values)
+        notification = notification.run_by(trigger.analysis_id).in_language(user.language)
+        if not self.variants:
+            return notification
+        return fill(notification, placeholder_values(trigger, user, self._device_name))
 
     def template(self, trigger: Trigger, user: User) -> Notification | str:
         """The notification before language and placeholders."""
@@ -55,3 +59,16 @@ class Content:
                     f"({error.message}); allow Device / Access in Access Management"
                 ) from error
         return self._names[device_id]
+
+
+def composed(user: User, compose: Callable[[User], Notification | str]) -> Notification | str:
+    """The user's notification before anyone is told: a mistake must not show half-way. Raises SetupError with the
+    user's name."""
+    who = f" (for {user.name or user.id})"
+    try:
+        return compose(user)
+    except SetupError as error:
+        raise SetupError(*(problem + who for problem in error.problems)) from error
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        raise SetupError(f"compose failed: {type(error).__name__}: {error}, in line {line}{who}") from error

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lib.base.errors import SetupError
+from lib.base.text import plain
 from lib.message.notification import PLACEHOLDER, Notification
 from lib.message.trigger import Trigger
 from lib.message.user import User
@@ -52,7 +53,8 @@ POINT_NAMES = ("VARIABLE", "VALUE", "UNIT", "TIME", "LOCATION")
 
 
 def fill(notification: Notification, values: Values) -> Notification:
-    """The notification with every placeholder replaced: in title, message, labels, and, escaped, in links.
+    """The notification with every placeholder replaced: in title, message, labels, and, escaped, in links. What comes
+    in is not looked through again.
 
     Raises SetupError naming what cannot be filled and what could.
     """
@@ -102,13 +104,13 @@ def as_text(value: Any) -> str:
     """As TagoIO writes it: a location as latitude,longitude; a whole number without a fraction."""
     if isinstance(value, Mapping):
         if isinstance(value.get("coordinates"), list):  # GeoJSON: longitude first
-            return ",".join(str(part) for part in reversed(value["coordinates"][:2]))
-        return f"{value.get('lat')},{value.get('lng')}"
+            return plain(",".join(str(part) for part in reversed(value["coordinates"][:2])))
+        return plain(f"{value.get('lat')},{value.get('lng')}")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return plain(str(value))
 
 
 def local_time(time: str, user: User) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lib.base.text import plain
+
 
 @dataclass(frozen=True, slots=True)
 class DataPoint:
@@ -48,7 +50,7 @@ class Trigger:
 def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, analysis_id: str = "") -> Trigger:
     """Tell the trigger from TagoIO's variables (docs running-analysis-via-action.md; the press ones from
     analysis-kickstarter-rtls). `scope` may be None, a list, or an object, whatever the trigger."""
-    env = {str(entry.get("key", "")): str(entry.get("value") or "") for entry in environment or ()}
+    env = {_text(entry.get("key")): _text(entry.get("value")) for entry in environment or ()}
     points = _points(scope)
     if env.get("button_id") or env.get("notification_id"):
         user_id = env.get("user_id") or env.get("_user_id", "")
@@ -67,15 +69,19 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
     listed = scope if isinstance(scope, list) else [scope]
     return tuple(
         DataPoint(
-            variable=str(point["variable"]),
-            value=point.get("value"),
-            unit=str(point.get("unit") or ""),
-            time=str(point.get("time") or ""),
-            device=str(point.get("device") or ""),
-            group=str(point.get("group") or ""),
-            id=str(point.get("id") or ""),
+            variable=_text(point["variable"]),
+            value=plain(point["value"]) if isinstance(point.get("value"), str) else point.get("value"),
+            unit=_text(point.get("unit")),
+            time=_text(point.get("time")),
+            device=_text(point.get("device")),
+            group=_text(point.get("group")),
+            id=_text(point.get("id")),
             location=point.get("location"),
         )
         for point in listed
         if isinstance(point, dict) and point.get("variable")
     )
+
+
+def _text(given: Any) -> str:
+    return plain(str(given or ""))

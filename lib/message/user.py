@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lib.base.errors import Doubtful
+from lib.base.text import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +36,26 @@ def read_user(given: Any) -> User:
     """Raises Doubtful where the answer is no user: a part of an audience must not get lost by accident."""
     if isinstance(given, list) and len(given) == 1:  # docs/api user-info shows a list of one
         given = given[0]
-    if not isinstance(given, dict) or not isinstance(given.get("id"), str) or not given["id"]:
+    if not isinstance(given, dict) or not isinstance(given.get("id"), str) or not plain(given["id"]):
         raise Doubtful("a user in TagoIO's answer cannot be read: it has no id")
     listed, options = given.get("tags"), given.get("options")
     options = options if isinstance(options, dict) else {}
     tags = tuple(
-        _shared((str(tag.get("key", "")), str(tag.get("value", ""))))
+        _shared((plain(str(tag.get("key", ""))), plain(str(tag.get("value", "")))))
         for tag in (listed if isinstance(listed, list) else ())
         if isinstance(tag, dict)
     )
     return User(
-        id=given["id"],
-        name=str(given.get("name") or ""),
-        email=str(given.get("email") or ""),
+        id=plain(given["id"]),
+        name=plain(str(given.get("name") or "")),
+        email=plain(str(given.get("email") or "")),
         active=given.get("active") is not False,
-        timezone=_shared(str(given.get("timezone") or "")),
-        language=_shared(str(given.get("language") or "")),
-        company=_shared(str(given.get("company") or "")),
-        phone=str(given.get("phone") or ""),
-        date_format=_shared(str(options.get("date_format") or "")),
-        time_format=_shared(str(options.get("time_format") or "")),
+        timezone=_shared(plain(str(given.get("timezone") or ""))),
+        language=_shared(plain(str(given.get("language") or ""))),
+        company=_shared(plain(str(given.get("company") or ""))),
+        phone=plain(str(given.get("phone") or "")),
+        date_format=_shared(plain(str(options.get("date_format") or ""))),
+        time_format=_shared(plain(str(options.get("time_format") or ""))),
         has_logged_in=given.get("last_login", True) is not None,
         tags=_shared(tags),
     )

@@ -1,116 +1,129 @@
-"""A run that a pressed button started, from the ids to the closed copies."""
+"""Answers what is pressed: a run that a pressed button started, and a press whose run died."""
 
-from collections.abc import Callable, Iterator
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
-from lib.app.console import Console
-from lib.app.settings import Settings
 from lib.base.errors import SetupError, TagoIOError
-from lib.campaign.rows import Copy
-from lib.message.trigger import PressIds
-from lib.presses.decision import Press, PressRefused, close_copies, copies_by_looking, judge, verify
-from lib.tagoio.audience import choose_audience
+from lib.campaign.rows import DECISION, Row, closed_rows
+from lib.campaign.state import Answer, CampaignState, PressFact
+from lib.message.user import User
+from lib.presses.closing import Closing
+from lib.presses.verify import Press
+from lib.tagoio.audience import RunUsers, users_by_id
+from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal import Journal
-from lib.tagoio.transport import TagoIO
 
-Decide = Callable[[Press], str | None]
+DecideFunction = Callable[[Press], "str | Mapping[str, str] | None"]
 
 
-class Answer:
-    """Answers one press. Without a journal the other copies are looked for among the users of `send_to`, and two
-    presses of the same instant cannot be told apart."""
+class Answers:
+    """Calls `decide` for presses and closes copies, each once, as the states of the journal say that it is due.
 
-    def __init__(self, tago: TagoIO, settings: Settings, console: Console, journal: Journal | None) -> None:
-        self.tago = tago
-        self.settings = settings
-        self.console = console
+    `lines` are for the console, `problems` for the exit code.
+    """
+
+    def __init__(
+        self,
+        run: RunUsers,
+        inbox: Inbox,
+        journal: Journal,
+        decide: DecideFunction,
+        *,
+        sleep: Callable[[float], None],
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.run = run
+        self.inbox = inbox
         self.journal = journal
-        self.outcome = ""  # counted, settled or refused: for the log
+        self.decide = decide
+        self.sleep = sleep
+        self.is_over = is_over
+        self.lines: list[str] = []
+        self.problems = 0
 
-    def to(self, ids: PressIds, decide: Decide) -> int:
-        """The exit code: 0 when the press counts or is settled already, 1 when it is refused or `decide` failed."""
+    def take_up(self, state: CampaignState, fact: PressFact) -> None:
+        """A press whose run died before it was answered: claim it, and call `decide` if this run is the one."""
+        claim = Row(state.key, DECISION, "taken", {"press": fact.run, "run": self.journal.run})
         try:
-            press = verify(ids, self.tago.run, self.tago.client.time_at_tagoio)
-            settled_by, copies = self._standing(press)
-        except PressRefused as refusal:
-            return self._refused(f"Press refused: {refusal}")
+            if not self._is_mine(state, fact, claim):
+                return
+            user = users_by_id(self.run, {fact.user_id}, self.sleep).get(
+                fact.user_id, User(fact.user_id, fact.user_name)
+            )
         except (TagoIOError, SetupError) as error:
-            return self._refused(f"The press could not be settled, press again: {error}")
-        who = press.user.name or press.user.id
-        if settled_by is not None:
-            self.outcome = "settled"
-            if not press.each_counts:
-                notes = close_copies(self.tago.run, [Copy(press.user.id, press.notification_id)], settled_by, press.at)
-                self.console.say([f"{who} pressed {press.button}: settled already. {settled_by}".rstrip(), *notes])
-            else:
-                self.console.say([f"{who} pressed {press.button} again: it was counted before"])
-            return 0
-        self.outcome = "counted"
-        return self._count(press, copies, decide)
-
-    def _refused(self, why: str) -> int:
-        self.outcome = "refused"
-        self.console.say([why])
-        return 1
-
-    def _count(self, press: Press, copies: list[Copy], decide: Decide) -> int:
-        code, lines = 0, [f"{press.user.name or press.user.id} pressed {press.button}: it counts"]
-        problems = list(self._write_down(press))
-        code = 1 if problems else 0
-        lines += [f"  note: {note}" for note in problems]
-        line = ""
-        try:
-            line = decide(press) or ""
-        except Exception as error:
-            code = 1
-            lines.append(f"decide failed, the decision is recorded all the same: {type(error).__name__}: {error}")
-        lines += [f"  {line}"] if line else []
-        if not line and not self.journal:
-            line = f"{press.label}: {press.user.name or press.user.id}"  # for the next press to see that it is settled
-        if not press.each_counts:
-            own = Copy(press.user.id, press.notification_id)
-            everybody = [own, *(copy for copy in copies if copy != own)]
-            lines += [f"  note: {note}" for note in close_copies(self.tago.run, everybody, line, press.at)]
-            lines.append(f"  closed {len(everybody)} copies")
-        self.console.say(lines)
-        return code
-
-    def _write_down(self, press: Press) -> Iterator[str]:
-        if not self.journal or not press.campaign:
+            self._note(f"the press of {fact.user_name} could not be answered now: {error}")
             return
-        about = (press.campaign, press.user, press.button, press.label, press.seconds_after)
-        try:
-            self.journal.write_decision(*about, each=press.each_counts)
-        except TagoIOError as error:
-            yield f"the decision could not be written to the journal ({error.message})"
+        sent = state.outcomes.get(fact.user_id)
+        after = max(fact.at - sent.at, 0.0) if sent and sent.at else None
+        at = datetime.fromtimestamp(fact.at, UTC)
+        press = Press(user, fact.button, fact.label, state.key, at, fact.notification_id, after, fact.each)
+        self.lines.append(f"{user.name or user.id} pressed {fact.button}: it counts; the run that took it was cut off")
+        self.answer(press, fact.run)
 
-    def _standing(self, press: Press) -> tuple[str | None, list[Copy]]:
-        """What settled it before ("" where only that is known), or None with the other copies."""
-        if not press.campaign:
-            return None, []
-        if self.journal:
-            verdict = judge(press, self.journal)
-            if not verdict.counts:
-                earlier = verdict.earlier
-                return f"{earlier.label} by {earlier.user_name}" if earlier else "", []
-            if press.each_counts:
-                return None, []
-            copies = self.journal.copies(press.campaign)
-            if not copies:
-                self.console.hint(f"The journal knows nothing of campaign {press.campaign}: other copies stay open")
-            return None, copies
-        if press.each_counts:
-            return None, []
-        return self._by_looking(press)
+    def answer(self, press: Press, press_run: str) -> Answer:
+        """Call `decide`, and write down what it gave: it is not called again, whatever came of it."""
+        answer = self._called(press)
+        about = {
+            "press": press_run,
+            "run": self.journal.run,
+            "user": press.user.id,
+            "name": press.user.name,
+            "label": press.label,
+            "button": press.button,
+            "each": press.each_counts,
+            "seconds": press.seconds_after,
+            "line": answer.line,
+            "lines": json.dumps(dict(answer.lines)) if answer.lines else "",
+        }
+        if press.campaign:
+            self.journal.add([Row(press.campaign, DECISION, "answered", about)])
+        if answer.line:
+            self.lines.append(f"  {answer.line}")
+        return answer
 
-    def _by_looking(self, press: Press) -> tuple[str | None, list[Copy]]:
-        self.console.hint("No journal (delivery_log_token): looking for the other copies among the users of send_to")
+    def close(self, state: CampaignState, copies: Mapping[str, str]) -> int:
+        """Close these copies of what was decided; how many were."""
+        decision = state.decision
+        answer = state.answers.get(decision.run) if decision else None
+        if not decision or not answer:
+            return 0
+        number = 0
+        closing = Closing(self.run, self.inbox, answer, decision.at, sleep=self.sleep, is_over=self.is_over)
+        for closed in closing.close(copies):
+            number += len(closed)
+            self.journal.add(closed_rows(state.key, closed, self.journal.run))
+        for note in closing.notes():
+            self._note(note)
+        return number
+
+    def _called(self, press: Press) -> Answer:
         try:
-            audience = choose_audience(self.tago.run, self.settings)
-        except SetupError as error:
-            self.console.hint(f"The other copies cannot be found: {error}")
-            return None, []
-        others = [user for user in audience.chosen if user.id != press.user.id]
-        found = copies_by_looking(self.tago.run, others, press.campaign)
-        if any(not is_open for _, is_open in found):
-            return "", []
-        return None, [copy for copy, _ in found]
+            given = self.decide(press)
+        except Exception as error:
+            line = traceback.extract_tb(error.__traceback__)[-1].lineno
+            self._note(
+                f"decide failed, the decision is recorded all the same: {type(error).__name__}: {error}, in line {line}"
+            )
+            return Answer(run=self.journal.run)
+        if isinstance(given, Mapping):
+            lines = {str(code).lower(): str(text) for code, text in given.items()}
+            return Answer(lines.get("") or next(iter(lines.values()), ""), lines, self.journal.run)
+        return Answer(str(given) if given else "", run=self.journal.run)
+
+    def _is_mine(self, state: CampaignState, fact: PressFact, claim: Row) -> bool:
+        device = self.journal.device
+        if device is None or self.journal.gone:
+            return False
+        device.write([claim])
+
+        def shows(rows: list[Row]) -> bool:
+            return any(row.kind == DECISION and row.run == self.journal.run for row in rows)
+
+        state.take(device.seen({"groups": [state.key]}, shows))
+        return fact.run not in state.answers and state.claimant(fact, self.journal.now()) == self.journal.run
+
+    def _note(self, text: str) -> None:
+        self.problems += 1
+        self.lines.append(f"  note: {text}")

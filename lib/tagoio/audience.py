@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lib.app.settings import Settings
-from lib.base.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
+from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
 from lib.message.user import User, read_user
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
@@ -21,6 +20,19 @@ class RunUsers(Protocol):
 
     def listUsers(self, query: dict[str, Any]) -> list[dict[str, Any]]: ...  # noqa: N802  # the SDK's names
     def userInfo(self, userID: str) -> dict[str, Any]: ...  # noqa: N802, N803
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who is to be told, as the settings say it; `token_name` is for messages. `with_login`: ask who has ever logged
+    in."""
+
+    send_to: tuple[str, ...] = ("tags",)
+    tag_key: str = ""
+    tag_value: tuple[str, ...] = ()
+    max_recipients: int = 1000
+    token_name: str = "account_token"  # noqa: S105  # a name
+    with_login: bool = False
 
 
 class NobodyFound(SetupError):
@@ -37,34 +49,34 @@ class Audience:
     size: int = 0
 
 
-def choose_audience(run: RunUsers, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Audience:
+def choose_audience(run: RunUsers, choice: Choice, *, sleep: Callable[[float], None] = time.sleep) -> Audience:
     """The users of `send_to`, each once, every page read before anyone is told.
 
     Raises SetupError when nobody matches, an entry of `send_to` is unknown, there are more than `max_recipients`, or
     TagoIO's answer cannot be had or read.
     """
     try:
-        fields = [*FIELDS, "last_login"] if settings.dry_run else FIELDS
-        audience = _read_audience(_Finder(run, sleep, fields), settings)
+        fields = [*FIELDS, "last_login"] if choice.with_login else FIELDS
+        audience = _read_audience(_Finder(run, sleep, fields), choice)
     except TagoIOError as error:
-        raise _explained(error, settings.token_name) from error
+        raise _explained(error, choice.token_name) from error
     if not audience.chosen and not audience.skipped:
-        raise NobodyFound(_nobody(settings))
-    if len(audience.chosen) > settings.max_recipients:
+        raise NobodyFound(_nobody(choice))
+    if len(audience.chosen) > choice.max_recipients:
         raise SetupError(
-            f"{len(audience.chosen)} users would be told, more than max_recipients ({settings.max_recipients}) allows. "
+            f"{len(audience.chosen)} users would be told, more than max_recipients ({choice.max_recipients}) allows. "
             "Choose fewer users, or raise max_recipients"
         )
     return audience
 
 
-def _read_audience(finder: "_Finder", settings: Settings) -> Audience:
-    if settings.send_to == ("tags",):
-        users = finder.with_tag(settings.tag_key, settings.tag_value)
-    elif settings.send_to == ("all",):
+def _read_audience(finder: "_Finder", choice: Choice) -> Audience:
+    if choice.send_to == ("tags",):
+        users = finder.with_tag(choice.tag_key, choice.tag_value)
+    elif choice.send_to == ("all",):
         users = finder.everyone()
     else:
-        users = finder.named(settings.send_to)
+        users = finder.named(choice.send_to)
     audience = Audience(notes=finder.notes)
     for user in users:
         reason = is_inactive(user)
@@ -86,7 +98,7 @@ def retrying(call: Callable[[], Any], sleep: Callable[[float], None]) -> Any:
         try:
             return call()
         except (Refused, Doubtful) as error:
-            if attempt == LOOKUP_TRIES:
+            if attempt == LOOKUP_TRIES or isinstance(error, OutOfTime):
                 raise
             sleep(error.retry_after if error.retry_after is not None else 0.5 * 2**attempt)
     raise AssertionError("not reached")
@@ -186,10 +198,10 @@ def _is_called(user: User, entry: str) -> bool:
     return user.id == entry.lower() or user.name == entry or (bool(user.email) and user.email.lower() == entry.lower())
 
 
-def _nobody(settings: Settings) -> str:
-    if settings.send_to == ("tags",):
-        values = " or ".join(f'"{value}"' for value in settings.tag_value)
-        wanted = f'the tag "{settings.tag_key}" = {values}'
+def _nobody(choice: Choice) -> str:
+    if choice.send_to == ("tags",):
+        values = " or ".join(f'"{value}"' for value in choice.tag_value)
+        wanted = f'the tag "{choice.tag_key}" = {values}'
         cause = "the tag is spelt otherwise (capitals count), or no user has it: see User Management"
     else:
         wanted, cause = "an account in this TagoRUN", "this profile has no users yet: see User Management"

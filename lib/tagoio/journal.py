@@ -1,280 +1,295 @@
-"""The journal: outcomes kept on a TagoIO device; what is still pending, who was told recently, who pressed what."""
+"""The journal of a run: every row goes into its campaign's state at once, and onto the device where there is one.
+
+With a device this run holds its campaigns by heartbeats (lib/campaign/lease.py). They are written by a thread of their
+own, over connections of their own, so that nothing else that is slow makes this run seem dead.
+"""
 
 import secrets
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Any, Protocol
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Literal
 
-from lib.base.errors import SetupError, TagoIOError
-from lib.campaign.campaign import Campaign
-from lib.campaign.campaign_log import CampaignLog
-from lib.campaign.known import Known
-from lib.campaign.rows import (
-    CAMPAIGN,
-    DECISION,
-    FALLBACK,
-    OUTCOME,
-    PRESS,
-    Copy,
-    PressRow,
-    Row,
-    about_of,
-    audience_row,
-    campaign_row,
-    decision_row,
-    fallback_row,
-    iso_of,
-    point_row,
-    press_row,
-    read_press,
-    run_of,
-    time_of,
-)
-from lib.message.escalation import Step, steps_text
-from lib.message.trigger import Trigger
-from lib.message.user import User
-from lib.tagoio.audience import retrying
+from lib.base.errors import Rejected, TagoIOError
+from lib.campaign.lease import FLUSH, HEARTBEAT, MARGIN, holder
+from lib.campaign.outcome import Outcome
+from lib.campaign.rows import CAMPAIGN, HEARTBEATS, OUTCOME, Row, campaign_row, outcome_rows
+from lib.campaign.state import CampaignState
+from lib.tagoio.journal_device import JournalDevice
 
-USERS_IN_A_ROW = 100
-ROWS_IN_A_CALL = 100
-ROWS_IN_AN_ANSWER = 1000
-GIVEN_UP = 15.0  # seconds without any row, after which a run is taken for dead: see README, "Two runs at once"
-FRESH = 12.0  # a living run has a row that is younger; between FENCE and GIVEN_UP, as times are to the second
-TOO_OLD = timedelta(days=1)
-
-
-class JournalDevice(Protocol):
-    """The part of the SDK's `Device` that keeps rows."""
-
-    def sendData(self, data: list[dict[str, Any]]) -> Any: ...  # noqa: N802  # the SDK's names
-    def getData(self, queryParams: dict[str, Any]) -> Any: ...  # noqa: N802, N803
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A campaign that an earlier run left, what the journal knows of it, and whether another run is at it now."""
-
-    campaign: Campaign
-    known: Known
-    is_running: bool = False
-
-    @property
-    def trigger(self) -> Trigger:
-        return self.known.trigger
-
-    @property
-    def pending(self) -> set[str]:
-        return self.known.pending
+Holding = Literal["telling", "answering"]
 
 
 class Journal:
-    """Reads and writes the rows of one device. Raises SetupError where it cannot be read or begun."""
+    """`gone` says why nothing is kept any more, "" while all is well; then this run goes on without a memory, and asks
+    TagoIO before it tells anybody whom another run may have told."""
 
     def __init__(
         self,
-        device: JournalDevice,
-        now: Callable[[], datetime],
+        device: JournalDevice | None,
+        now: Callable[[], float],
         *,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        on_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self.device = device
         self.now = now
+        self.clock = clock
         self.sleep = sleep
-        self.on_wait = on_wait
         self.run = secrets.token_hex(6)  # tells the rows of different runs apart
+        self.states: dict[str, CampaignState] = {}
+        self.lost: set[str] = set()  # the campaigns that another run holds
+        self.gone = ""
+        self.unwritten = 0  # outcomes that the device did not take
+        self._held: dict[str, Holding] = {}
+        self._rows: list[Row] = []
+        self._outcomes: list[tuple[str, Outcome]] = []
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._valid_until = float("inf")
+        self._written_at = self._beaten_at = clock()
+        self._failing_since: float | None = None
+        self._error = ""
+        self._thread: threading.Thread | None = None
+        self._ends = threading.Event()
 
-    def campaigns(self) -> Iterator[str]:
-        """The keys of all campaigns, the newest first."""
-        for row in self._rows({"variables": [CAMPAIGN]}):
-            if row.get("value") == "started":
-                yield str(row.get("group"))
+    @property
+    def keeps(self) -> bool:
+        """Whether rows outlive this run."""
+        return self.device is not None and not self.gone
 
-    def rows_of(self, key: str) -> Iterator[Row]:
-        """Everything about one campaign, newest first."""
-        return (row for row in self._rows({"groups": [key]}) if row.get("group") == key)
+    def state(self, key: str) -> CampaignState:
+        return self.states.setdefault(key, CampaignState(key))
 
-    def state_of(self, key: str) -> str:
-        """`""` for a campaign the journal does not know, `unfinished` or `finished`."""
-        known = self._read(key)
-        return "" if known.started is None else "finished" if known.finished else "unfinished"
+    def add(self, rows: Iterable[Row]) -> None:
+        """Callable from any thread; returns at once."""
+        stamped = [replace(row, at=row.at or self.now()) for row in rows]
+        with self._lock:
+            for row in stamped:
+                self.state(row.key).take([row])
+            if self.keeps:
+                self._rows += stamped
 
-    def unfinished(self, analysis_id: str = "") -> Iterator[Unfinished]:
-        """This Analysis' campaigns of the last day that have still somebody to tell or to watch, oldest first."""
-        start = self.now() - TOO_OLD - timedelta(hours=1)
-        rows = list(self._rows({"variables": [CAMPAIGN], "start_date": start.isoformat()}))
-        finished = {row.get("group") for row in rows if row.get("value") == "finished"}
-        keys = [str(row.get("group")) for row in rows if row.get("value") == "started"]
-        for key in reversed(list(dict.fromkeys(keys))):
-            if key in finished:
-                continue
-            known = self._read(key)
-            if known.started is None or known.finished or self.now() - known.started_at > TOO_OLD:
-                continue
-            if known.trigger.analysis_id != analysis_id:
-                continue
-            known, is_running = self._wait_for_a_sign_of_life(key, known)
-            if not known.finished:
-                yield Unfinished(Campaign(key, known.started_at), known, is_running)
+    def record(self, key: str, outcome: Outcome) -> Outcome:
+        """What became of a user; callable from any thread; returns at once."""
+        with self._lock:
+            state = self.state(key)
+            known = state.outcomes.get(outcome.user_id)
+            after = known.at + 0.001 if known else 0.0  # TagoIO's clock is known to the second only
+            outcome = replace(outcome, run=self.run, at=max(self.now(), after))
+            state.settle(outcome)
+            is_new = known is None or (known.status, known.reason) != (outcome.status, outcome.reason)
+            if self.keeps and is_new and not (key in self.lost and outcome.status == "pending"):
+                self._outcomes.append((key, outcome))
+        return outcome
 
-    def recently_told(self, seconds: float) -> set[tuple[str, str]]:
-        """(user id, subject key) of those who were sent something in the last so many seconds."""
-        start = self.now() - timedelta(seconds=seconds)
-        told: set[tuple[str, str]] = set()
-        for row in self._rows({"variables": [OUTCOME], "start_date": start.isoformat()}):
-            if row.get("value") == "sent" and time_of(iso_of(row)) >= start:
-                told.add((str(about_of(row).get("user")), str(about_of(row).get("subject"))))
-        return told
+    # ---- the lease
 
-    def write_press(self, key: str, mark: str, user: User, button: str, label: str, notification_id: str) -> None:
-        """A press, whether it counts or not."""
-        self.write([press_row(key, mark, user, button, label, notification_id)])
-
-    def presses(self, key: str) -> tuple[list[PressRow], list[PressRow]]:
-        """All presses of a campaign, and all decisions."""
-        rows = list(self._rows({"variables": [PRESS, DECISION], "groups": [key]}))
-        presses = [read_press(row) for row in rows if row.get("variable") == PRESS]
-        return presses, [read_press(row) for row in rows if row.get("variable") == DECISION]
-
-    def write_decision(
-        self, key: str, user: User, button: str, label: str, seconds: float | None, *, each: bool
-    ) -> None:
-        """The press that counts."""
-        self.write([decision_row(key, user, button, label, seconds, each=each)])
-
-    def copies(self, key: str) -> list[Copy]:
-        """Who was sent this campaign, and as which notification."""
-        rows = self._rows({"variables": [OUTCOME], "groups": [key]})
-        sent = (about_of(row) for row in rows if row.get("value") == "sent" and row.get("group") == key)
-        return [Copy(str(about.get("user")), str(about.get("notification"))) for about in sent]
-
-    def begin(
-        self, campaign: Campaign, trigger: Trigger, users: Iterable[str], steps: Sequence[Step] = ()
-    ) -> "CampaignLog":
-        """Write down who is about to be told (user ids), before the first is, and who is next if nobody decides."""
-        ids = list(users)
-        about = {
-            "run": self.run,
-            "trigger": trigger.kind,
-            "analysis": trigger.analysis_id,
-            "action": trigger.action_id,
-            "action_state": trigger.action_state,
-            "device": trigger.device_id,
-            "started_at": campaign.started_at.isoformat(),
-            "size": len(ids),
-            "escalate": steps_text(steps),
-        }
-        rows = [point_row(campaign.key, order, point) for order, point in enumerate(trigger.points)]
-        rows += _audience_rows(campaign.key, ids)
-        rows.append(campaign_row(campaign.key, "started", **about))  # last: the others are whole when it is there
-        self._write_first(rows)
-        return CampaignLog(self, campaign.key)
-
-    def resume(
-        self, campaign: Campaign, steps: Mapping[int, tuple[Step, list[str]]] = MappingProxyType({})
-    ) -> "CampaignLog":
-        """Go on with a campaign that was begun by an earlier run; `steps` are those that this one takes, by number,
-        with the ids of whom each adds."""
-        rows = [campaign_row(campaign.key, "running", run=self.run)]
-        for number, (_, ids) in steps.items():
-            rows += _audience_rows(campaign.key, ids, number)
-        for number, (step, _) in steps.items():  # last, as above
-            rows.append(campaign_row(campaign.key, "escalated", step=number, to=step.to, run=self.run))
-        self._write_first(rows)
-        return CampaignLog(self, campaign.key)
-
-    def claim_fallback(self, campaign: Campaign, user_id: str) -> bool:
-        """Write down that another channel is about to be tried for a user; False where another run was first, by
-        TagoIO's clock. Raises TagoIOError or SetupError where that cannot be written and read again."""
+    def begin(self, campaigns: dict[str, list[Row]], holding: Holding = "telling") -> set[str]:
+        """Write the rows that begin or resume these campaigns, and see of which this run is the holder: of those it
+        returns the keys. A journal that takes no rows stops nobody."""
+        for rows in campaigns.values():
+            with self._lock:
+                self.state(rows[0].key).take(replace(row, at=self.now()) for row in rows)
+        if self.device is None or self.gone:
+            return set(campaigns)
+        began = self.clock()
         try:
-            self.write([fallback_row(campaign.key, user_id, "begun", self.run)])
-        except TagoIOError:
-            if self.run not in self._claims(campaign, user_id):
-                raise
-        claims = self._claims(campaign, user_id)
-        return not claims or claims[0] == self.run
-
-    def _claims(self, campaign: Campaign, user_id: str) -> list[str]:
-        rows = self._rows({"variables": [FALLBACK], "groups": [campaign.key]})
-        begun = [row for row in rows if about_of(row).get("user") == user_id and row.get("value") == "begun"]
-        return [run_of(row) for row in sorted(begun, key=lambda row: (iso_of(row), str(row.get("id") or "")))]
-
-    def know(self, campaign: Campaign) -> Known:
-        """What the journal knows of a campaign now."""
-        return self._read(campaign.key)
-
-    def decision_of(self, campaign: Campaign) -> PressRow | None:
-        """What settled a campaign, where something did."""
-        rows = self._rows({"variables": [DECISION], "groups": [campaign.key]})
-        settling = [read_press(row) for row in rows if not about_of(row).get("each")]
-        return min(settling, key=lambda row: (row.time, row.id), default=None)
-
-    def look_after(self, campaign: Campaign) -> "CampaignLog":
-        """A campaign of which nobody is told now: no sign of life, so that nothing comes to be in doubt."""
-        return CampaignLog(self, campaign.key, is_at_it=False)
-
-    def is_ours(self, campaign: Campaign) -> bool:
-        """Whether, of all runs that gave a sign of life of late, this one was the first. TagoIO has no conditional
-        write; but rows get their time from TagoIO and every run reads after it has written, so all agree."""
-        signs = [row for row in self._rows({"variables": [CAMPAIGN], "groups": [campaign.key]}) if run_of(row)]
-        gone = {run_of(row) for row in signs if row.get("value") == "left"}
-        alive = [row for row in signs if run_of(row) not in gone]
-        fresh = [row for row in alive if (self.now() - time_of(iso_of(row))).total_seconds() <= FRESH]
-        first = min(fresh, key=lambda row: (iso_of(row), str(row.get("id") or "")), default=None)
-        return first is None or run_of(first) == self.run
-
-    def _write_first(self, rows: list[Row]) -> None:
-        """Before anyone is told: raises SetupError."""
-        try:
-            self.write(rows)
+            self.device.write(row for rows in campaigns.values() for row in rows)
+            holders = self._holders(list(campaigns))
         except TagoIOError as error:
-            raise SetupError(f"The journal cannot be written (delivery_log_token): {error.message}") from error
+            self.give_up(error.message)
+            return set(campaigns)
+        ours = {key for key in campaigns if holders.get(key, self.run) == self.run}
+        self.lost |= campaigns.keys() - ours
+        self.add(campaign_row(key, "left", self.run) for key in campaigns.keys() - ours)
+        self._hold(dict.fromkeys(ours, holding), began)
+        return ours
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        """A row that is written twice, because an answer was lost, says nothing new."""
-        for start in range(0, len(rows), ROWS_IN_A_CALL):
-            part = rows[start : start + ROWS_IN_A_CALL]
-            retrying(lambda part=part: self.device.sendData(part), self.sleep)  # type: ignore[misc]
+    def answer(self, key: str) -> None:
+        """Show that this run answers a press, until `end`."""
+        if self.keeps:
+            self._hold({key: "answering"}, self.clock())
 
-    def _wait_for_a_sign_of_life(self, key: str, known: Known) -> tuple[Known, bool]:
-        """A campaign without `finished` was left, or is being delivered by another run this moment: that one writes
-        a row every few seconds. The wait also lets requests of a killed run arrive."""
-        if known.runs and known.runs <= known.left_by:
-            return known, False
-        quiet = (self.now() - time_of(known.newest)).total_seconds()
-        if quiet > GIVEN_UP:
-            return known, False
-        self.on_wait(GIVEN_UP)
-        self.sleep(GIVEN_UP)
-        later = self._read(key)
-        return later, later.newest != known.newest
+    def may_tell(self, key: str) -> bool | None:
+        """Whether a user of this campaign may be told now. None: in a moment, when the journal has been read again."""
+        if key in self.lost:
+            return False
+        return True if not self.keeps or self.clock() < self._valid_until else None
 
-    def _read(self, key: str) -> Known:
-        known = Known()
-        for row in self.rows_of(key):
-            known.take_in(row)
-        return known
+    def end(self, key: str, value: str) -> None:
+        """This run is done with a campaign: `left` or `finished`."""
+        self._held.pop(key, None)
+        if key in self.lost:
+            return
+        self.add([campaign_row(key, value, self.run)])
 
-    def _rows(self, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Newest first, page after page until an empty one."""
-        skip = 0
-        while True:
-            page = {"query": "default", "qty": ROWS_IN_AN_ANSWER, "skip": skip, "ordination": "descending", **query}
-            try:
-                answer = retrying(lambda page=page: self.device.getData(dict(page)), self.sleep)  # type: ignore[misc]
-            except TagoIOError as error:
-                raise SetupError(f"The journal cannot be read (delivery_log_token): {error.message}") from error
-            if not isinstance(answer, list):
-                raise SetupError("The journal cannot be read (delivery_log_token): a list was expected")
-            if not answer:
+    def flush(self) -> None:
+        """Write what there is, and do not return before it is written or nothing is kept any more."""
+        while self.keeps and self._waiting() and not self._ends.is_set():
+            self._write()
+            if self._waiting():
+                self.sleep(0.5)
+
+    def close(self, patience: float) -> None:
+        """Write the rest, for at most so many seconds."""
+        self._ends.set()
+        until = self.clock() + patience
+        while self._waiting() and self.keeps:
+            self._write()
+            if self._waiting() and self.clock() > until:
+                break
+            if self._waiting():
+                self.sleep(0.5)
+        with self._lock:
+            self.unwritten += len(self._outcomes)
+
+    def notes(self) -> Iterator[str]:
+        """For the report."""
+        if self.gone:
+            yield (
+                f"THE JOURNAL IS GONE ({self.gone}): this run told people without a memory, and no later run "
+                "knows of it; mend the device of delivery_log_token, or replace it"
+            )
+        elif self.unwritten:
+            yield (
+                f"the journal could not be written ({self._error}): {self.unwritten} outcomes are missing there; "
+                "the next run asks TagoIO about these users before it tells them"
+            )
+
+    # ---- the device
+
+    def _hold(self, held: dict[str, Holding], began: float) -> None:
+        self._held.update(held)
+        self._beaten_at = self._written_at = began
+        if "telling" in held.values():
+            self._valid_until = began + MARGIN
+        if self._held and self._thread is None:
+            self._thread = threading.Thread(target=self._keep, daemon=True)
+            self._thread.start()
+
+    def _keep(self) -> None:
+        """What the thread does: write outcomes and heartbeats in time, and read again after having been away."""
+        while not self._ends.wait(0.2) and self.keeps:
+            now = self.clock()
+            if self._held and now >= self._valid_until:
+                self._come_back()
+            elif (self._waiting() and now - self._written_at >= FLUSH) or (
+                self._held and now - self._beaten_at >= HEARTBEAT
+            ):
+                self._write()
+
+    def _write(self) -> None:
+        """One try. With each goes a heartbeat, if it is time for one."""
+        with self._writing:
+            now = self.clock()
+            with self._lock:
+                rows, self._rows = self._rows, []
+                outcomes, self._outcomes = self._outcomes, []
+            by_key: defaultdict[str, list[Outcome]] = defaultdict(list)
+            for key, outcome in outcomes:
+                by_key[key].append(outcome)
+            dense = [row for key, listed in by_key.items() for row in outcome_rows(key, listed)]
+            beats = self._beats() if now - self._beaten_at >= HEARTBEAT - 1 else []
+            if not (rows or dense or beats):
                 return
-            yield from (row for row in answer if isinstance(row, dict))
-            skip += len(answer)
+            try:
+                self._send([*dense, *rows, *beats])
+            except TagoIOError as error:
+                self._note_failure(error.message)
+                with self._lock:
+                    self._rows = rows + self._rows
+                    self._outcomes = outcomes + self._outcomes
+                self._written_at = self.clock()
+                return
+            self._failing_since = None
+            self._written_at = now
+            if beats and now < self._valid_until:
+                self._beaten_at = now
+                self._valid_until = now + MARGIN
+            elif beats:
+                self._beaten_at = now
 
+    def _send(self, rows: list[Row]) -> None:
+        """Where the device refuses some, the others are written all the same."""
+        assert self.device is not None  # noqa: S101  # callers have asked `keeps`
+        try:
+            self.device.write(rows, once=True)
+        except Rejected as error:
+            taken = 0
+            for row in rows:
+                try:
+                    self.device.write([row], once=True)
+                    taken += 1
+                except Rejected:
+                    self.unwritten += len(row.words("users")) if row.kind == OUTCOME else 1
+                    self._error = error.message
+            if not taken:
+                self.give_up(error.message)
 
-def _audience_rows(key: str, ids: list[str], step: int = 0) -> list[Row]:
-    parts = (ids[start : start + USERS_IN_A_ROW] for start in range(0, len(ids), USERS_IN_A_ROW))
-    return [audience_row(key, part, step) for part in parts]
+    def _come_back(self) -> None:
+        """After a time without a confirmed heartbeat nobody is told before it is seen that no other run has taken
+        over."""
+        began = self.clock()
+        keys = [key for key, holding in self._held.items() if holding == "telling"]
+        if not keys:
+            self._valid_until = float("inf")
+            return
+        try:
+            assert self.device is not None  # noqa: S101
+            self.device.write(self._beats(), once=True)
+            holders = self._holders(keys)
+        except TagoIOError as error:
+            self._note_failure(error.message)
+            return
+        self._failing_since = None
+        for key in keys:
+            if holders.get(key, self.run) != self.run:
+                self.lost.add(key)
+                self._held.pop(key, None)
+        self._beaten_at = began
+        self._valid_until = began + MARGIN if self._held else float("inf")
+
+    def _holders(self, keys: list[str]) -> dict[str, str]:
+        """By campaign, the run that holds it. Raises TagoIOError."""
+        assert self.device is not None  # noqa: S101
+        query = {"variables": [CAMPAIGN, HEARTBEATS], "groups": keys, "start_date": self.device.hour_ago()}
+
+        def shows(rows: list[Row]) -> bool:
+            return all(any(row.key == key and row.run == self.run for row in rows) for key in keys)
+
+        rows = self.device.seen(query, shows)
+        found = {}
+        for key in keys:
+            state = CampaignState(key)
+            state.take(rows)
+            own = max((row.at for row in rows if row.key == key and row.run == self.run), default=self.now())
+            found[key] = holder(state.signs.values(), own)
+            rivals = {row.run for row in rows if row.key == key} - {self.run}
+            if rivals or self.state(key).presences.keys() - {self.run}:
+                with self._lock:
+                    self.state(key).take(self._read_again(key))
+        return found
+
+    def _read_again(self, key: str) -> list[Row]:
+        """What another run has written since the plan was made."""
+        assert self.device is not None  # noqa: S101
+        return [row for row in self.device.rows({"groups": [key]}) if row.run != self.run]
+
+    def _beats(self) -> list[Row]:
+        return [Row(key, HEARTBEATS, value, {"run": self.run}) for key, value in list(self._held.items())]
+
+    def _waiting(self) -> bool:
+        return bool(self._rows or self._outcomes)
+
+    def _note_failure(self, message: str) -> None:
+        self._error = message
+        since = self._failing_since = self._failing_since or self.clock()
+        if self._held and self.device and self.clock() - since > self.device.patience():
+            self.give_up(message)
+
+    def give_up(self, message: str) -> None:
+        """From now on this run has no memory."""
+        self.gone = self.gone or message

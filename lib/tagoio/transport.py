@@ -1,12 +1,14 @@
 """One pooled HTTP client under the SDK's own modules; every error is translated once, here."""
 
-import json
 import os
 import re
+import ssl
+import threading
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import getproxies, proxy_bypass
@@ -21,77 +23,149 @@ from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
 from urllib3.util.ssl_ import create_urllib3_context
 
-from lib.base.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
+from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
+from lib.tagoio.connection import EXCHANGE, TimedHTTP, TimedHTTPS
+from lib.tagoio.wire import read_answer, written
 
 CONNECTIONS = 40
-CONNECT_TIMEOUT = 5.0  # seconds; the SDK's 60 would use up a serverless run
-READ_TIMEOUT = 15.0
+CONNECT_TIME = 5.0  # seconds; the SDK's 60 would use up a serverless run
+TOTAL_TIME = 15.0  # seconds for a whole request, connecting included
+LEAST_TIME = 0.2  # seconds; with less left nothing is sent, for it would only leave doubt
+STANDS_STILL = 5.0  # seconds: TagoIO's servers may differ by so much, and then its time waits; more is a clock set anew
+UNKNOWN_CLOCKS = 60.0  # seconds that our clock and TagoIO's may differ where no answer has told
+LONGEST_WAIT = 3600.0  # seconds; TagoIO's windows are a minute, so a longer wait is garbage
 USER_AGENT = (
     f"tagorun-notify TagoIO-SDK|Python {'(Running at TagoIO)' if os.environ.get('T_ANALYSIS_CONTEXT') else ''}".strip()
 )
 
+DATED = ("/data", "/run/users")  # the SDK's methods of these parse dates: getData, listUsers, userInfo
+DATES = ("time", "created_at", "updated_at", "last_login", "expire_date")
 WAIT_IN_TEXT = re.compile(r"Retry-After:\s*(\d+(?:\.\d+)?)", re.IGNORECASE)  # D rate-limits-hard-limits.md
-PROCESSED_NOTHING = (
-    urllib3.exceptions.NewConnectionError,  # refused, unreachable, unknown host
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.ProxyError,
-)
 
 
 class Client:
-    """Calls to one TagoIO address over at most `connections` kept connections; safe to share between threads."""
+    """Calls to one TagoIO address over at most `connections` kept connections; safe to share between threads.
+
+    A request takes at most `total` seconds, `connect` of them for connecting, whatever the server does. `clock` gives
+    seconds since the epoch. A client shares no connection with another: what must not wait for others has its own.
+    """
 
     def __init__(
         self,
         api: str = "",
         *,
         connections: int = CONNECTIONS,
-        connect: float = CONNECT_TIMEOUT,
-        read: float = READ_TIMEOUT,
+        connect: float = CONNECT_TIME,
+        total: float = TOTAL_TIME,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.api = (api or getConnectionURI(None)["api"]).rstrip("/")
-        self.timeout = urllib3.Timeout(connect=connect, read=read)
+        self.connect = connect
+        self.total = total
+        self.clock = clock
         address = urllib3.util.parse_url(self.api)
         if address.scheme not in ("http", "https") or not address.host:
             raise SetupError(f'TAGOIO_API is "{self.api}", not a web address such as https://api.tago.io')
         self.base_path = address.path or ""
         self.pool = _manager(address.scheme, address.host, connections).connection_from_url(self.api)
+        self.pool.ConnectionCls = TimedHTTPS if address.scheme == "https" else TimedHTTP
         self.deadline = float("inf")  # seconds since the epoch; no request is waited for past it
-        self._date = ""
+        self._tago_clock = _TagoClock()
 
-    def request(self, method: str, path: str, *, token: str, params: Any = None, body: Any = None) -> Any:
-        """TagoIO's `result` for one request. Raises Refused, Rejected or Doubtful."""
-        url = self.base_path + path + (f"?{urlencode(params, doseq=True)}" if params else "")
-        content = None if body is None else json.dumps(body, default=str).encode()
+    def beside(self, *, connections: int, total: float) -> "Client":
+        """Another client to the same address, whose waits do not depend on this one's; both tell TagoIO's time."""
+        other = Client(self.api, connections=connections, connect=self.connect, total=total, clock=self.clock)
+        other._tago_clock = self._tago_clock
+        return other
+
+    def request(
+        self, method: str, path: str, *, token: str, params: Any = None, body: Any = None, timeout: float | None = None
+    ) -> Any:
+        """TagoIO's `result` for one request. Raises Refused, Rejected or Doubtful.
+
+        `timeout` lowers the seconds that it may take; with hardly any left until the deadline it is not sent.
+        """
+        url = self.base_path + path + (f"?{urlencode(params, doseq=True, errors='replace')}" if params else "")
+        content = None if body is None else written(body)
         headers = {"token": token, "content-type": "application/json", "user-agent": USER_AGENT}
-        timeout = self.timeout.clone()
-        if self.deadline < time.time() + READ_TIMEOUT:
-            timeout = urllib3.Timeout(total=max(self.deadline - time.time(), 0.2))
+        began = self.clock()
+        limit = min(self.total, self.total if timeout is None else timeout, self.deadline - began)
+        if limit <= 0 or self.deadline - began < LEAST_TIME:
+            raise OutOfTime("not sent: the time for it is over")
+        EXCHANGE.begin(limit)
         try:
             answer = self.pool.urlopen(
-                method.upper(), url, content, headers, retries=False, redirect=False, timeout=timeout
+                method.upper(),
+                url,
+                content,
+                headers,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=min(self.connect, limit), read=limit),
+                pool_timeout=limit,  # type: ignore[arg-type]  # it takes a float
             )
         except urllib3.exceptions.HTTPError as error:
-            raise self._no_answer(error) from error
-        self._date = answer.headers.get("date") or self._date
+            raise self._no_answer(error, limit) from error
+        self._tago_clock.hear(answer.headers.get("date", ""), began, self.clock())
         return _result(answer.status, answer.headers, answer.data)
 
-    def time_at_tagoio(self) -> datetime:
-        """TagoIO's clock at its latest answer (to the second, rounded down), so that its times can be compared; our
-        own clock, set back by what two clocks may differ, where no answer bore a date."""
-        try:
-            return parsedate_to_datetime(self._date)
-        except ValueError:
-            return datetime.now(UTC) - timedelta(minutes=1)
+    @property
+    def knows_time(self) -> bool:
+        """Whether an answer has told TagoIO's time."""
+        return self._tago_clock.ahead is not None
 
-    def _no_answer(self, error: urllib3.exceptions.HTTPError) -> TagoIOError:
-        """What an exception of urllib3 says about the request: was it surely not sent, or is there doubt?"""
+    def time_at_tagoio(self) -> datetime:
+        """TagoIO's clock now, rounded down, so that its times can be compared: at most a second and an answer's time
+        behind, and running backwards only where a clock was set. Where no answer has told it, our own clock, set back
+        by what two clocks may differ."""
+        return datetime.fromtimestamp(self._tago_clock.now(self.clock()), UTC)
+
+    def _no_answer(self, error: urllib3.exceptions.HTTPError, limit: float) -> TagoIOError:
+        """What became of a request that brought no answer: was it surely not sent, or is there doubt?"""
         reason = re.sub(r"^.*?Connection\S*\([^)]*\):\s*", "", str(error)) or type(error).__name__
-        if isinstance(error, PROCESSED_NOTHING) or "certificate verify failed" in reason.lower():
+        if not EXCHANGE.sent:
             return Refused(f"{self.api} cannot be reached: {reason}")
-        if isinstance(error, urllib3.exceptions.TimeoutError):
-            return Doubtful(f"no answer within {self.timeout.read_timeout:g} s", status=408)
+        causes = (error, *error.args)
+        if any(isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)) for cause in causes):
+            return Doubtful(f"no answer within {round(limit, 1):g} s", status=408)
         return Doubtful(f"connection broke: {reason}")
+
+
+class _TagoClock:
+    """How far TagoIO's clock is ahead of ours (seconds; None: not known), from the Date of its answers.
+
+    A Date is rounded down to the second and was written between the request and its answer, so each gives a range.
+    The latest of their lower ends is the best; it is left only for an answer whose whole range lies below it: then
+    one of the two clocks was set.
+    """
+
+    def __init__(self) -> None:
+        self.ahead: float | None = None
+        self._date = ""
+        self._told = 0.0
+        self._lock = threading.Lock()
+
+    def hear(self, date: str, began: float, ended: float) -> None:
+        """`began` and `ended` are our times of the request and its answer."""
+        if date == self._date:
+            return  # of one second the first answer says most
+        with self._lock:
+            self._date = date
+            try:
+                at = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()  # HTTP dates are GMT
+            except ValueError:
+                return
+            lowest, highest = at - ended, at + 1 - began
+            if self.ahead is None or not lowest <= self.ahead <= highest:
+                self.ahead = lowest
+
+    def now(self, ours: float) -> float:
+        """TagoIO's time at a time of ours, to the millisecond, as TagoIO's own are."""
+        with self._lock:
+            at = ours + (-UNKNOWN_CLOCKS if self.ahead is None else self.ahead)
+            if not 0 < self._told - at < STANDS_STILL:
+                self._told = at
+            return int(self._told * 1000) / 1000
 
 
 class PooledModule(TagoIOModule):  # type: ignore[misc]  # the SDK carries no types
@@ -108,9 +182,10 @@ class PooledModule(TagoIOModule):  # type: ignore[misc]  # the SDK carries no ty
         query = params.get("params")
         if query:
             self._converter_dict_param_filter(params=query)
-        return self.client.request(
+        result = self.client.request(
             params["method"], params["path"], token=self.token, params=_wire_query(query), body=params.get("body")
         )
+        return _with_dates(result) if params["path"].startswith(DATED) else result
 
 
 class PooledRun(PooledModule, Run):  # type: ignore[misc]
@@ -156,6 +231,23 @@ class TagoIO:
         return PooledDevice(self.client, token)
 
 
+def _with_dates(result: Any) -> Any:
+    """With naive datetimes where the SDK would make them: its own parser falls over a date that is none, and over an
+    entry of a list that is no object."""
+    for entry in result if isinstance(result, list) else [result]:
+        for name in DATES if isinstance(entry, dict) else ():
+            if isinstance(entry.get(name), str) and entry[name] != "never":
+                entry[name] = _naive(entry[name])
+    return [entry if isinstance(entry, dict) else {} for entry in result] if isinstance(result, list) else result
+
+
+def _naive(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
 def _wire_query(query: Mapping[str, Any] | None) -> dict[str, Any]:
     """None is left out and booleans are written as JSON does, not as Python does (`True`)."""
     wire = {}
@@ -167,14 +259,21 @@ def _wire_query(query: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _manager(scheme: str, host: str, connections: int) -> urllib3.PoolManager:
     """Honours the proxy and certificate variables that the SDK's `requests` honours."""
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
     pool: dict[str, Any] = {"maxsize": connections, "block": True, "retries": False}
-    if scheme == "https":  # one context for all connections: each would read the certificates anew
-        pool["ssl_context"] = create_urllib3_context()
-        pool["ssl_context"].load_verify_locations(bundle)
+    if scheme == "https":
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+        pool["ssl_context"] = _tls(bundle)
     # TagoIO speaks https; plain http is the sandbox, on this very machine.
     proxy = getproxies().get("https") if scheme == "https" and not proxy_bypass(host) else None
     return urllib3.ProxyManager(proxy, **pool) if proxy else urllib3.PoolManager(**pool)
+
+
+@lru_cache(maxsize=8)
+def _tls(bundle: str) -> ssl.SSLContext:
+    """One context for all connections: each would read the certificates anew."""
+    context = create_urllib3_context()
+    context.load_verify_locations(bundle)
+    return context
 
 
 def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:
@@ -183,10 +282,7 @@ def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:
     A 2xx that says `status: false`, or says nothing readable, contradicts itself: it leaves doubt. So does every 5xx:
     what stands in front of TagoIO may have given up on a request that TagoIO still carries out.
     """
-    try:
-        envelope = json.loads(content)
-    except ValueError:
-        envelope = None
+    envelope, unreadable = read_answer(content)
     message = _message(envelope) or f"HTTP {status}"
     if status == 429 or (status < 300 and _says_false(envelope) and "too many requests" in message.lower()):
         raise Refused(message, status=429, retry_after=_seconds_to_wait(headers, message))
@@ -201,7 +297,7 @@ def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:
     if _says_false(envelope):
         raise Doubtful(f"TagoIO answered {status}, and yet: {message}", status=status)
     if not isinstance(envelope, dict) or "result" not in envelope:
-        raise Doubtful(f"TagoIO answered {status} with nothing readable", status=status)
+        raise Doubtful(f"TagoIO answered {status} with {unreadable or 'nothing readable'}", status=status)
     return envelope["result"]
 
 
@@ -224,7 +320,5 @@ def _message(envelope: Any) -> str:
 def _seconds_to_wait(headers: Mapping[str, str], message: str) -> float | None:
     """TagoIO documents the seconds in the text; a header is possible too (tagoio-platform.md, section 6)."""
     header = headers.get("retry-after", "")
-    if re.fullmatch(r"\d+(\.\d+)?", header):
-        return float(header)
-    found = WAIT_IN_TEXT.search(message)
-    return float(found[1]) if found else None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*", header) or WAIT_IN_TEXT.search(message)
+    return min(float(found[1]), LONGEST_WAIT) if found else None

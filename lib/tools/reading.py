@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 
 from lib.base.errors import SetupError, TagoIOError
-from lib.campaign.rows import DECISION, OUTCOME, PRESS, Row, about_of, iso_of, time_of
-from lib.tagoio.audience import retrying
-from lib.tagoio.journal import Journal
+from lib.campaign.outcome import Outcome
+from lib.campaign.rows import CAMPAIGN, seconds_of
+from lib.tagoio.audience import retrying, users_by_id
+from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
 
 LOOKERS = 10  # users asked about at once; a rate limit is waited out
@@ -40,41 +42,48 @@ class Line:
     step: str = ""
 
 
-def last_key(journal: Journal) -> str:
+def open_device(tago: TagoIO, token: str) -> JournalDevice:
+    """The journal's device, to be read."""
+    return JournalDevice(tago.device(token), lambda: tago.client.time_at_tagoio().timestamp())
+
+
+def last_key(journal: JournalDevice) -> str:
     """Raises SetupError where the journal has no campaign."""
-    key = next(iter(journal.campaigns()), "")
+    started = (row.key for row in journal.rows({"variables": [CAMPAIGN]}) if row.value == "started")
+    key = next(started, "")
     if not key:
         raise SetupError("The journal has no campaign yet")
     return key
 
 
-def read_campaign(tago: TagoIO, journal: Journal, key: str) -> list[Line]:
+def read_campaign(tago: TagoIO, journal: JournalDevice, key: str) -> list[Line]:
     """A line for each user, by name. Raises SetupError for a key that the journal does not know."""
-    lines: dict[str, Line] = {}
-    presses: list[Row] = []
-    winners: set[str] = set()
-    for row in journal.rows_of(key):  # newest first: a user's last outcome counts
-        about = about_of(row)
-        user = str(about.get("user") or "")
-        if row.get("variable") == OUTCOME and user not in lines:
-            texts = [str(about.get(name) or "") for name in ("name", "reason", "notification")]
-            sent_at = iso_of(row) if row.get("value") == "sent" else ""
-            line = lines[user] = Line(user, texts[0], str(row.get("value")), texts[1], texts[2], sent_at)
-            line.channel, line.step = str(about.get("channel") or ""), str(about.get("step") or "")
-        elif row.get("variable") == PRESS:
-            presses.append(row)
-        elif row.get("variable") == DECISION:
-            winners.add(user)
-    if not lines:
+    state = journal.states([key])[key]
+    if not state.outcomes:
         raise SetupError(f"The journal knows no campaign {key}")
-    for row in presses:  # the oldest of a user's presses stays
-        user = str(about_of(row).get("user"))
-        if user in lines:
-            line = lines[user]
-            line.pressed, line.pressed_at = str(row.get("value")), iso_of(row)
-            line.counts = "yes" if user in winners else "no"
+    names = {user_id: user.name for user_id, user in users_by_id(tago.run, set(state.outcomes)).items()}
+    lines = {user: _line(outcome, names.get(user, "")) for user, outcome in state.outcomes.items()}
+    counting = {press.run for press in state.deciding()}
+    for press in sorted(state.presses.values(), key=lambda each: each.at, reverse=True):  # a user's oldest stays
+        line = lines.get(press.user_id)
+        if line:
+            line.pressed, line.pressed_at = press.button, iso(press.at)
+            line.counts = "yes" if press.run in counting else "no"
     _add_reads(tago, [line for line in lines.values() if line.notification])
     return sorted(lines.values(), key=lambda line: line.name.lower())
+
+
+def _line(outcome: Outcome, name: str) -> Line:
+    sent_at = iso(outcome.at) if outcome.status == "sent" else ""
+    step = str(outcome.step) if outcome.step else ""
+    return Line(
+        outcome.user_id, name, outcome.status, outcome.reason, outcome.notification_id, sent_at,
+        channel=outcome.channel, step=step,
+    )  # fmt: skip
+
+
+def iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def _add_reads(tago: TagoIO, lines: list[Line]) -> None:
@@ -111,7 +120,7 @@ def figures(lines: list[Line]) -> dict[str, Any]:
 
 
 def seconds_between(start: str, end: str) -> float | None:
-    return (time_of(end) - time_of(start)).total_seconds() if start and end else None
+    return seconds_of(end) - seconds_of(start) if start and end else None
 
 
 def _median(found: Iterator[float | None]) -> float | None:

@@ -24,10 +24,10 @@ from rich.text import Text
 from lib.app.settings import read_env_file
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.log import hide, redact
-from lib.campaign.rows import time_of
-from lib.tagoio.journal import Journal
+from lib.campaign.rows import seconds_of
+from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
-from lib.tools.reading import Line, figures, last_key, read_campaign, seconds_between
+from lib.tools.reading import Line, figures, last_key, open_device, read_campaign, seconds_between
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         tago, journal = _connect()
-        key = options.key or last_key(journal)
-        lines = read_campaign(tago, journal, key)
+        key, lines = _read(tago, journal, options.key)
     except (SetupError, TagoIOError) as error:
         sys.stderr.write(redact(f"{error}\n"))
         return 1
@@ -63,7 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _connect() -> tuple[TagoIO, Journal]:
+def _read(tago: TagoIO, journal: JournalDevice, key: str) -> tuple[str, list[Line]]:
+    try:
+        key = key or last_key(journal)
+        return key, read_campaign(tago, journal, key)
+    except TagoIOError as error:
+        raise SetupError(f"The journal cannot be read (delivery_log_token): {error.message}") from error
+
+
+def _connect() -> tuple[TagoIO, JournalDevice]:
     variables: dict[str, str | None] = {**read_env_file(ROOT / ".env"), **os.environ}
     lowered = {key.lower(): value or "" for key, value in variables.items()}
     missing = [name for name in ("account_token", "delivery_log_token") if not lowered.get(name)]
@@ -72,7 +79,7 @@ def _connect() -> tuple[TagoIO, Journal]:
     for name in ("account_token", "delivery_log_token"):
         hide(lowered[name])
     tago = TagoIO(lowered["account_token"])
-    return tago, Journal(tago.device(lowered["delivery_log_token"]), tago.client.time_at_tagoio)
+    return tago, open_device(tago, lowered["delivery_log_token"])
 
 
 def _headlines(key: str, lines: list[Line]) -> Iterator[str]:
@@ -163,7 +170,7 @@ def plot(lines: list[Line]) -> str:
         "read": [line.read_at for line in lines],
         "pressed": [line.pressed_at for line in lines],
     }
-    times = {name: sorted(time_of(text).timestamp() for text in texts if text) for name, texts in series.items()}
+    times = {name: sorted(seconds_of(text) for text in texts if text) for name, texts in series.items()}
     everything = [moment for moments in times.values() for moment in moments]
     if not everything:
         return "<p>Nobody was sent anything.</p>"

@@ -194,7 +194,7 @@ def faults() -> None:
     cases["connections refused for 3 s"] = functools.partial(_door_case, functools.partial(closed_for, 3))
     cases["connecting times out for 6 s"] = functools.partial(_door_case, functools.partial(hanging_for, 6))
     cases["unknown host"] = _unknown_host_case
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(12) as pool:
         sdk = pool.map(lambda case: case("threads"), cases.values())
         ours = pool.map(lambda case: case("ours"), cases.values())
         rows: list[list[Any]] = [[name, *a, *b] for name, a, b in zip(cases, sdk, ours, strict=True)]
@@ -239,7 +239,7 @@ def _unknown_host_case(who: str) -> list[int]:
 
 
 def kills() -> None:
-    """6. SIGKILL at 30 random instants, then the same run again."""
+    """6. SIGKILL at 60 random instants, then the same run again."""
 
     def one(seed: int) -> tuple[int, int, int]:
         with remote_sandbox(300) as server:
@@ -258,9 +258,9 @@ def kills() -> None:
             return before, 300 - len(received), sum(count > 1 for count in received.values())
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(one, range(30)))
+        found = list(pool.map(one, range(60)))
     midway = sum(0 < before < 300 for before, _, _ in found)
-    row = ["300", 30, midway, sum(lost for _, lost, _ in found), sum(twice for _, _, twice in found)]
+    row = ["300", 60, midway, sum(lost for _, lost, _ in found), sum(twice for _, _, twice in found)]
     show("Kill and run again, with a journal", ["users", "kills", "of them midway", "lost", "twice"], [row])
 
 

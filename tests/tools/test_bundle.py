@@ -26,7 +26,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_is_small_and_the_same_each_time(script: Path) -> None:
     assert script.stat().st_size < LARGEST
-    assert script.read_text(encoding="utf-8") == bundle(ROOT)
+    assert script.read_text(encoding="utf-8") == bundle(ROOT).text
 
 
 def test_it_is_readable_with_the_part_to_edit_first_and_the_entrypoint_last(script: Path) -> None:
@@ -85,34 +85,176 @@ def test_uv_runs_it_alone_with_the_same_outcomes_and_it_answers_a_press(
     assert not any(note["buttons_enabled"] for note in peopled.store.notifications.values())
 
 
-def project(tmp_path: Path, **modules: str) -> Path:
-    (tmp_path / "lib").mkdir()
+EDIT_ME = "# ---- EDIT ME"
+ENTRYPOINT = "# ---- the entrypoint"
+
+
+def project(tmp_path: Path, modules: dict[str, str], edit_me: str = "def compose(): ...", top: str = "") -> Path:
+    """Modules by their dotted name below lib, and an analysis.py that imports `x_<last part>` of each."""
     for name, code in modules.items():
-        (tmp_path / "lib" / f"{name}.py").write_text(code)
-    imports = "".join(f"from lib.{name} import x_{name}\n" for name in modules)
-    parts = ('"""Doc."""', imports, "# ---- EDIT ME", "def compose(): ...", "# ---- the entrypoint", "x = 1")
+        file = tmp_path / "lib" / f"{name.replace('.', '/')}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(code)
+    imports = "".join(f"from lib.{name} import x_{name.split('.')[-1]}\n" for name in modules)
+    parts = (
+        '"""Doc."""',
+        imports,
+        top,
+        EDIT_ME,
+        edit_me,
+        ENTRYPOINT,
+        "if __name__ == '__main__':\n    print(compose())",
+    )
     (tmp_path / "analysis.py").write_text("\n\n".join(parts) + "\n")
     return tmp_path
+
+
+def printed_by(text: str, folder: Path) -> str:
+    """What the one file prints, far from any lib/."""
+    alone = folder / "alone"
+    alone.mkdir()
+    (alone / "notify.py").write_text(text)
+    ran = run_python("notify.py", cwd=alone)
+    assert ran.code == 0, ran.err
+    return ran.out.strip()
 
 
 @pytest.mark.parametrize(
     ("modules", "said"),
     [
-        ({"a": "x_a = 1\nsame = 1", "b": "x_b = 1\nsame = 2"}, "same is defined in lib/a.py and in lib/b.py"),
-        ({"a": "from lib.b import x_b as y\nx_a = 1", "b": "x_b = 1"}, "a, line 1: an import from lib with an alias"),
+        ({"p.a": "x_a = 1\nsame = 1", "q.b": "x_b = 1\nsame = 2"}, "same is defined in lib/p/a.py and in lib/q/b.py"),
         (
-            {"a": "from lib.b import *\nx_a = 1", "b": "x_b = 1"},
-            "alias or a star",
+            {"p.a": "x_a = 1\ndef _row(): ...", "q.b": "x_b = 1\ndef _row(): ..."},
+            "_row is defined in lib/p/a.py and in lib/q/b.py",
         ),
-        ({"a": "import time\nx_a = 1", "b": "from datetime import time\nx_b = 1"}, "time means two things"),
+        ({"p.a": "x_a = 1\n_one, _two = 1, 2", "q.b": "x_b = 1\n_two = 3"}, "_two is defined in lib/p/a.py and in"),
+        ({"p.a": "x_a = 1\nif x_a:\n    _y = 1", "q.b": "x_b = 1\nasync def _y(): ..."}, "_y is defined in lib/p/a.py"),
         (
-            {"a": "import json\nx_a = 1", "b": "json = 1\nx_b = 1"},
-            "json is imported in lib/a.py and defined in",
+            {"p.a": "x_a = 1\ndef open(): ..."},
+            "open is defined in lib/p/a.py; the other modules would lose Python's own",
         ),
-        ({"a": "from lib.b import x_b\nx_a = 1", "b": "from lib.a import x_a\nx_b = 1"}, "in a circle: a -> b -> a"),
-        ({"a": "compose = 1\nx_a = 1"}, "compose is defined in analysis.py and in lib/a.py"),
+        ({"a": "from lib.q.b import x_b as y\nx_a = 1", "q.b": "x_b = 1"}, "lib/a.py, line 1: .* with an alias"),
+        ({"p.a": "from lib.q.b import *\nx_a = 1", "q.b": "x_b = 1"}, "lib/p/a.py, line 1: an import with a star"),
+        ({"p.a": "from os import *\nx_a = 1"}, "lib/p/a.py, line 1: an import with a star"),
+        ({"p.a": "from .b import x_b\nx_a = 1", "p.b": "x_b = 1"}, "lib/p/a.py, line 1: a relative import"),
+        ({"p.a": "from . import b\nx_a = 1", "p.b": "x_b = 1"}, "lib/p/a.py, line 1: a relative import"),
+        ({"p.a": "import lib.p.b\nx_a = 1", "p.b": "x_b = 1"}, "lib/p/a.py, line 1: write 'from lib"),
+        ({"p.a": "import lib.p.b as b\nx_a = 1", "p.b": "x_b = 1"}, "lib/p/a.py, line 1: write 'from lib"),
+        ({"p.a": "from lib.p import b\nx_a = 1", "p.b": "x_b = 1"}, "lib/p.py cannot be read"),
+        (
+            {"p.a": "from lib.p.b import nope\nx_a = 1", "p.b": "x_b = 1"},
+            "lib/p/a.py imports nope of lib/p/b.py, which",
+        ),
+        ({"p.a": "from __future__ import annotations\nx_a = 1"}, "lib/p/a.py, line 1: an import from __future__"),
+        ({"p.a": "import time\nx_a = 1", "q.b": "from datetime import time\nx_b = 1"}, "time means two things"),
+        ({"p.a": "import json\nx_a = 1", "q.b": "json = 1\nx_b = 1"}, "json is imported in lib/p/a.py and defined in"),
+        (
+            {"p.a": "from lib.q.b import x_b\nx_a = 1", "q.b": "from lib.p.a import x_a\nx_b = 1"},
+            "in a circle: lib/p/a.py -> lib/q/b.py -> lib/p/a.py",
+        ),
+        ({"p.a": "compose = 1\nx_a = 1"}, "compose is defined in analysis.py and in lib/p/a.py"),
+        ({"p.a": "from lib.p.b import x_b; x_a = 1", "p.b": "x_b = 1"}, "lib/p/a.py, line 1: a statement that has its"),
+        ({"p.a": "x_a = (1\n"}, "lib/p/a.py, line 1: '\\(' was never closed"),
     ],
 )
 def test_what_cannot_be_laid_into_one_file_is_named(tmp_path: Path, modules: dict[str, str], said: str) -> None:
     with pytest.raises(BundleError, match=said):
-        bundle(project(tmp_path, **modules))
+        bundle(project(tmp_path, modules))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def x_a(x_b):\n    from lib.p.b import x_b\n", "lib/p/a.py, line 1: x_b is imported from lib and is another"),
+        ("def x_a():\n    from lib.p.b import x_b\n    x_b = 2\n", "lib/p/a.py, line 3: x_b is imported from lib and"),
+        ("class x_a:\n    from lib.p.b import x_b\n", "lib/p/a.py, line 2: an import from lib in the body of a class"),
+        ("def x_a():\n    from ..p.b import x_b\n", "lib/p/a.py, line 2: a relative import"),
+        ("def x_a():\n    import lib.p.b\n", "lib/p/a.py, line 2: write 'from lib"),
+        ("def x_a(): from lib.p.b import x_b\n", "lib/p/a.py, line 1: a statement that has its line not to itself"),
+    ],
+)
+def test_an_import_in_a_function_that_would_mean_another_thing_is_refused(tmp_path: Path, code: str, said: str) -> None:
+    with pytest.raises(BundleError, match=said):
+        bundle(project(tmp_path, {"p.a": code, "p.b": "x_b = 1"}))
+
+
+def test_an_import_in_a_function_is_taken_out_and_its_module_put_in(tmp_path: Path) -> None:
+    """Two modules that need each other; one that a function needs; a function that does nothing else; types."""
+    modules = {
+        "p.a": "from typing import TYPE_CHECKING\nfrom lib.p.b import x_b\n\nif TYPE_CHECKING:\n"
+        "    from lib.p.b import B\n\n\ndef x_a(given: 'B | None' = None):\n    return 'a' + x_b(given)",
+        "p.b": "class B: ...\n\n\ndef x_b(given=None):\n    if given:\n        from lib.p.a import x_a  # late\n"
+        "        return x_a()\n    from lib.q.c import x_c\n    import json\n\n    return json.dumps(x_c)",
+    }
+    (tmp_path / "lib" / "q").mkdir(parents=True)
+    (tmp_path / "lib" / "q" / "c.py").write_text("x_c = ['c']\n")
+    edit_me = "def compose():\n    from lib.p.b import B\n\n    return x_a() + x_b(B())\n\n\ndef idle():\n"
+    edit_me += "    from lib.p.b import B\n"
+    text = bundle(project(tmp_path, modules, edit_me)).text
+    assert "from lib" not in text
+    assert text.index("# lib/p/b.py") < text.index("# lib/p/a.py")
+    assert text.count("# lib/q/c.py") == 1
+    assert printed_by(text, tmp_path) == 'a["c"]a["c"]'
+
+
+def test_what_stands_above_the_part_to_edit_is_kept(tmp_path: Path) -> None:
+    modules = {"p.a": "import os.path\nx_a = 1\nTEXT = '''1\n\n\n\n\n2'''", "p.b": "import os\nx_b = 1"}
+    written = bundle(project(tmp_path, modules, "def compose():\n    return LIMIT", top="# why\nLIMIT = 3"))
+    assert "\n\n# why\nLIMIT = 3\n\n\n# ---- EDIT ME\n" in written.text
+    assert "'''1\n\n\n\n\n2'''" in written.text
+    assert printed_by(written.text, tmp_path) == "3"
+
+
+@pytest.mark.parametrize(
+    "edit_me",
+    ["LIMIT = x_a", "@x_a\ndef compose(): ...", "class Mine:\n    y = x_a", "Y = [x_a for _ in (1, 2)]"],
+)
+def test_the_part_to_edit_uses_modules_in_functions_only_for_it_stands_before_them(
+    tmp_path: Path, edit_me: str
+) -> None:
+    with pytest.raises(BundleError, match=r"analysis\.py uses x_a under EDIT ME outside of a function"):
+        bundle(project(tmp_path, {"p.a": "x_a = 1"}, edit_me))
+
+
+def test_the_part_to_edit_is_handed_over_as_it_is_written(tmp_path: Path) -> None:
+    edit_me = "def compose():\n    from lib.p.a import x_a  # $DEVICE.NAME$\n\n    return x_a"
+    root = project(tmp_path, {"p.a": "x_a = '$DEVICE.NAME$ of lib'"}, edit_me)
+    assert bundle(root).edit_me == f"{EDIT_ME}\n\n{edit_me}\n\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((EDIT_ME, "# ---- change me"), "needs one line '# ---- EDIT ME' and has 0"),
+        ((ENTRYPOINT, "# the entrypoint"), "needs one line '# ---- the entrypoint' and has 0"),
+        ((ENTRYPOINT, f"{EDIT_ME}\n{ENTRYPOINT}"), "needs one line '# ---- EDIT ME' and has 2"),
+        ((EDIT_ME, f"{ENTRYPOINT}\n{EDIT_ME}"), "needs one line '# ---- the entrypoint' and has 2"),
+        (('"""Doc."""', f'"""Doc."""\n{ENTRYPOINT}'), "needs one line '# ---- the entrypoint' and has 2"),
+        (("...", "(\n"), "analysis.py, line"),
+    ],
+)
+def test_a_marker_line_that_is_missing_or_doubled_is_an_error(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    root = project(tmp_path, {"p.a": "x_a = 1"})
+    story = (root / "analysis.py").read_text()
+    (root / "analysis.py").write_text(story.replace(*change))
+    with pytest.raises(BundleError, match=said):
+        bundle(root)
+
+
+def test_marker_lines_in_the_wrong_order_are_an_error(tmp_path: Path) -> None:
+    root = project(tmp_path, {"p.a": "x_a = 1"})
+    story = (root / "analysis.py").read_text()
+    swapped = story.replace(EDIT_ME, "#").replace(ENTRYPOINT, EDIT_ME).replace("#\n", f"{ENTRYPOINT}\n")
+    (root / "analysis.py").write_text(swapped)
+    with pytest.raises(BundleError, match="before the line '# ---- EDIT ME'"):
+        bundle(root)
+
+
+def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    missing = tmp_path / "none" / "notify.py"
+    ran = run_python("-m", "lib.tools.bundle", "-o", missing, cwd=ROOT)
+    assert (ran.code, ran.err) == (1, f"{missing} cannot be written: there is no folder {missing.parent}\n")
+    ran = run_python("-m", "lib.tools.bundle", "-o", tmp_path, cwd=ROOT)
+    assert (ran.code, ran.err) == (1, f"{tmp_path} cannot be written: Is a directory\n")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lib.base.errors import SetupError
-from lib.tools.install.__main__ import _admin, _region
-from lib.tools.install.wanted import TAG, at_cron, every, when
+from lib.tools.install.__main__ import _admin, _region, main
+from lib.tools.install.wanted import TAG, at_cron, every, names_a_device, when
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault
@@ -44,6 +44,11 @@ def variables(sandbox: Sandbox) -> dict[str, str]:
     return {each["key"]: each["value"] for each in only(sandbox.store.analyses)["variables"]}
 
 
+def rights(sandbox: Sandbox) -> set[tuple[str, ...]]:
+    permissions = only(sandbox.store.policies)["permissions"]
+    return {(action, *each["resource"]) for each in permissions for action in each["action"]}
+
+
 def writes(sandbox: Sandbox) -> int:
     return sum(method in WRITES for method, _ in sandbox.store.log)
 
@@ -57,13 +62,68 @@ def test_it_makes_an_analysis_that_works_with_its_own_token(bare: Sandbox) -> No
     assert "Notified 7 of 8 users" in ran.out
     assert names_told(bare) == MAINTENANCE
     assert f"https://admin.tago.io/analysis/{analysis['id']}" in ran.out
-    policy = only(bare.store.policies)
-    assert policy["targets"] == [["analysis", "id", analysis["id"]]]
-    rights = {(action, *each["resource"]) for each in policy["permissions"] for action in each["action"]}
-    assert rights == {
+    assert only(bare.store.policies)["targets"] == [["analysis", "id", analysis["id"]]]
+    assert rights(bare) == {
         ("access", "run_user"), ("create_notification", "run_user"), ("access_notification", "run_user"),
         ("edit_notification", "run_user"), ("access", "profile"),
     }  # fmt: skip
+
+
+def test_devices_may_be_read_only_where_the_notification_asks_for_the_name_of_one(bare: Sandbox) -> None:
+    document = '{"title": "$Device.Name$ is warm", "message": "$VALUE$"}'
+    install(bare, notification=document)
+    assert ("access", "device") in rights(bare)
+    assert install(bare).out.count("Nothing to change") == 1  # it stands on TagoIO, though not in .env any more
+    install(bare, "--overwrite", notification='{"title": "t", "message": "$DEVICE$ NAME"}')
+    assert ("access", "device") not in rights(bare)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_named"),
+    [("$DEVICE.NAME$", True), ("a $device.Name$ b", True), ("$DEVICE$.NAME$", False), ("DEVICE.NAME", False)],
+)
+def test_a_devices_name_is_asked_for_in_any_capitals(text: str, is_named: bool) -> None:
+    assert names_a_device("", text) is is_named
+
+
+def in_process(sandbox: Sandbox, root: Path, patch: pytest.MonkeyPatch, *flags: str) -> int:
+    """The installer, with an analysis.py of one's own."""
+    patch.setattr("lib.tools.install.__main__.ROOT", root)
+    patch.setenv("TAGOIO_API", sandbox.api)
+    patch.setenv("account_token", sandbox.store.profile_token)
+    return main([*flags])
+
+
+def story(tmp_path: Path, change: tuple[str, str]) -> Path:
+    """A project whose analysis.py differs in one place."""
+    (tmp_path / "lib").symlink_to(ROOT / "lib")
+    text = (ROOT / "analysis.py").read_text()
+    assert text.count(change[0]) == 1
+    (tmp_path / "analysis.py").write_text(text.replace(*change))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("change", "is_allowed"),
+    [
+        (('title="Refrigerator alarm"', 'title="$device.name$ alarm"'), True),
+        (("# Tell them, and say", "# $DEVICE.NAME$. Tell them, and say"), False),
+        (('"""Notify TagoRUN users', '"""$DEVICE.NAME$. Notify TagoRUN users'), False),
+    ],
+)
+def test_of_the_script_only_the_part_to_edit_counts_for_device_access(
+    bare: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], is_allowed: bool
+) -> None:
+    assert in_process(bare, story(tmp_path, change), monkeypatch) == 0
+    assert (("access", "device") in rights(bare)) is is_allowed
+
+
+def test_a_marker_line_that_is_gone_is_an_error_before_anything_is_made(
+    bare: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert in_process(bare, story(tmp_path, ("- EDIT ME", "- CHANGE ME")), monkeypatch) == 1
+    assert "analysis.py needs one line '# ---- EDIT ME' and has 0" in capsys.readouterr().err
+    assert writes(bare) == 0
 
 
 def test_running_it_again_changes_nothing(bare: Sandbox) -> None:
@@ -96,7 +156,47 @@ def test_the_journals_token_is_set_and_works(bare: Sandbox) -> None:
     assert install(bare, "--journal", "--run").code == 0
     device = only(bare.store.devices)
     assert bare.store.tokens[variables(bare)["delivery_log_token"]].id == device["id"]
-    assert [row["variable"] for row in bare.store.data[device["id"]]].count("notify_outcome") == 8
+    rows = [row for row in bare.store.data[device["id"]] if row["variable"] == "notify_outcome"]
+    assert sum(len(row["metadata"]["users"].split()) for row in rows) == 8
+
+
+def test_the_journal_is_of_a_type_that_does_not_fill(bare: Sandbox) -> None:
+    ran = install(bare, "--journal")
+    assert "Journal device created: it keeps its rows for 31 days" in ran.out
+    device = only(bare.store.devices)
+    assert (device["type"], device["chunk_period"], device["chunk_retention"]) == ("immutable", "day", 31)
+    assert "Journal device is there\n" in install(bare, "--journal").out
+
+
+def test_an_older_journal_of_type_mutable_stays_and_is_replaced_once_it_is_removed(bare: Sandbox) -> None:
+    install(bare, "--journal")
+    old = only(bare.store.devices)
+    del old["chunk_period"], old["chunk_retention"]
+    old["type"] = "mutable"
+    ran = install(bare, "--journal")
+    (line,) = [line for line in ran.out.splitlines() if "Journal device" in line]
+    assert "is there and stays, but it is of type mutable: it takes 50,000 rows and then no more. Remove it" in line
+    assert "Nothing to change" in ran.out
+    token = variables(bare)["delivery_log_token"]
+    bare.store.remove_device(old["id"])
+    assert token not in bare.store.tokens
+    assert "Variables set: delivery_log_token" in install(bare, "--journal").out
+    new = only(bare.store.devices)
+    assert new["type"] == "immutable"
+    assert bare.store.tokens[variables(bare)["delivery_log_token"]].id == new["id"]
+    assert "Nothing to change" in install(bare, "--journal").out
+
+
+def test_a_journal_of_the_developers_own_stays_unless_told(bare: Sandbox) -> None:
+    _, token = bare.store.add_device({"name": "Mine"})
+    install(bare, delivery_log_token=token)
+    ran = install(bare, "--journal")
+    assert "Journal device Mine is your own and stays (--overwrite sets another)" in ran.out
+    assert variables(bare)["delivery_log_token"] == token
+    assert len(bare.store.devices) == 1
+    assert install(bare, "--journal", "--overwrite").code == 0
+    assert variables(bare)["delivery_log_token"] != token
+    assert len(bare.store.devices) == 2
 
 
 def test_a_value_changed_on_tagoio_stays_unless_told(bare: Sandbox) -> None:
@@ -282,4 +382,5 @@ def test_the_official_javascript_sdk_finds_it_well_formed(bare: Sandbox, javascr
     assert saw["analysis"]["runtime"] == "python-rt2025"
     assert saw["action"]["action"]["script"] == [saw["analysis"]["id"]]
     assert saw["policy"]["targets"] == [["analysis", "id", saw["analysis"]["id"]]]
-    assert saw["device"]["type"] == "mutable"
+    device = {name: saw["device"][name] for name in ("type", "chunk_period", "chunk_retention")}
+    assert device == {"type": "immutable", "chunk_period": "day", "chunk_retention": 31}

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import pytest
 import requests
 from tagoio_sdk import Device, Resources
 
+from lib.tools.install.wanted import JOURNAL_STORAGE
+from lib.tools.sandbox.page.desk import BadInput, Desk
 from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.storage import MUTABLE_ROWS, first_kept
 from lib.tools.sandbox.store import Identity
 from lib.tools.sandbox.trouble import Fault
 from tests.conftest import MAINTENANCE, ROOT, run_python
@@ -108,6 +112,156 @@ def test_a_device_keeps_its_data(peopled: Sandbox) -> None:
     assert [point["value"] for point in device.getData({"variables": "a", "groups": "g"})] == [1]
     assert device.deleteData({"variables": ["a"]}) == "1 Data Removed"
     assert len(device.getData()) == 1
+
+
+DAILY = {"type": "immutable", "chunk_period": "day", "chunk_retention": 31}
+NEW = {"name": "d", "network": "n", "connector": "c"}
+
+
+def test_a_mutable_devices_rows_are_edited_and_it_takes_fifty_thousand(peopled: Sandbox) -> None:
+    device, token = peopled.store.add_device({"name": "d", "type": "mutable"})
+    call(peopled, "POST", "/data", token, json=[{"variable": "a", "value": 1}, {"variable": "a", "value": 2}])
+    (row, _) = peopled.store.data[device["id"]]
+    answer = call(peopled, "PUT", "/data", token, json=[{"id": row["id"], "value": 3}])
+    assert answer == (200, {"status": True, "result": "1 item(s) updated"})
+    assert [each["value"] for each in peopled.store.data[device["id"]]] == [3, 2]
+    peopled.store.data[device["id"]] *= MUTABLE_ROWS // 2
+    full = "The device has reached the limit of 50000 data registers"
+    assert call(peopled, "POST", "/data", token, json={"variable": "a"}) == (400, {"status": False, "message": full})
+    assert len(peopled.store.data[device["id"]]) == 50_000
+    assert call(peopled, "POST", f"/device/{device['id']}/empty")[1]["result"] == "Data Successfully Removed"
+    assert call(peopled, "POST", "/data", token, json={"variable": "a"})[0] == 200
+
+
+@pytest.mark.parametrize("kind", [{"type": "legacy"}, {"type": "mutable"}, DAILY])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"value": 1}, "variable: Required"),
+        ({"variable": "a b"}, "variable: a b has a character that is not allowed"),
+        ({"variable": "a.b"}, "variable: a.b has a character that is not allowed"),
+        ({"variable": "a" * 101}, "variable: String must contain at most 100 character(s)"),
+        ({"variable": "a", "group": "g" * 101}, "group: String must contain at most 100 character(s)"),
+        ({"variable": "a", "unit": "u" * 26}, "unit: String must contain at most 25 character(s)"),
+        ({"variable": "a", "value": "v" * 6_000}, "value: larger than 6 kB"),
+        ({"variable": "a", "metadata": {"users": "u" * 10_000}}, "metadata: larger than 10 kB"),
+        ({"variable": "a", "metadata": ["u"]}, "metadata: Expected object"),
+        ([{"variable": "a", "metadata": {"users": "u" * 9_900}}] * 21, "The maximum payload size is 200 kB"),
+    ],
+)
+def test_a_row_that_is_too_large_or_misnamed_is_refused_and_all_with_it(
+    peopled: Sandbox, kind: dict[str, Any], given: Any, said: str
+) -> None:
+    device, token = peopled.store.add_device({"name": "d", **kind})
+    rows = given if isinstance(given, list) else [{"variable": "fine"}, given]
+    assert call(peopled, "POST", "/data", token, json=rows) == (400, {"status": False, "message": said})
+    assert peopled.store.data[device["id"]] == []
+
+
+def test_the_largest_row_and_post_are_taken_and_names_are_in_lower_case(peopled: Sandbox) -> None:
+    device, token = peopled.store.add_device({"name": "d", "type": "mutable"})
+    rows = [{"variable": "Door_A1", "value": "v" * 5_998, "metadata": {"users": "u" * 9_980}}] * 12
+    assert call(peopled, "POST", "/data", token, json=rows) == (200, {"status": True, "result": "12 Data Added"})
+    assert {row["variable"] for row in peopled.store.data[device["id"]]} == {"door_a1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": ""}, "name: Required"),
+        ({"network": None}, "network: Required"),
+        ({"connector": None}, "connector: Required"),
+        ({"type": "immutable", "chunk_retention": 1}, "chunk_period: Required"),
+        ({"type": "immutable", "chunk_period": "day"}, "chunk_retention: Required"),
+        ({**DAILY, "chunk_period": "year"}, "chunk_period: Expected one of day, week, month, quarter"),
+        ({**DAILY, "chunk_retention": 32}, "chunk_retention: Expected a number from 0 to 31"),
+        ({**DAILY, "chunk_period": "week", "chunk_retention": 27}, "chunk_retention: Expected a number from 0 to 26"),
+        ({**DAILY, "chunk_retention": -1}, "chunk_retention: Expected a number from 0 to 31"),
+        ({**DAILY, "chunk_retention": "31"}, "chunk_retention: Expected a number from 0 to 31"),
+    ],
+)
+def test_a_device_without_what_its_type_needs_is_not_made(peopled: Sandbox, given: dict[str, Any], said: str) -> None:
+    assert call(peopled, "POST", "/device", json={**NEW, **given}) == (400, {"status": False, "message": said})
+    assert not peopled.store.devices
+
+
+def test_an_immutable_device_only_ever_gets_more_rows(peopled: Sandbox) -> None:
+    created = call(peopled, "POST", "/device", json={**NEW, **DAILY})[1]["result"]
+    token, place = created["token"], f"/device/{created['device_id']}/data"
+    assert call(peopled, "POST", "/data", token, json=[{"variable": "a", "value": 1}])[0] == 200
+    (row,) = call(peopled, "GET", "/data?variables=a", token)[1]["result"]
+    for path, whose in (("/data", token), (place, "")):
+        edited = call(peopled, "PUT", path, whose, json=[{"id": row["id"], "value": 2}])
+        assert edited == (400, {"status": False, "message": "You cannot edit data on immutable device"})
+        deleted = call(peopled, "DELETE", f"{path}?variables=a", whose)
+        assert deleted == (400, {"status": False, "message": "Data in immutable devices cannot be deleted"})
+        asked = call(peopled, "GET", f"{path}?ids={row['id']}", whose)
+        assert asked[1]["message"] == "Filter using ID(s) is not supported on Immutable Storage Type"
+    assert call(peopled, "GET", place)[1]["result"] == [row]
+    peopled.store.data[row["device"]] *= MUTABLE_ROWS
+    assert call(peopled, "POST", "/data", token, json={"variable": "a"})[0] == 200
+    call(peopled, "POST", f"/device/{row['device']}/empty")
+    assert call(peopled, "GET", "/data", token)[1]["result"] == []
+
+
+def test_an_immutable_device_drops_what_is_older_than_its_retention(peopled: Sandbox) -> None:
+    _, token = peopled.store.add_device({"name": "d", **DAILY, "chunk_retention": 1})
+    today = datetime.fromtimestamp(peopled.store.clock(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for days, status in ((-2, 400), (-1, 200), (0, 200), (1, 200), (2, 400)):
+        moment = (today + timedelta(days=days)).isoformat()
+        answer = call(peopled, "POST", "/data", token, json={"variable": "a", "value": days, "time": moment})
+        assert answer[0] == status, answer
+    refused = call(peopled, "POST", "/data", token, json={"variable": "a", "time": "2015-11-03 13:44:33"})
+    assert (
+        refused[1]["message"]
+        == f"Time must be between {today - timedelta(1):%Y-%m-%d} and {today + timedelta(1):%Y-%m-%d}"
+    )
+    assert call(peopled, "POST", "/data", token, json={"variable": "a", "time": "soon"})[1]["message"] == (
+        "time: Invalid date"
+    )
+
+    def kept() -> list[int]:
+        return [row["value"] for row in call(peopled, "GET", "/data?qty=99", token)[1]["result"]]
+
+    assert kept() == [1, 0, -1]
+    peopled.store.ahead = 86_400.0
+    assert kept() == [1, 0]
+    peopled.store.ahead = 3 * 86_400.0
+    assert kept() == []
+
+
+@pytest.mark.parametrize(
+    ("period", "kept", "first"),
+    [
+        ("day", 0, "2026-03-05"),
+        ("day", 31, "2026-02-02"),
+        ("week", 0, "2026-03-02"),
+        ("week", 1, "2026-02-23"),
+        ("month", 0, "2026-03-01"),
+        ("month", 3, "2025-12-01"),
+        ("quarter", 0, "2026-01-01"),
+        ("quarter", 5, "2024-10-01"),
+    ],
+)
+def test_retention_is_whole_periods_and_the_one_that_runs(period: str, kept: int, first: str) -> None:
+    thursday = datetime(2026, 3, 5, 23, 59, tzinfo=UTC).timestamp()
+    device = {"chunk_period": period, "chunk_retention": kept}
+    assert f"{first_kept(device, thursday):%Y-%m-%d %H:%M}" == f"{first} 00:00"
+
+
+def test_the_pages_journal_is_of_the_installers_kind_and_its_data_points_are_checked(desk: Desk) -> None:
+    (journal,) = desk.store.devices.values()
+    assert JOURNAL_STORAGE.items() <= journal.items()
+    with pytest.raises(BadInput, match="variable: a b has a character that is not allowed"):
+        desk.sandbox.call(desk.run({"how": "action", "variable": "A b", "value": "1"}))
+
+
+def test_a_device_that_is_removed_takes_its_data_and_its_tokens_along(peopled: Sandbox) -> None:
+    device, token = peopled.store.add_device({"name": "d"})
+    call(peopled, "POST", "/data", token, json={"variable": "a"})
+    assert call(peopled, "DELETE", f"/device/{device['id']}")[0] == 200
+    assert call(peopled, "GET", "/info", token) == (401, {"status": False, "message": "Invalid token"})
+    assert device["id"] not in peopled.store.data
 
 
 @pytest.mark.parametrize("path", ["/run/notification", "/run/notification/"])

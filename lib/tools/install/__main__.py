@@ -22,7 +22,7 @@ from lib.base.errors import Refused, SetupError, TagoIOError
 from lib.base.log import hide, redact
 from lib.message.notification import ADMIN
 from lib.tagoio.transport import Client
-from lib.tools.bundle import bundle
+from lib.tools.bundle import BundleError, bundle
 from lib.tools.install.installer import Installer
 from lib.tools.install.wanted import Trigger, at_cron, every, when
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _install(options)
-    except (SetupError, TagoIOError) as error:
+    except (SetupError, TagoIOError, BundleError) as error:
         sys.stderr.write(redact(f"{_explained(error)}\nRun it again when that is mended: it goes on where it was.\n"))
         return 1
 
@@ -160,8 +160,8 @@ def _message(event: object) -> str:
     return "".join(map(_message, event)) if isinstance(event, list) else ""
 
 
-def _explained(error: SetupError | TagoIOError) -> str:
-    if isinstance(error, SetupError):
+def _explained(error: SetupError | TagoIOError | BundleError) -> str:
+    if isinstance(error, SetupError | BundleError):
         return str(error)
     if "limit" in error.message.lower() or error.status == 402:
         return f"TagoIO refused: {error.message}\nThe plan has no room for it: remove one you do not need, or upgrade."

@@ -10,14 +10,18 @@ from tagoio_sdk.modules.Resources.Actions import Actions
 from tagoio_sdk.modules.Resources.Analyses import Analyses
 from tagoio_sdk.modules.Resources.Devices import Devices
 
-from lib.base.errors import SetupError
+from lib.base.errors import Rejected, SetupError
 from lib.tagoio.audience import retrying
-from lib.tagoio.transport import Client, PooledModule
+from lib.tagoio.transport import Client, PooledDevice, PooledModule
+from lib.tools.bundle import Bundle
 from lib.tools.install.wanted import (
     BUNDLE_TAG,
+    JOURNAL_DAYS,
+    MUTABLE_ROWS,
     TAG,
     Trigger,
     fingerprint,
+    names_a_device,
     wanted_action,
     wanted_analysis,
     wanted_device,
@@ -59,6 +63,7 @@ class Installer:
         *,
         dry_run: bool,
     ) -> None:
+        self.client = client
         self.analyses = PooledAnalyses(client, token)
         self.access = PooledAccess(client, token)
         self.actions = PooledActions(client, token)
@@ -70,16 +75,25 @@ class Installer:
         self.changes = 0
 
     def install(
-        self, name: str, script: str, given: dict[str, str], trigger: Trigger | None, *, journal: bool, overwrite: bool
+        self,
+        name: str,
+        script: Bundle,
+        given: dict[str, str],
+        trigger: Trigger | None,
+        *,
+        journal: bool,
+        overwrite: bool,
     ) -> str:
         """The Analysis' id ("" in a dry run of a first installation)."""
-        analysis = self._analysis(name, script)
+        analysis = self._analysis(name, script.text)
         analysis_id = str(analysis.get("id", ""))
         own = {str(each.get("key")): str(each.get("value") or "") for each in analysis.get("variables") or ()}
-        token = self._journal(name, own.get("delivery_log_token", "")) if journal else ""
-        self._variables(analysis_id, own, wanted_variables(given, token), overwrite=overwrite)
-        edited = script.split("# lib/base/errors.py")[0] + given.get("notification", "")
-        self._policy(analysis_id, with_device_names="$DEVICE.NAME$" in edited)
+        token = self._journal(name, own.get("delivery_log_token", ""), overwrite=overwrite) if journal else ""
+        if token and token != own.get("delivery_log_token"):
+            own["delivery_log_token"] = ""  # what stands there belongs to no journal any more
+        variables = self._variables(analysis_id, own, wanted_variables(given, token), overwrite=overwrite)
+        named = names_a_device(script.edit_me, variables.get("notification", ""))
+        self._policy(analysis_id, with_device_names=named)
         if trigger:
             self._action(name, analysis_id, trigger)
         return analysis_id
@@ -129,11 +143,16 @@ class Installer:
             self.say(f"Analysis {info.get('name')} is there with this script")
         return info
 
-    def _journal(self, name: str, token: str) -> str:
-        """The device's token; a new one where a run was cut off before it wrote the first one down."""
+    def _journal(self, name: str, token: str, *, overwrite: bool) -> str:
+        """The device's token; a new one where the one that stands on TagoIO is nobody's any more, or was never written
+        down by a run that was cut off."""
         found = self._only("journal device", self._mine(self.devices.listDevice))
-        if found and token:
-            self.say("Journal device is there")
+        holder = self._holder_of(token)
+        if found and holder and holder.get("id") == found["id"]:
+            self._say_journal(found["id"])
+            return token
+        if holder and not overwrite:
+            self.say(f"Journal device {holder.get('name')} is your own and stays (--overwrite sets another)")
             return token
         tokens: list[str] = []
         if found:
@@ -142,11 +161,34 @@ class Installer:
             self._do("Journal device got a token", create, "devices")
         else:
             create = lambda: tokens.append(self.devices.create(wanted_device(name))["token"])  # noqa: E731
-            self._do("Journal device created", create, "devices")
+            self._do(f"Journal device created: it keeps its rows for {JOURNAL_DAYS} days", create, "devices")
         return tokens[0] if tokens else "(its token)"
 
-    def _variables(self, analysis_id: str, own: dict[str, str], wanted: dict[str, str], *, overwrite: bool) -> None:
-        """What was changed on TagoIO stays, unless told."""
+    def _holder_of(self, token: str) -> Record | None:
+        """The device that a token belongs to; None where TagoIO knows no such token."""
+        if not token:
+            return None
+        try:
+            device: Record = self._ask(PooledDevice(self.client, token).info)
+        except Rejected as error:
+            if error.status in (401, 403):
+                return None
+            raise
+        return device
+
+    def _say_journal(self, device_id: str) -> None:
+        if self._ask(lambda: self.devices.info(device_id)).get("type") != "mutable":
+            self.say("Journal device is there")
+            return
+        self.say(
+            f"Journal device is there and stays, but it is of type mutable: it takes {MUTABLE_ROWS:,} rows and then no "
+            f"more. Remove it on TagoIO and run this again: a new one drops its rows after {JOURNAL_DAYS} days"
+        )
+
+    def _variables(
+        self, analysis_id: str, own: dict[str, str], wanted: dict[str, str], *, overwrite: bool
+    ) -> dict[str, str]:
+        """What was changed on TagoIO stays, unless told. Returns what then stands there."""
         new = {name: value for name, value in wanted.items() if not own.get(name)}
         other = {name: value for name, value in wanted.items() if own.get(name) and own[name] != value}
         if overwrite:
@@ -155,10 +197,11 @@ class Installer:
             self.say(f"Variables kept as they are on TagoIO: {', '.join(other)} (--overwrite replaces them)")
         if not new:
             self.say("Variables are set")
-            return
+            return own
         merged = [{"key": key, "value": value} for key, value in {**own, **new}.items()]
         edit = lambda: self.analyses.edit(analysis_id, {"variables": merged})  # noqa: E731
         self._do(f"Variables set: {', '.join(new)}", edit, f"analysis/{analysis_id}")
+        return {**own, **new}
 
     def _policy(self, analysis_id: str, *, with_device_names: bool) -> None:
         wanted = wanted_policy(analysis_id, with_device_names=with_device_names)

@@ -15,6 +15,16 @@ RUNTIME = "python-rt2025"
 # D api/create-new-device: the network and the connector of its examples (TagoIO's Custom HTTPS).
 NETWORK, CONNECTOR = "5bbd0d144051a50034cd19fb", "5f5a8f3351d4db99c40dece5"
 
+# A journal only ever gets more rows. A device of type mutable takes 50,000 and no more (D docs devices/index.md); an
+# immutable one takes a million a period, and TagoIO removes the periods that are older than the retention: 0 to
+# 31 where the period is a day (D docs data-retention-feature.md; C cli device-create.ts). Days leave the most room; a
+# campaign matters for one of them, and the report reads those of a month.
+JOURNAL_DAYS = 31
+JOURNAL_STORAGE = {"type": "immutable", "chunk_period": "day", "chunk_retention": JOURNAL_DAYS}
+MUTABLE_ROWS = 50_000
+
+DEVICE_NAME = re.compile(r"\$DEVICE\.NAME\$", re.IGNORECASE)
+
 # What the Analysis' own token needs. The names of the last three on run_user are inferred from the SDK's labels.
 RUN_USER_RIGHTS = ["access", "create_notification", "access_notification", "edit_notification"]
 
@@ -45,8 +55,14 @@ def wanted_policy(analysis_id: str, *, with_device_names: bool) -> dict[str, Any
     return {"name": "tagorun-notify", "active": True, "tags": [TAG], "targets": targets, "permissions": permissions}
 
 
+def names_a_device(*texts: str) -> bool:
+    """Whether a text has the placeholder for which a run asks TagoIO for a device's name."""
+    return any(DEVICE_NAME.search(text) for text in texts)
+
+
 def wanted_device(name: str) -> dict[str, Any]:
-    return {"name": f"{name} journal", "type": "mutable", "network": NETWORK, "connector": CONNECTOR, "tags": [TAG]}
+    named = {"name": f"{name} journal", "network": NETWORK, "connector": CONNECTOR, "tags": [TAG]}
+    return {**named, **JOURNAL_STORAGE}
 
 
 def wanted_action(name: str, analysis_id: str, trigger: Trigger) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lib.tagoio.journal import Journal
 from lib.tagoio.transport import Client, TagoIO
-from lib.tools.reading import last_key, read_campaign
+from lib.tools.install.wanted import JOURNAL_STORAGE
+from lib.tools.reading import last_key, open_device, read_campaign
 from lib.tools.report import as_table
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
-from lib.tools.sandbox.serve import serve
+from lib.tools.sandbox.serve import JOURNAL, serve
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, new_id
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
@@ -76,12 +76,15 @@ async def _run(options: argparse.Namespace) -> int:
     seed_users(sandbox.store)
     variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(options.set)}
     if options.journal or options.press:
-        variables["delivery_log_token"] = sandbox.store.add_device({"name": "Notification journal"})[1]
+        variables["delivery_log_token"] = sandbox.store.add_device({"name": JOURNAL, **JOURNAL_STORAGE})[1]
     analysis = seed_analysis(sandbox.store, variables, with_policy=not options.no_policy)
     sandbox.store.scripts[str(analysis["id"])] = ANALYSIS
     sandbox.trouble.rate_limit = PLANS[options.plan]
     sandbox.trouble.latency = options.latency
     sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
+    if options.fault:  # lists that have never shown anything prove nothing, see README
+        first = next(iter(sandbox.store.users))
+        sandbox.store.notify({"run_user": first, "title": "Welcome", "message": "An older notification"})
     server = await sandbox.open()
     try:
         print(f"A TagoIO on this machine, {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n")
@@ -157,7 +160,7 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
 
 def _report(sandbox: Sandbox, journal_token: str) -> str:
     tago = TagoIO(sandbox.store.profile_token, Client(sandbox.api))
-    journal = Journal(tago.device(journal_token), tago.client.time_at_tagoio)
+    journal = open_device(tago, journal_token)
     key = last_key(journal)
     return as_table(key, read_campaign(tago, journal, key))
 

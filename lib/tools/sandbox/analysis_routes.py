@@ -8,8 +8,9 @@ from aiohttp import web
 
 from lib.tools.sandbox.app import answered, body, store_of, who
 from lib.tools.sandbox.records import found_in, page_of, profile_only
+from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.runner import runner_of
-from lib.tools.sandbox.store import DENIED, Identity, Record, Refusal, new_id
+from lib.tools.sandbox.store import DENIED, Identity, Record, new_id
 
 routes = web.RouteTableDef()
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from lib.tools.sandbox.changes import Changes
-from lib.tools.sandbox.store import Identity, Record, Refusal, Store
+from lib.tools.sandbox.refusal import Refusal
+from lib.tools.sandbox.store import Identity, Record, Store
 from lib.tools.sandbox.trouble import Trouble
 
 STORE = web.AppKey("store", Store)

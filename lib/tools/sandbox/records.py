@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from lib.tools.sandbox.app import answered, number_of, who
+from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.run_routes import read_fields, read_filters
-from lib.tools.sandbox.store import DENIED, Record, Refusal, select
+from lib.tools.sandbox.store import DENIED, Record, select
 
 
 def profile_only(request: web.Request) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 from aiohttp import web
 
 from lib.tools.sandbox.app import answered, body, number_of, store_of, who
+from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.runner import Runner, runner_of
-from lib.tools.sandbox.store import DENIED, Record, Refusal, select
+from lib.tools.sandbox.store import DENIED, Record, select
 
 routes = web.RouteTableDef()
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from lib.tools.install.wanted import JOURNAL_STORAGE
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.routes import add_page
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
@@ -104,7 +105,7 @@ def _analyses(store: Store, given: dict[str, str]) -> list[Record]:
         variables = {str(each.get("key")): str(each.get("value", "")) for each in analyses[0]["variables"]}
     else:
         variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE}
-        variables["delivery_log_token"] = store.add_device({"name": JOURNAL})[1]
+        variables["delivery_log_token"] = store.add_device({"name": JOURNAL, **JOURNAL_STORAGE})[1]
         inside = seed_analysis(store, {}, name=INSIDE)
         external = store.add_analysis({"name": EXTERNAL, "run_on": "external"})
         external["token"] = store.token_for(Identity("analysis", external["id"]))

@@ -9,18 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from lib.tools.sandbox.refusal import Refusal
+from lib.tools.sandbox.storage import check_room, check_row, first_kept, kept_of
+
 Record = dict[str, Any]
 
 _numbers = itertools.count(secrets.randbelow(0xFFFF))
-
-
-class Refusal(Exception):
-    """An answer of TagoIO's that is no success: `status` and the text of `message`."""
-
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
-        self.message = message
-        super().__init__(message)
 
 
 DENIED = Refusal(401, "Authorization Denied")  # C mcp handlers.ts; the status on /run/notification is unknown
@@ -76,6 +70,7 @@ class Store:
     room: dict[str, int] = field(default_factory=dict)  # how many "Analysis", "Action", … the plan allows
     events: list[Event] = field(default_factory=list)
     own: dict[str, str] = field(default_factory=dict)  # the ids of the Analyses that --serve has made, by their part
+    swept: dict[str, datetime] = field(default_factory=dict)  # device id -> where what it keeps began of late
     ahead: float = 0.0  # seconds by which TagoIO's clock is ahead of this machine's
     log: list[tuple[str, str]] = field(default_factory=list)
 
@@ -185,19 +180,38 @@ class Store:
         return analysis
 
     def add_device(self, given: Record) -> tuple[Record, str]:
-        device = {"id": new_id(), "name": "Device", "tags": [], "profile": self.profile_id, **given}
+        named = {"id": new_id(), "name": "Device", "type": "legacy", "tags": [], "profile": self.profile_id}
+        device = {**named, **given}
         self.devices[device["id"]] = device
         return device, self.token_for(Identity("device", device["id"]))
 
     def add_data(self, device_id: str, given: Any) -> int:
-        points = given if isinstance(given, list) else [given]
-        for point in points:
-            if not isinstance(point, dict) or not point.get("variable"):
-                raise Refusal(400, "variable: Required")
-        self.data[device_id] += [
-            {"id": new_id(), "time": self.now(), "group": new_id(), **point, "device": device_id} for point in points
+        """A row or a list of them, all or none; how many. Raises Refusal."""
+        taken = [check_row(each) for each in (given if isinstance(given, list) else [given])]
+        fresh = [
+            {"id": new_id(), **row, "device": device_id}
+            | {"time": row.get("time") or self.now(), "group": row.get("group") or new_id()}
+            for row in taken
         ]
-        return len(points)
+        check_room(self.devices.get(device_id, {}), self.rows_of(device_id), fresh, self.clock())
+        self.data[device_id] += fresh
+        return len(fresh)
+
+    def rows_of(self, device_id: str) -> list[Record]:
+        """A device's rows, without those that TagoIO has removed by now."""
+        device = self.devices.get(device_id, {})
+        if device.get("type") == "immutable":
+            first = first_kept(device, self.clock())
+            if self.swept.get(device_id) != first:
+                self.data[device_id] = kept_of(self.data[device_id], first)
+                self.swept[device_id] = first
+        return self.data[device_id]
+
+    def remove_device(self, device_id: str) -> None:
+        """With its data (D docs devices/index.md), and its tokens."""
+        del self.devices[device_id]
+        self.data.pop(device_id, None)
+        self.tokens = {token: whose for token, whose in self.tokens.items() if whose.id != device_id}
 
     def check_room(self, kind: str, records: dict[str, Record]) -> None:
         """The plan's limit of a kind of resource (C cli)."""

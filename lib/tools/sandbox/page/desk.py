@@ -11,10 +11,11 @@ from aiohttp.web import AppKey
 
 from lib.base.duration import shown_duration
 from lib.tools.sandbox.page.schedule import LONGEST, SHORTEST, Schedule
+from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.run_routes import press_button
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Record, Refusal, new_id
+from lib.tools.sandbox.store import Record, new_id
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
 
 MAX_VARIABLES = 20  # D environment-variables.md
@@ -79,14 +80,17 @@ class Desk:
         if form.get("how") != "action":
             await self._start(analysis, {}, None)
             return "Runs by hand"
-        name = _text(form, "variable")
+        name = _text(form, "variable").lower()  # as TagoIO stores it: D docs sending-data.md
         if not name:
             raise BadInput("A data point needs a variable, such as temperature")
         device = self._device(_text(form, "device") or "Refrigerator 7")
         point = {"id": new_id(), "device": device["id"], "variable": name, "value": _value(_text(form, "value"))}
         point |= {"unit": _text(form, "unit"), "group": new_id(), "time": self.store.now()}
         extra = {"_action_id": self._actions["condition"], "_action_type": "condition", "_action_state": "unlocked"}
-        self.store.add_data(device["id"], point)
+        try:
+            self.store.add_data(device["id"], point)
+        except Refusal as refusal:
+            raise BadInput(refusal.message) from refusal
         await self._start(analysis, {**extra, "_device_id": device["id"]}, [point])
         return f"Runs as an Action on {name}"
 

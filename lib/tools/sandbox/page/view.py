@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import webcolors
 
-from lib.campaign.campaign import marked_parts
-from lib.campaign.report import STATUSES
+from lib.campaign.key import marked_parts
+from lib.campaign.outcome import STATUSES
 from lib.message.address import is_path, is_web_address
 from lib.message.notification import ADMIN, COLOR
 from lib.message.placeholders import local_time

@@ -1,0 +1,190 @@
+"""A run that a pressed button started, from the ids to the closed copies."""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from lib.app.plan import LAST_WORDS, open_journal
+from lib.app.settings import Settings
+from lib.base.errors import SetupError, TagoIOError
+from lib.campaign.next_steps import Close, Decide, Policy, next_steps, wakes_at
+from lib.campaign.rows import PRESS, Row
+from lib.campaign.state import CampaignState, PressFact
+from lib.message.trigger import PressIds
+from lib.presses.answer import Answers, DecideFunction
+from lib.presses.closing import Closing, copies_by_looking
+from lib.presses.verify import Press, PressRefused, verify
+from lib.tagoio.audience import choose_audience, retrying
+from lib.tagoio.inbox import Inbox
+from lib.tagoio.transport import TagoIO
+
+WAIT_FOR_ANSWER = 20.0  # seconds that a press which does not count waits for the answer to the one that does
+
+
+class PressRun:
+    """Answers one press. Without a journal the other copies are looked for among the users of `send_to`, and two
+    presses of the same instant cannot be told apart."""
+
+    def __init__(self, tago: TagoIO, settings: Settings, decide: DecideFunction) -> None:
+        self.deadline = time.time() + (settings.time_budget or float("inf"))
+        tago.client.deadline = self.deadline - LAST_WORDS
+        self.tago = tago
+        self.settings = settings
+        self.journal = open_journal(tago, settings, sleep=self.sleep, deadline=self.deadline)
+        self.inbox = Inbox(tago.run)
+        self.answers = Answers(tago.run, self.inbox, self.journal, decide, sleep=self.sleep, is_over=self.is_late)
+        self.policy = Policy(self.journal.run, bool(settings.fallback), settings.remind_after)
+        self.outcome = ""  # counted, settled or refused: for the log
+        self.lines = self.answers.lines
+
+    def perform(self, ids: PressIds) -> int:
+        """The exit code: 0 when the press counts or is settled already, 1 when it is refused or something failed."""
+        self.outcome = "refused"
+        try:
+            press = verify(
+                ids, self.tago.run, self.inbox, self.tago.client.time_at_tagoio(), self._state_of, self.sleep
+            )
+            if self.journal.device and press.campaign:
+                self._settle(press)
+            else:
+                self._settle_by_looking(press)
+        except PressRefused as refusal:
+            self.lines.append(f"Press refused: {refusal}")
+            return 1
+        except (TagoIOError, SetupError) as error:
+            self.lines.append(f"The press could not be settled, press again: {error}")
+            return 1
+        self.journal.close(patience=min(10.0, max(self.deadline - time.time() - LAST_WORDS / 3, 0.5)))
+        self.lines += [f"  note: {note}" for note in self.journal.notes()]
+        return 1 if self.answers.problems or self.journal.gone else 0
+
+    def is_late(self) -> bool:
+        return time.time() > self.deadline - LAST_WORDS
+
+    def sleep(self, seconds: float) -> None:
+        """Never past the time budget."""
+        time.sleep(max(0.0, min(seconds, self.deadline - LAST_WORDS - time.time())))
+
+    def _state_of(self, key: str) -> CampaignState:
+        if key not in self.journal.states and self.journal.device:
+            self.journal.states |= self.journal.device.states([key])
+        return self.journal.state(key)
+
+    def _settle(self, press: Press) -> None:
+        state = self._state_of(press.campaign)
+        own = self._write_down(press, state)
+        if not state.started:
+            self.lines.append(f"The journal knows nothing of campaign {press.campaign}: other copies stay open")
+        who, counting = press.user.name or press.user.id, self._counting(state, own)
+        if counting.run == own.run:
+            self.outcome = "counted"
+            self.lines.append(f"{who} pressed {press.button}: it counts")
+            self.journal.answer(press.campaign)
+            self.answers.answer(replace(press, at=datetime.fromtimestamp(own.at, UTC)), own.run)
+            self.journal.flush()
+        else:
+            self._wait_for_answer(state, counting)
+            self.outcome = "settled"
+            settled = f"settled already. {counting.label} by {counting.user_name}"
+            self.lines.append(
+                f"{who} pressed {press.button} again: it was counted before"
+                if press.each_counts
+                else f"{who} pressed {press.button}: {settled}"
+            )
+        if not press.each_counts:
+            self._close(state, press, everybody=counting.run == own.run)
+        self._finish(state)
+
+    def _write_down(self, press: Press, state: CampaignState) -> PressFact:
+        """The press as a row, which has been seen: the oldest one counts. Raises TagoIOError."""
+        device = self.journal.device
+        assert device is not None  # noqa: S101  # the caller has looked
+        about = {
+            "run": self.journal.run,
+            "user": press.user.id,
+            "name": press.user.name,
+            "button": press.button,
+            "label": press.label,
+            "notification": press.notification_id,
+            "each": press.each_counts,
+        }
+        device.write([Row(press.campaign, PRESS, press.button, about)])
+
+        def shows(rows: list[Row]) -> bool:
+            return any(row.kind == PRESS and row.run == self.journal.run for row in rows)
+
+        state.take(device.seen({"groups": [press.campaign]}, shows))
+        return state.presses[self.journal.run]
+
+    def _counting(self, state: CampaignState, own: PressFact) -> PressFact:
+        """The press that counts in place of ours, or ours."""
+        if not own.each:
+            return state.decision or own
+        return next(each for each in state.deciding() if each.each and each.user_id == own.user_id)
+
+    def _wait_for_answer(self, state: CampaignState, counting: PressFact) -> None:
+        """Another press came first. Where its run has died before the answer, this one takes it up."""
+        device, began = self.journal.device, self.journal.clock()
+        while device and counting.run not in state.answers and self.journal.clock() - began < WAIT_FOR_ANSWER:
+            if Decide(counting) in next_steps(state, self.journal.now(), self.policy):
+                self.answers.take_up(state, counting)
+            if counting.run not in state.answers:
+                self.sleep(1.0)
+                state.take(device.rows({"groups": [state.key]}))
+
+    def _close(self, state: CampaignState, press: Press, *, everybody: bool) -> None:
+        """Every copy for the press that counts; else the own one, and all where nobody else does."""
+        is_due = any(isinstance(each, Close) for each in next_steps(state, self.journal.now(), self.policy))
+        device = self.journal.device
+        if everybody and device:
+            state.take(device.rows({"groups": [state.key]}))  # what was sent while `decide` was at it
+        copies = state.copies() if everybody or is_due else {}
+        if press.notification_id not in state.closed:
+            copies = {**copies, press.user.id: press.notification_id}
+        number = self.answers.close(state, copies)
+        if everybody:
+            self.lines.append(f"  closed {number} cop{'y' if number == 1 else 'ies'}")
+
+    def _finish(self, state: CampaignState) -> None:
+        now, policy = self.journal.now(), replace(self.policy, is_holder=True)
+        others = any(state.is_alive(run, now) for run in state.presences if run != self.journal.run)
+        is_done = not next_steps(state, now, policy) and wakes_at(state, now, policy) is None
+        self.journal.end(state.key, "finished" if is_done and not others else "left")
+
+    def _settle_by_looking(self, press: Press) -> None:
+        """Without a journal."""
+        self.outcome = "counted"
+        who = press.user.name or press.user.id
+        copies, is_settled = {press.user.id: press.notification_id}, False
+        if press.campaign and not press.each_counts:
+            self.lines.append(
+                "No journal (delivery_log_token): looking for the other copies among the users of send_to"
+            )
+            try:
+                users = [
+                    user
+                    for user in choose_audience(self.tago.run, self.settings.choice).chosen
+                    if user.id != press.user.id
+                ]
+                found = copies_by_looking(self.inbox, users, press.campaign, self.sleep)
+                is_settled = any(not is_open for _, is_open in found)
+                copies |= {copy.user_id: copy.notification_id for copy, _ in found if not is_settled}
+            except SetupError as error:
+                self.lines.append(f"The other copies cannot be found: {error}")
+        if is_settled:
+            self.outcome = "settled"
+            self.lines.append(f"{who} pressed {press.button}: settled already")
+            retrying(lambda: self.inbox.change(press.notification_id, {"buttons_enabled": False}), self.sleep)
+            return
+        self.lines.append(f"{who} pressed {press.button}: it counts")
+        answer = self.answers.answer(press, self.journal.run)
+        if press.each_counts:
+            return
+        if not (answer.line or answer.lines):
+            answer = replace(answer, line=f"{press.label}: {who}")  # for the next press to see that it is settled
+        at = press.at.timestamp()
+        closing = Closing(self.tago.run, self.inbox, answer, at, sleep=self.sleep, is_over=self.is_late)
+        number = sum(len(closed) for closed in closing.close(copies))
+        self.answers.problems += len(closing.problems)
+        self.lines += [f"  note: {note}" for note in closing.notes()]
+        self.lines.append(f"  closed {number} cop{'y' if number == 1 else 'ies'}")

@@ -1,0 +1,189 @@
+"""What is due of a campaign, and when it will be. Everything that decides what a run does next lives here.
+
+| state (newest fact wins)                             | due                                    | writes             |
+|------------------------------------------------------|----------------------------------------|--------------------|
+| a press that counts, no answer, its run is gone      | claim it, call `decide`                | decision           |
+| answered, a copy still open                          | close it: buttons off, then the line   | closed             |
+| in the audience, no outcome, *pending* or *unknown*  | tell; where another run may have told  | outcome            |
+|                                                      | ask first; once decided only ask       |                    |
+| *held*                                               | tell, if the rules let them now        | outcome            |
+| not decided, a step's time has come                  | add the step's audience                | escalated, audience |
+| *failed*, fallback set, none begun                   | tell by fallback                       | fallback, outcome  |
+| sent, high priority, `remind_after` over, no answer  | ask whether read; if not, fallback     | fallback, outcome  |
+| fallback begun by a run that is gone                 | say *unknown*                          | fallback, outcome  |
+| nothing of these, now or later (`wakes_at` is None)  | –                                      | finished           |
+
+Decided wins over everything but closing. A campaign older than a day is let be; one that was pressed since counts from
+then. All times are seconds since the epoch by TagoIO's clock. Nothing here has a clock of its own or does anything.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from lib.base.duration import shown_duration
+from lib.campaign.lease import DAY
+from lib.campaign.outcome import ELSEWHERE
+from lib.campaign.state import CampaignState, PressFact
+from lib.message.escalation import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the settings ask for; `run` is this run. Without a memory (no journal) nobody comes after this run, so who
+    is left is told by fallback at once. The holder of the lease does what another run may be at as well."""
+
+    run: str
+    has_fallback: bool = False
+    remind_after: float = 0.0
+    has_memory: bool = True
+    is_holder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Call `decide` for a press that counts."""
+
+    press: PressFact
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close these copies: notification id by user."""
+
+    copies: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell these users; those with a time may have it already, until then. With `only_ask` nobody is sent anything
+    more."""
+
+    users: dict[str, float] = field(default_factory=dict)
+    only_ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakeStep:
+    """Add the audience of a step of the escalation."""
+
+    number: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class TellOtherwise:
+    """Tell one user by another channel. `why`: `failed`, `unknown`, or `unread`, of which is first asked whether they
+    have read `notification_id`."""
+
+    user_id: str
+    why: str
+    reason: str
+    notification_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SayUnknown:
+    """Another channel was begun for these users by a run that is gone: it may have told them."""
+
+    users: tuple[str, ...]
+
+
+Action = Decide | Close | Tell | TakeStep | TellOtherwise | SayUnknown
+
+
+def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]:
+    """What is due now, in the order of FEATURES."""
+    return [action for feature in FEATURES for action in feature(state, now, policy)]
+
+
+def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
+    """When something is due next; None: never."""
+    if state.decision:
+        return now if list(_open_presses(state)) or state.copies() else None
+    times = [now] if next(state.unsettled(), None) else []
+    if len(state.steps_taken) < len(state.steps):
+        start = state.first_sent_at
+        taken = state.steps_taken
+        times += [start + step.after if start else now for n, step in enumerate(state.steps, 1) if n not in taken]
+    times += [at for _, at in _reminders(state, policy)]
+    return min(times, default=None)
+
+
+def is_let_be(state: CampaignState, now: float) -> bool:
+    """Older than a day, and so was its last press."""
+    touched = max([state.started_at, *(press.at for press in state.presses.values())])
+    return now - touched > DAY
+
+
+def answer_presses(state: CampaignState, now: float, policy: Policy) -> Iterator[Decide]:
+    for press in _open_presses(state):
+        if state.claimant(press, now) in ("", policy.run):
+            yield Decide(press)
+
+
+def close_copies(state: CampaignState, now: float, policy: Policy) -> Iterator[Close]:
+    answer = state.answers.get(state.decision.run) if state.decision else None
+    if answer and state.copies() and (policy.is_holder or not state.is_alive(answer.run, now)):
+        yield Close(state.copies())
+
+
+def resume(state: CampaignState, now: float, policy: Policy) -> Iterator[Tell]:
+    users = {user: state.may_have_it(user, policy.run) for user in state.unsettled()}
+    if users:
+        yield Tell(users, only_ask=state.decision is not None)
+
+
+def escalate(state: CampaignState, now: float, policy: Policy) -> Iterator[TakeStep]:
+    start = state.first_sent_at
+    if state.decision or not start:
+        return
+    for number, step in enumerate(state.steps, start=1):
+        if number not in state.steps_taken and now >= start + step.after:
+            yield TakeStep(number, step)
+
+
+def fall_back(state: CampaignState, now: float, policy: Policy) -> Iterator[TellOtherwise]:
+    if not policy.has_fallback or state.decision:
+        return
+    wanted = ("failed",) if policy.has_memory else ("failed", "unknown", "pending")
+    for user, outcome in state.outcomes.items():
+        if outcome.status in wanted and user not in state.tries and outcome.reason != ELSEWHERE:
+            yield TellOtherwise(user, "unknown" if outcome.status == "unknown" else "failed", outcome.reason)
+
+
+def remind(state: CampaignState, now: float, policy: Policy) -> Iterator[TellOtherwise]:
+    reason = f"not read within {shown_duration(policy.remind_after)}"
+    for user, at in _reminders(state, policy):
+        if now >= at:
+            yield TellOtherwise(user, "unread", reason, state.outcomes[user].notification_id)
+
+
+def report_interrupted(state: CampaignState, now: float, policy: Policy) -> Iterator[SayUnknown]:
+    cut_off = tuple(user for user, each in state.tries.items() if not each.result and each.run != policy.run)
+    if cut_off:
+        yield SayUnknown(cut_off)
+
+
+FEATURES: list[Callable[[CampaignState, float, Policy], Iterator[Action]]] = [
+    answer_presses,
+    close_copies,
+    resume,
+    escalate,
+    fall_back,
+    remind,
+    report_interrupted,
+]
+
+
+def _open_presses(state: CampaignState) -> Iterator[PressFact]:
+    return (press for press in state.deciding() if press.run not in state.answers)
+
+
+def _reminders(state: CampaignState, policy: Policy) -> Iterator[tuple[str, float]]:
+    """Who is to be reminded, and when."""
+    if not policy.remind_after or not policy.has_fallback or state.decision:
+        return
+    answered = {press.user_id for press in state.presses.values()}
+    for user, outcome in state.outcomes.items():
+        if outcome.status == "sent" and outcome.priority == "high" and user not in state.tries and user not in answered:
+            yield user, outcome.at + policy.remind_after

@@ -1,0 +1,339 @@
+"""The state of a campaign: the fold of its rows, and what can be read from it."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lib.campaign.lease import GIVEN_UP, LATE, MARGIN, Sign
+from lib.campaign.outcome import FINAL, TOLD, Outcome
+from lib.campaign.rows import (
+    AUDIENCE,
+    CAMPAIGN,
+    CLOSED,
+    DECISION,
+    FALLBACK,
+    HEARTBEATS,
+    OUTCOME,
+    POINT,
+    PRESS,
+    Row,
+    outcomes_of,
+    point_of,
+    whole,
+)
+from lib.message.escalation import Step, steps_from
+from lib.message.trigger import DataPoint, Trigger
+
+
+@dataclass(slots=True)
+class Presence:
+    """A run at this campaign: its newest sign `at`, whether it `has_told` somebody, and the one whom it tells `first`
+    ("": anybody)."""
+
+    at: float = 0.0
+    left_at: float = 0.0
+    first: str | None = None
+    has_told: bool = False
+    is_telling: bool = False  # not only there to answer a press
+
+    @property
+    def is_over(self) -> bool:
+        return self.left_at >= self.at
+
+
+@dataclass(frozen=True, slots=True)
+class PressFact:
+    """A verified press, in the order in which TagoIO took the rows; `run` wrote it."""
+
+    at: float
+    id: str
+    run: str
+    user_id: str
+    user_name: str
+    button: str
+    label: str
+    notification_id: str
+    each: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What `decide` gave for a press, called by `run`: a line, or lines by language."""
+
+    line: str = ""
+    lines: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
+
+    def for_reader(self, language: str) -> str:
+        """`pt-BR` falls back to `pt`, then to the line itself."""
+        code = language.lower().replace("_", "-")
+        return self.lines.get(code) or self.lines.get(code.split("-")[0]) or self.line
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Another channel, tried for a user by `run`: its `result`, "" while it is under way."""
+
+    run: str
+    at: float
+    result: str = ""
+    channel: str = ""
+
+
+class CampaignState:
+    """Rebuilt from rows, which may come in any order and more than once. Of each user it holds the newest outcome."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.started: Row | None = None
+        self.audience: dict[str, int] = {}  # with the step of the escalation that a user belongs to
+        self.outcomes: dict[str, Outcome] = {}
+        self.presences: dict[str, Presence] = {}
+        self.steps_taken: set[int] = set()
+        self.tries: dict[str, Try] = {}
+        self.presses: dict[str, PressFact] = {}  # by run
+        self.answers: dict[str, Answer] = {}  # by the run of the press
+        self.claims: dict[str, list[tuple[float, str, str]]] = {}  # who takes a press up: (at, id, run)
+        self.closed: set[str] = set()
+        self.signs: dict[tuple[str, str], Sign] = {}  # by row
+        self.finished_at = self.first_told_at = 0.0
+        self._points: dict[str, DataPoint] = {}
+        self._cut: dict[str, int] = {}
+
+    def take(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            if row.key == self.key and row.kind in FOLDS and (row.run or row.kind in (POINT, AUDIENCE, OUTCOME)):
+                FOLDS[row.kind](self, row)
+
+    def settle(self, outcome: Outcome) -> None:
+        """The fold of one outcome."""
+        known = self.outcomes.get(outcome.user_id)
+        if outcome.status in TOLD:
+            self.first_told_at = min(self.first_told_at or outcome.at, outcome.at)
+        if known is None or not (known.counts_before(outcome) or known.says_the_same(outcome)):
+            self.outcomes[outcome.user_id] = outcome
+
+    # ---- the fold, by the kind of a row
+
+    def _campaign(self, row: Row) -> None:
+        value = str(row.value)
+        if value == "finished":
+            self.finished_at = max(self.finished_at, row.at)
+        elif value == "escalated":
+            self.steps_taken.add(row.number("step"))
+        if value == "started" and (self.started is None or row.at < self.started.at):
+            self.started = row
+        if value in ("started", "resumed"):
+            known = self.presences.setdefault(row.run, Presence())
+            known.at, known.is_telling = max(known.at, row.at), True
+            known.first = row.text("first") if known.first in (None, row.text("first")) else ""
+        if value in ("left", "finished"):
+            presence = self.presences.setdefault(row.run, Presence())
+            presence.left_at = max(presence.left_at, row.at)
+        if value in ("started", "resumed", "left", "finished"):
+            self._sign(row, is_end=value in ("left", "finished"))
+
+    def _heartbeat(self, row: Row) -> None:
+        presence = self.presences.setdefault(row.run, Presence())
+        presence.at = max(presence.at, row.at)
+        if row.value == "telling":
+            presence.is_telling = True
+            self._sign(row, is_end=False)
+
+    def _sign(self, row: Row, *, is_end: bool) -> None:
+        if row.at:
+            self.signs[row.run, row.id or str(row.at)] = Sign(row.run, row.at, row.id, is_end=is_end)
+
+    def _point(self, row: Row) -> None:
+        self._points[row.text("order").zfill(6)] = point_of(row)
+
+    def _audience(self, row: Row) -> None:
+        users, step = row.words("users"), row.number("step")
+        for user in users:
+            self.audience.setdefault(user, step)
+        missing = whole(row.value) - len(users)
+        if missing > 0:
+            self._cut[row.id] = missing
+
+    def _outcome(self, row: Row) -> None:
+        presence = self.presences.setdefault(row.run, Presence()) if row.run else Presence()
+        presence.at, presence.is_telling = max(presence.at, row.at), True
+        presence.has_told = presence.has_told or row.value in ("sent", "unknown", "failed")
+        for outcome in outcomes_of(row):
+            self.settle(outcome)
+
+    def _fallback(self, row: Row) -> None:
+        for user in row.words("users"):
+            known = self.tries.get(user)
+            if row.value == "begun":
+                if known is None or (not known.result and row.at < known.at):
+                    self.tries[user] = Try(row.run, row.at)
+            else:
+                self.tries[user] = Try(row.run, row.at, str(row.value), row.text("channel"))
+
+    def _press(self, row: Row) -> None:
+        known = self.presses.get(row.run)
+        if known is None or row.at < known.at or not known.id:
+            self.presses[row.run] = PressFact(
+                row.at, row.id, row.run, row.text("user"), row.text("name"), row.text("button") or str(row.value),
+                row.text("label"), row.text("notification"), row.about.get("each") is True,
+            )  # fmt: skip
+
+    def _decision(self, row: Row) -> None:
+        press = row.text("press")
+        if row.value == "taken":
+            self.claims.setdefault(press, []).append((row.at, row.id, row.run))
+        else:
+            self.answers[press] = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
+
+    def _closed(self, row: Row) -> None:
+        self.closed.update(row.words("notifications"))
+
+    # ---- what can be read from it
+
+    @property
+    def trigger(self) -> Trigger:
+        row = self.started or Row(self.key, CAMPAIGN, "")
+        kind = row.text("trigger")
+        return Trigger(
+            kind if kind in ("manual", "schedule", "action") else "manual",  # type: ignore[arg-type]  # mypy sees str
+            tuple(point for _, point in sorted(self._points.items())),
+            action_id=row.text("action"),
+            action_state=row.text("action_state"),
+            device_id=row.text("device"),
+            analysis_id=row.text("analysis"),
+        )
+
+    @property
+    def started_at(self) -> float:
+        """0 where nothing tells it."""
+        about = self.started.about.get("started_at") if self.started else 0
+        return float(about) if isinstance(about, int | float) else 0.0
+
+    @property
+    def missing(self) -> int:
+        """Users of whom the rows know only that they are there: a row was cut, or has not shown yet."""
+        first = sum(1 for step in self.audience.values() if not step)
+        unseen = max(self.started.number("size") - first, 0) if self.started else 0
+        return max(unseen, sum(self._cut.values()))
+
+    @property
+    def newest(self) -> float:
+        """When the last row was written that shows somebody telling who has not left."""
+        return max((each.at for each in self.presences.values() if each.is_telling and not each.is_over), default=0.0)
+
+    @property
+    def is_finished(self) -> bool:
+        touched = [press.at for press in self.presses.values()]
+        return bool(self.finished_at) and self.finished_at >= max(touched, default=0.0)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return steps_from(self.started.text("escalate")) if self.started else ()
+
+    @property
+    def decision(self) -> PressFact | None:
+        """The oldest press settles a campaign, unless each user's counts."""
+        return min((each for each in list(self.presses.values()) if not each.each), key=_age, default=None)
+
+    def deciding(self) -> Iterator[PressFact]:
+        """The presses that count: the decision, or each user's oldest."""
+        if self.decision:
+            yield self.decision
+        first: dict[str, PressFact] = {}
+        for press in sorted((each for each in self.presses.values() if each.each), key=_age):
+            first.setdefault(press.user_id, press)
+        yield from first.values()
+
+    def is_alive(self, run: str, now: float) -> bool:
+        """Whether a run has shown itself here of late, and not left."""
+        presence = self.presences.get(run)
+        return presence is not None and not presence.is_over and now - presence.at <= GIVEN_UP
+
+    def claimant(self, press: PressFact, now: float) -> str:
+        """The run that calls `decide`: of those that are not gone the first, "" where none is left. The run that wrote
+        the press comes before any that took it up."""
+        claims = sorted([(press.at, press.id, press.run), *self.claims.get(press.run, ())])
+        return next((run for at, _, run in claims if now - at <= GIVEN_UP or self.is_alive(run, now)), "")
+
+    def unsettled(self) -> Iterator[str]:
+        """Who has still to be told, or asked about."""
+        for user in self.audience:
+            outcome = self.outcomes.get(user)
+            if (outcome is None or outcome.status not in FINAL) and user not in self.tries:
+                yield user
+
+    def is_untold(self, user: str) -> bool:
+        """Not reached, for any other reason than a rule or a doubt."""
+        outcome = self.outcomes.get(user)
+        return outcome is None or outcome.status == "pending"
+
+    def may_have_it(self, user: str, asking: str) -> float:
+        """Until when (TagoIO's clock) a notification may arrive or show that somebody other than the run `asking` may
+        have sent; 0 where surely nobody has."""
+        outcome = self.outcomes.get(user)
+        until = outcome.at + LATE if outcome and outcome.status == "unknown" else 0.0
+        for run, presence in self.presences.items():
+            if (
+                run == asking
+                or presence.is_over
+                or not presence.is_telling
+                or (not presence.has_told and presence.first not in (None, "", user))
+            ):
+                continue
+            if outcome is None or (outcome.run != run and outcome.at <= presence.at):
+                until = max(until, presence.at + MARGIN + LATE)
+        return until
+
+    def copies(self) -> dict[str, str]:
+        """Notification id by user, of those not closed yet."""
+        found = ((user, each.notification_id) for user, each in self.outcomes.items() if each.notification_id)
+        return {user: notification for user, notification in found if notification not in self.closed}
+
+    @property
+    def first_sent_at(self) -> float:
+        """From when the steps count: the first sending; the start where nobody could be told; 0 while it is still to
+        come. Who is held back by a rule does not keep it from counting where others were tried and not reached."""
+        if self.first_told_at:
+            return self.first_told_at
+        waiting = list(self.unsettled())
+        has_failed = any(each.status == "failed" for each in self.outcomes.values())
+        held = all(user in self.outcomes and self.outcomes[user].status == "held" for user in waiting)
+        return self.started_at if not waiting or (has_failed and held) else 0.0
+
+    def told_ids(self) -> Iterator[tuple[str, str]]:
+        """(user, notification) of what TagoIO is known to have."""
+        return ((user, each.notification_id) for user, each in list(self.outcomes.items()) if each.notification_id)
+
+    def __repr__(self) -> str:
+        return f"CampaignState({self.key}, {len(self.audience)} users, {len(self.outcomes)} outcomes)"
+
+
+FOLDS = {
+    CAMPAIGN: CampaignState._campaign,
+    HEARTBEATS: CampaignState._heartbeat,
+    POINT: CampaignState._point,
+    AUDIENCE: CampaignState._audience,
+    OUTCOME: CampaignState._outcome,
+    FALLBACK: CampaignState._fallback,
+    PRESS: CampaignState._press,
+    DECISION: CampaignState._decision,
+    CLOSED: CampaignState._closed,
+}
+
+
+def _age(press: PressFact) -> tuple[float, str]:
+    return press.at, press.id
+
+
+def _lines(given: Any) -> Mapping[str, str]:
+    try:
+        found = json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        return {}
+    return (
+        {str(code).lower().replace("_", "-"): str(line) for code, line in found.items()}
+        if isinstance(found, dict)
+        else {}
+    )

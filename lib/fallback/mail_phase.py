@@ -1,0 +1,57 @@
+"""How far the talk with a mail server came: only a text that was handed over may have been taken."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class MailPhase(threading.local):
+    """Of the attempt that this thread is at: whether a mail server was `asked`, and whether there is `doubt`: a text
+    was handed over (the DATA command of RFC 5321), and the server did not say that it refuses it."""
+
+    asked = False
+    doubt = False
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        self.asked = self.doubt = False
+        _watch_smtplib()
+        yield
+
+
+PHASE = MailPhase()
+_WATCHING = threading.Lock()
+
+
+def _watch_smtplib() -> None:
+    """Once, when the first message may be sent. Apprise says nothing of the phase, and makes the connection itself;
+    its mail services all use smtplib."""
+    import smtplib  # imported late, with Apprise: start-up is billed
+
+    with _WATCHING:
+        if getattr(smtplib.SMTP.data, "is_watched", False):
+            return
+        connect, data = smtplib.SMTP.connect, smtplib.SMTP.data
+
+        def watched_connect(self: smtplib.SMTP, *given: Any, **more: Any) -> Any:
+            PHASE.asked = True
+            return connect(self, *given, **more)
+
+        def watched_data(self: smtplib.SMTP, msg: Any) -> tuple[int, bytes]:
+            before, PHASE.doubt = PHASE.doubt, True
+            try:
+                reply = data(self, msg)
+            except smtplib.SMTPDataError as error:  # the server wants no text at all
+                PHASE.doubt = before or not _is_refusal(error.smtp_code)
+                raise
+            PHASE.doubt = before or not _is_refusal(reply[0])
+            return reply
+
+        watched_data.is_watched = True  # type: ignore[attr-defined]
+        smtplib.SMTP.connect = watched_connect  # type: ignore[method-assign]
+        smtplib.SMTP.data = watched_data  # type: ignore[method-assign]
+
+
+def _is_refusal(code: int) -> bool:
+    return 400 <= code < 600

@@ -1,0 +1,136 @@
+"""Closing the copies of what was decided: the buttons off first and alone, then the line."""
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lib.base.errors import Rejected, SetupError, TagoIOError
+from lib.base.threads import each_in_threads
+from lib.campaign.state import Answer
+from lib.message.placeholders import zone_of
+from lib.message.user import User
+from lib.tagoio.audience import RunUsers, retrying, users_by_id
+from lib.tagoio.inbox import Inbox
+
+CLOSERS = 20  # copies closed at once
+BATCH = 100  # copies after which it is written down which are closed
+CLOSING_LINE = re.compile(r"\n.+, \d\d:\d\d$")  # how a closing line ends a message
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One user's notification of a campaign."""
+
+    user_id: str
+    notification_id: str
+
+
+class Closing:
+    """Closes copies with the answer to a press `at` that time. `problems` says what went wrong, by how often. Doing it
+    again changes nothing."""
+
+    def __init__(
+        self,
+        run: RunUsers,
+        inbox: Inbox,
+        answer: Answer,
+        at: float,
+        *,
+        sleep: Callable[[float], None],
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.run = run
+        self.inbox = inbox
+        self.answer = answer
+        self.at = datetime.fromtimestamp(at, UTC)
+        self.sleep = sleep
+        self.is_over = is_over
+        self.problems: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def close(self, copies: Mapping[str, str]) -> Iterator[list[str]]:
+        """Notification id by user; yields the ids of those that are closed, batch by batch."""
+        readers = self._readers(copies)
+        waiting = [Copy(user, notification) for user, notification in copies.items()]
+        for start in range(0, len(waiting), BATCH):
+            closed: list[str] = []
+
+            def close_one(copy: Copy, closed: list[str] = closed) -> None:
+                if self._close(copy, readers.get(copy.user_id)):
+                    closed.append(copy.notification_id)
+
+            each_in_threads(waiting[start : start + BATCH], close_one, CLOSERS, is_over=self.is_over)
+            yield list(closed)
+            if self.is_over():
+                return
+
+    def notes(self) -> Iterator[str]:
+        for problem, times in self.problems.items():
+            yield f"{times} {'copies' if times > 1 else 'copy'} {problem}"
+
+    def _readers(self, copies: Mapping[str, str]) -> dict[str, User]:
+        if not (self.answer.line or self.answer.lines):
+            return {}
+        try:
+            return users_by_id(self.run, set(copies), self.sleep)
+        except SetupError as error:
+            self._note(f"closed without a line: {error}", len(copies))
+            return {}
+
+    def _close(self, copy: Copy, reader: User | None) -> bool:
+        try:
+            retrying(lambda: self.inbox.change(copy.notification_id, {"buttons_enabled": False}), self.sleep)
+        except TagoIOError as error:
+            if isinstance(error, Rejected) and error.status == 404:
+                return True  # deleted meanwhile: nothing to close
+            hint = ": allow Run User / Edit notification" if "denied" in error.message.lower() else ""
+            self._note(f"could not be closed ({error.message}{hint})")
+            return False
+        try:
+            self._add_line(copy, reader)
+        except TagoIOError as error:
+            self._note(f"closed, but the line could not be added ({error.message})")
+        return True
+
+    def _add_line(self, copy: Copy, reader: User | None) -> None:
+        line = self.answer.for_reader(reader.language) if reader else ""
+        if not line or not reader:
+            return
+        listed = retrying(lambda: self.inbox.listed(reader.id), self.sleep)
+        here = next((entry for entry in listed if entry.id == copy.notification_id), None)
+        if here is None:
+            self._note("closed, but TagoIO does not show the text that the line goes under")
+            return
+        ending = f"{line}, {self.at.astimezone(zone_of(reader.timezone) or UTC):%H:%M}"
+        if not here.message.endswith(ending):
+            changes = {"message": f"{here.message}\n{ending}"}
+            retrying(lambda: self.inbox.change(copy.notification_id, changes), self.sleep)
+
+    def _note(self, problem: str, times: int = 1) -> None:
+        with self._lock:
+            self.problems[problem] = self.problems.get(problem, 0) + times
+
+
+def copies_by_looking(
+    inbox: Inbox, users: Iterable[User], key: str, sleep: Callable[[float], None]
+) -> list[tuple[Copy, bool]]:
+    """Without a journal: the copies among these users' notifications, and whether each is still open. A closed one ends
+    in a closing line: buttons alone may be disabled by a press of a link. Raises TagoIOError."""
+    found: list[tuple[Copy, bool]] = []
+    errors: list[TagoIOError] = []
+
+    def look(user: User) -> None:
+        try:
+            for each in retrying(lambda: inbox.listed(user.id), sleep):
+                if each.key == key:
+                    is_closed = not each.is_enabled and CLOSING_LINE.search(each.message)
+                    found.append((Copy(user.id, each.id), not is_closed))
+        except TagoIOError as error:
+            errors.append(error)
+
+    each_in_threads(users, look, CLOSERS)
+    if errors:
+        raise errors[0]
+    return found

@@ -1,0 +1,74 @@
+"""A press, verified: TagoIO hands in three ids, and only what it shows, or the journal knows, makes them a press."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lib.campaign.key import marked_parts
+from lib.campaign.state import CampaignState
+from lib.message.trigger import PressIds
+from lib.message.user import User
+from lib.tagoio.audience import RunUsers, retrying, users_by_id
+from lib.tagoio.inbox import UNPROVEN, WHOLE, Inbox, Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A verified press, as `decide` sees it. `seconds_after` counts from the sending, None where that is not known."""
+
+    user: User
+    button: str
+    label: str
+    campaign: str
+    at: datetime
+    notification_id: str
+    seconds_after: float | None = None
+    each_counts: bool = False
+
+
+class PressRefused(Exception):
+    """A press that does not count, with the reason: it is not of that user, or of no notification of theirs."""
+
+
+def verify(
+    ids: PressIds,
+    run: RunUsers,
+    inbox: Inbox,
+    now: datetime,
+    state_of: Callable[[str], CampaignState],
+    sleep: Callable[[float], None],
+) -> Press:
+    """The press, if TagoIO has that notification for that user with that button; where it lists no buttons, or only a
+    part of the notifications, the journal (`state_of` a campaign) tells. Raises PressRefused, TagoIOError."""
+    missing = [name for name in ("button_id", "user_id", "notification_id") if not getattr(ids, name)]
+    if missing:
+        raise PressRefused(f"TagoIO handed over no {' and no '.join(missing)}")
+    user = users_by_id(run, {ids.user_id}, sleep).get(ids.user_id)
+    if user is None:
+        raise PressRefused(f"there is no TagoRUN user {ids.user_id}")
+    plain, key, each_counts = marked_parts(ids.button_id)
+    listed: list[Listed] = retrying(lambda: inbox.listed(user.id), sleep)
+    found = next((each for each in listed if each.id == ids.notification_id), None)
+    sent_at, label = found.at if found else 0.0, plain
+    if found and found.buttons:
+        labels = dict(found.buttons)
+        if ids.button_id not in labels:
+            raise PressRefused(f"notification {ids.notification_id} has no button {ids.button_id}")
+        label = labels[ids.button_id] or plain
+    else:
+        is_shown = found is not None or len(listed) >= WHOLE
+        outcome = state_of(key).outcomes.get(user.id) if key and is_shown else None
+        if outcome is None or outcome.notification_id != ids.notification_id:
+            raise PressRefused(_why_refused(user, ids, listed, found))
+        sent_at = sent_at or outcome.at
+    after = max(now.timestamp() - sent_at, 0.0) if sent_at else None
+    return Press(user, plain, label, key, now, ids.notification_id, after, each_counts)
+
+
+def _why_refused(user: User, ids: PressIds, listed: list[Listed], found: Listed | None) -> str:
+    who = user.name or user.id
+    if found:
+        return f"notification {ids.notification_id} has no button {ids.button_id}"
+    if not listed:
+        return f"whether {who} has notification {ids.notification_id} cannot be seen. {UNPROVEN}"
+    return f"{who} has no notification {ids.notification_id} (any more)"

@@ -1,0 +1,172 @@
+"""The device that keeps the journal: rows read and written over the SDK's `Device`, whatever order or delay they show
+in."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from lib.base.errors import Doubtful, OutOfTime, Refused, TagoIOError
+from lib.campaign.lease import DAY
+from lib.campaign.next_steps import is_let_be
+from lib.campaign.outcome import TOLD
+from lib.campaign.rows import CAMPAIGN, OUTCOME, PRESS, Row, outcomes_of, read_row, size_of
+from lib.campaign.state import CampaignState
+
+CALL = 150_000  # bytes of one call: TagoIO takes 200 kB (D docs sending-data.md)
+ROWS_IN_AN_ANSWER = 1000
+GROUPS_IN_A_QUERY = 50
+JOURNAL_PATIENCE = 25.0  # seconds in which a journal that cannot be reached is tried again
+SLOW = 6.0  # seconds: a device that showed our row late may show another's so much later
+
+
+class SdkDevice(Protocol):
+    """The part of the SDK's `Device` that keeps rows."""
+
+    def sendData(self, data: list[dict[str, Any]]) -> Any: ...  # noqa: N802  # the SDK's names
+    def getData(self, queryParams: dict[str, Any]) -> Any: ...  # noqa: N802, N803
+
+
+class JournalDevice:
+    """Raises TagoIOError. `now` is TagoIO's clock in seconds since the epoch; `patience` says for how many seconds a
+    call is tried again."""
+
+    def __init__(
+        self,
+        device: SdkDevice,
+        now: Callable[[], float],
+        *,
+        patience: Callable[[], float] = lambda: JOURNAL_PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.device = device
+        self.now = now
+        self.patience = patience
+        self.clock = clock
+        self.sleep = sleep
+
+    def unfinished(self, analysis_id: str) -> list[CampaignState]:
+        """This Analysis' campaigns of the last day of which something is or may come to be due, oldest first."""
+        finished: dict[str, float] = {}
+        touched: dict[str, float] = {}
+        for row in self.rows({"variables": [CAMPAIGN, PRESS], "start_date": self._ago(DAY + 3600)}):
+            if row.value == "finished":
+                finished[row.key] = max(finished.get(row.key, 0.0), row.at)
+            elif row.kind == PRESS or row.value == "started":
+                touched[row.key] = max(touched.get(row.key, 0.0), row.at)
+        keys = [key for key, at in touched.items() if key not in finished or finished[key] < at]
+        states = self.states(keys).values()
+        mine = [each for each in states if each.started and each.trigger.analysis_id == analysis_id]
+        open_ones = [each for each in mine if not each.is_finished and not is_let_be(each, self.now())]
+        return sorted(open_ones, key=lambda each: each.started_at)
+
+    def states(self, keys: list[str]) -> dict[str, CampaignState]:
+        """What the rows say of these campaigns; an empty state where there are none."""
+        states = {key: CampaignState(key) for key in keys}
+        for start in range(0, len(keys), GROUPS_IN_A_QUERY):
+            for row in self.rows({"groups": keys[start : start + GROUPS_IN_A_QUERY]}):
+                if row.key in states:
+                    states[row.key].take([row])
+        return states
+
+    def recently_told(self, seconds: float) -> set[tuple[str, str]]:
+        """(user id, subject) of those who were told something in the last so many seconds."""
+        found: set[tuple[str, str]] = set()
+        since = self.now() - seconds
+        for row in self.rows({"variables": [OUTCOME], "start_date": self._ago(seconds)}):
+            if row.value in TOLD and row.at >= since:
+                found.update((outcome.user_id, outcome.subject) for outcome in outcomes_of(row))
+        return found
+
+    def told_lately(self) -> Iterator[tuple[str, str]]:
+        """Some (user id, notification id) that TagoIO is known to have."""
+        for row in self.rows({"variables": [OUTCOME], "start_date": self._ago(7 * DAY)}, pages=1):
+            if row.value == "sent":
+                yield from ((each.user_id, each.notification_id) for each in outcomes_of(row) if each.notification_id)
+
+    def told_in_an_hour(self) -> Iterator[tuple[str, str]]:
+        """(notification id, campaign)."""
+        for row in self.rows({"variables": [OUTCOME], "start_date": self.hour_ago()}):
+            yield from ((each.notification_id, row.key) for each in outcomes_of(row) if each.notification_id)
+
+    def write(self, rows: Iterable[Row], *, once: bool = False) -> None:
+        """A row that is written twice, because an answer was lost, says nothing new."""
+        part: list[dict[str, Any]] = []
+        size = 0
+        for row in rows:
+            if part and size + size_of(row) > CALL:
+                self._send(part, once=once)
+                part, size = [], 0
+            part.append(row.wire())
+            size += size_of(row)
+        if part:
+            self._send(part, once=once)
+
+    def seen(self, query: dict[str, Any], shows: Callable[[list[Row]], bool]) -> list[Row]:
+        """The rows of a query, read until our own are among them: TagoIO does not promise that a row shows at once, nor
+        that an older one of another run shows before ours. Where ours came late, the others are waited for too."""
+        began = self.clock()
+        rows = list(self.rows(query))
+        if shows(rows):
+            return rows
+        while self.clock() - began < self.patience():
+            self.sleep(0.25)
+            rows = list(self.rows(query))
+            if shows(rows):
+                took = self.clock() - began
+                self.sleep(max(2 * took, SLOW) - took)
+                return list(self.rows(query))
+        raise TagoIOError("the device does not show what was written")
+
+    def rows(self, query: dict[str, Any], pages: int = 10_000, *, once: bool = False) -> Iterator[Row]:
+        """Each row once, page after page until one brings nothing new.
+
+        Whether `skip` and `qty` count in all or for each variable is not settled (tagoio-platform.md, 9), so it skips
+        as many as the most frequent variable had, and leaves out what it has seen.
+        """
+        seen: set[str] = set()
+        skip = 0
+        for _ in range(pages):
+            page = {"query": "default", "qty": ROWS_IN_AN_ANSWER, "skip": skip, "ordination": "descending", **query}
+            answer = self._call(lambda page=page: self.device.getData(dict(page)), once=once)  # type: ignore[misc]
+            if not isinstance(answer, list):
+                raise TagoIOError("a list of rows was expected")
+            fresh = {_name_of(given): given for given in answer if _name_of(given) not in seen}
+            if not fresh:
+                return
+            seen.update(fresh)
+            yield from (row for row in map(read_row, fresh.values()) if row)
+            skip += max(
+                Counter(str(each.get("variable")) for each in answer if isinstance(each, dict)).values(), default=1
+            )
+
+    def _send(self, part: list[dict[str, Any]], *, once: bool) -> None:
+        self._call(lambda: self.device.sendData(part), once=once)
+
+    def _call(self, call: Callable[[], Any], *, once: bool) -> Any:
+        """Tried again for a while, unless `once`."""
+        began, pause = self.clock(), 0.5
+        while True:
+            try:
+                return call()
+            except (Refused, Doubtful) as error:
+                if once or isinstance(error, OutOfTime):
+                    raise
+                pause = min(pause * 2, 4.0)
+                wait = error.retry_after if error.retry_after is not None else pause
+                if self.clock() - began + wait > self.patience():
+                    raise
+                self.sleep(wait)
+
+    def hour_ago(self) -> str:
+        """For a query of the signs of life; so far back that a clock which is off does no harm."""
+        return self._ago(3600.0)
+
+    def _ago(self, seconds: float) -> str:
+        return datetime.fromtimestamp(self.now() - seconds, UTC).isoformat()
+
+
+def _name_of(given: Any) -> str:
+    return str(given.get("id") or given) if isinstance(given, dict) else str(given)

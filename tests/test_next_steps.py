@@ -1,0 +1,149 @@
+"""What is due of a campaign, line by line of the table in lib/campaign/next_steps.py."""
+
+from typing import Any
+
+import pytest
+
+from lib.campaign.lease import DAY, GIVEN_UP, LATE, MARGIN
+from lib.campaign.next_steps import (
+    Close,
+    Decide,
+    Policy,
+    SayUnknown,
+    TakeStep,
+    Tell,
+    TellOtherwise,
+    is_let_be,
+    next_steps,
+    wakes_at,
+)
+from lib.campaign.rows import DECISION, HEARTBEATS, PRESS, Row, campaign_row, fallback_rows, outcome_rows, started_rows
+from lib.campaign.state import CampaignState
+from lib.message.escalation import Step
+from tests.test_state import KEY, TRIGGER, A, B, stamped, told
+
+ME = Policy("e" * 12, has_fallback=True, remind_after=900.0)
+PRESS_RUN = "c" * 12
+
+
+def campaign(*outcomes: Any, escalate: str = "", left: bool = True) -> CampaignState:
+    state = CampaignState(KEY)
+    state.take(stamped(started_rows(KEY, A, TRIGGER, ["u1", "u2"], started_at=99.0, escalate=escalate, first=""), 100))
+    state.take(stamped(outcome_rows(KEY, outcomes), 102))
+    state.take(stamped([campaign_row(KEY, "left", A)] if left else [], 103))
+    return state
+
+
+def pressed(state: CampaignState, at: float = 110, run: str = PRESS_RUN) -> CampaignState:
+    about = {"run": run, "user": "u1", "name": "Ana", "button": "ack", "label": "Ack", "notification": "n-u1"}
+    state.take(stamped([Row(KEY, PRESS, "ack", about)], at))
+    return state
+
+
+def answered(state: CampaignState, at: float = 111) -> CampaignState:
+    about = {"run": PRESS_RUN, "press": PRESS_RUN, "line": "by Ana"}
+    state.take(stamped([Row(KEY, DECISION, "answered", about)], at))
+    return state
+
+
+BOTH = (told("u1"), told("u2"))
+
+
+def test_nothing_is_due_of_whom_all_were_told_and_nothing_will_be() -> None:
+    assert next_steps(campaign(*BOTH), 200, ME) == []
+    assert wakes_at(campaign(*BOTH), 200, ME) is None
+
+
+@pytest.mark.parametrize(
+    "outcomes", [[told("u1")], [told("u1"), told("u2", "pending")], [told("u1"), told("u2", "held")]]
+)
+def test_who_has_no_outcome_or_is_pending_or_held_is_told(outcomes: list[Any]) -> None:
+    assert next_steps(campaign(*outcomes), 200, ME) == [Tell({"u2": 0.0})]
+    assert wakes_at(campaign(*outcomes), 200, ME) == 200
+
+
+def test_whom_a_dead_run_may_have_told_is_asked_about_first() -> None:
+    (tell,) = next_steps(campaign(told("u1"), left=False), 200, ME)
+    assert isinstance(tell, Tell)
+    assert tell.users["u2"] == pytest.approx(102 + MARGIN + LATE, abs=0.1)
+    (tell,) = next_steps(campaign(told("u1"), told("u2", "unknown")), 200, ME)
+    assert isinstance(tell, Tell)
+    assert tell.users["u2"] == pytest.approx(102 + LATE, abs=0.1)
+
+
+def test_a_step_is_taken_when_its_time_has_come_and_once() -> None:
+    state = campaign(*BOTH, escalate='[[900, "x"], [3600, "y"]]')
+    assert next_steps(state, 1000, ME) == []
+    assert wakes_at(state, 1000, ME) == pytest.approx(1002, abs=0.1)
+    assert next_steps(state, 1003, ME) == [TakeStep(1, Step(900, "x"))]
+    assert [step.number for step in next_steps(state, 9000, ME) if isinstance(step, TakeStep)] == [1, 2]
+    state.take(stamped([campaign_row(KEY, "escalated", B, step=1, to="x")], 1003))
+    assert next_steps(state, 1004, ME) == []
+
+
+def test_who_failed_is_told_by_fallback_unless_that_was_begun() -> None:
+    state = campaign(told("u1"), told("u2", "failed", reason="404"))
+    assert next_steps(state, 200, ME) == [TellOtherwise("u2", "failed", "404")]
+    assert next_steps(state, 200, Policy("e" * 12)) == [], "without fallback"
+    state.take(stamped(fallback_rows(KEY, ["u2"], "begun", ME.run), 150))
+    assert next_steps(state, 200, ME) == []
+
+
+def test_without_a_journal_the_unknown_and_the_pending_are_told_by_fallback_too() -> None:
+    state = campaign(told("u1", "unknown"), told("u2", "pending"))
+    lone = Policy("e" * 12, has_fallback=True, has_memory=False)
+    due = [action for action in next_steps(state, 200, lone) if isinstance(action, TellOtherwise)]
+    assert {action.user_id: action.why for action in due} == {"u1": "unknown", "u2": "failed"}
+
+
+def test_an_urgent_one_that_nobody_answered_is_a_reminder_after_its_time() -> None:
+    state = campaign(told("u1", priority="high"), told("u2"))
+    assert next_steps(state, 1001, ME) == []
+    assert wakes_at(state, 1001, ME) == pytest.approx(1002, abs=0.1)
+    assert next_steps(state, 1003, ME) == [TellOtherwise("u1", "unread", "not read within 15 min", "n-u1")]
+
+
+def test_a_fallback_that_was_cut_off_is_said() -> None:
+    state = campaign(told("u1"), told("u2", "failed"))
+    state.take(stamped(fallback_rows(KEY, ["u2"], "begun", B), 150))
+    assert next_steps(state, 200, ME) == [SayUnknown(("u2",))]
+
+
+def test_a_press_is_answered_by_its_own_run_and_after_that_is_gone_by_any() -> None:
+    state = pressed(campaign(*BOTH))
+    assert next_steps(state, 111, ME) == []
+    assert next_steps(state, 111, Policy(PRESS_RUN)) == [Decide(state.presses[PRESS_RUN])]
+    assert next_steps(state, 111 + GIVEN_UP, ME) == [Decide(state.presses[PRESS_RUN])]
+    state.take(stamped([Row(KEY, HEARTBEATS, "answering", {"run": PRESS_RUN})], 124))
+    assert next_steps(state, 111 + GIVEN_UP, ME) == [], "decide takes long, and its run shows that it lives"
+    claim = Row(KEY, DECISION, "taken", {"run": B, "press": PRESS_RUN})
+    state.take(stamped([claim], 150))
+    assert next_steps(state, 151, ME) == [], "another run has claimed it"
+    assert next_steps(state, 151 + GIVEN_UP, ME) == [Decide(state.presses[PRESS_RUN])]
+
+
+def test_of_two_presses_the_older_is_the_decision_even_if_its_row_shows_later() -> None:
+    state = pressed(campaign(*BOTH), 112, "d" * 12)
+    pressed(state, 110)
+    assert state.decision
+    assert state.decision.run == PRESS_RUN
+
+
+def test_an_open_copy_of_what_was_answered_is_closed_and_decided_wins_over_everything_else() -> None:
+    state = answered(pressed(campaign(told("u1", priority="high"), told("u2", "failed"), escalate='[[900, "x"]]')))
+    assert next_steps(state, 9000, ME) == [Close({"u1": "n-u1"})]
+    assert wakes_at(state, 9000, ME) == 9000
+    state.closed.add("n-u1")
+    assert next_steps(state, 9000, ME) == []
+    assert wakes_at(state, 9000, ME) is None
+
+
+def test_who_was_not_told_when_it_was_decided_is_only_asked_about() -> None:
+    state = answered(pressed(campaign(told("u1"))))
+    assert Tell({"u2": 0.0}, only_ask=True) in next_steps(state, 9000, ME)
+
+
+def test_a_campaign_older_than_a_day_is_let_be_unless_it_was_pressed_since() -> None:
+    assert not is_let_be(campaign(), 100 + DAY - 60)
+    assert is_let_be(campaign(), 100 + DAY + 60)
+    assert not is_let_be(pressed(campaign(), DAY), 100 + DAY + 60)
