@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 RUNS_SHOWN = 12
 USERS_SHOWN = 300
 SPARE_ROWS = 3  # empty rows of the variables
-INSTANCE = secrets.token_hex(4)
+INSTANCE = secrets.token_hex(4)  # another after a restart
 PAUSE = 0.15  # seconds between two pieces of news
 ALIVE = 15.0  # seconds after which a silent stream says that it lives
 
@@ -50,7 +50,7 @@ async def page(request: web.Request) -> web.Response:
 
 @routes.get("/page/changes")
 async def changes(request: web.Request) -> web.StreamResponse:
-    """`instance.version` of what the page shows, each time it has grown; the instance is another after a restart."""
+    """The version of what the page shows, each time it has grown."""
     stream = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await stream.prepare(request)
     news, version = request.app[CHANGES], -1
@@ -61,7 +61,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
             except TimeoutError:
                 await stream.write(b": alive\n\n")
                 continue
-            await stream.write(f"data: {INSTANCE}.{version}\n\n".encode())
+            await stream.write(f"data: {version}\n\n".encode())
             await asyncio.sleep(PAUSE)
     return stream
 
@@ -158,6 +158,7 @@ def _rendered(
     steps = course(desk.store.events)
     lines, start, span = plotted(steps, desk.store.clock())
     content = templates.get_template("page.html").render(
+        instance=INSTANCE,
         desk=desk,
         wrong=wrong,
         users=people[:USERS_SHOWN],

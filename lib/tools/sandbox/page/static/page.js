@@ -5,11 +5,15 @@
 const byId = (id) => document.getElementById(id);
 const typedIn = new WeakSet();
 let latest = 0;
-let instance = "";
+const { instance } = document.body.dataset; // of the sandbox that has rendered this page
 
 function show(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   if (!fresh.getElementById("said")) throw new Error(fresh.body.textContent.trim() || "no answer");
+  if (fresh.body.dataset.instance !== instance) {
+    location.reload(); // another sandbox, with other Analyses: nothing of the old page holds
+    return;
+  }
   const pane = byId("console");
   const follows = !pane || pane.scrollTop + pane.clientHeight >= pane.scrollHeight - 8;
   const article = document.activeElement.closest("article")?.id;
@@ -124,12 +128,6 @@ function changed(news) {
     byId("said").textContent = "The sandbox does not answer; start it again and this page goes on.";
     return;
   }
-  const from = news.split(".")[0];
-  if (instance && instance !== from) {
-    location.reload(); // another sandbox, with other Analyses: nothing of the old page holds
-    return;
-  }
-  instance = from;
   refresh().catch(() => {});
 }
 
