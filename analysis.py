@@ -4,7 +4,6 @@
 #   "tagoio-sdk==5.1.8",
 #   "python-dotenv==1.2.4",
 #   "structlog==26.1.0",
-#   "urllib3==2.8.0",
 #   "certifi==2026.10.18",
 #   "tzdata==2026.6",
 #   "apprise==2.2.0",

@@ -2,29 +2,23 @@
 
 import os
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
-import certifi
-import urllib3
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.modules.Device.Device import Device
 from tagoio_sdk.modules.Resources.Devices import Devices
 from tagoio_sdk.modules.Resources.Profile import Profile
 from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
-from urllib3.util.ssl_ import create_urllib3_context
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
-from lib.tagoio.connection import EXCHANGE, TimedHTTP, TimedHTTPS
+from lib.tagoio.connection import Connections, Unanswered
 from lib.tagoio.wire import read_answer, written
 
 CONNECTIONS = 40
@@ -63,12 +57,9 @@ class Client:
         self.connect = connect
         self.total = total
         self.clock = clock
-        address = urllib3.util.parse_url(self.api)
-        if address.scheme not in ("http", "https") or not address.host:
-            raise SetupError(f'TAGOIO_API is "{self.api}", not a web address such as https://api.tago.io')
-        self.base_path = address.path or ""
-        self.pool = _manager(address.scheme, address.host, connections).connection_from_url(self.api)
-        self.pool.ConnectionCls = TimedHTTPS if address.scheme == "https" else TimedHTTP
+        address = _address(self.api)
+        self.base_path = address.path
+        self.connections = Connections(address, connections, connect)
         self.deadline = float("inf")  # seconds since the epoch; no request is waited for past it
         self._tago_clock = _TagoClock()
 
@@ -85,29 +76,20 @@ class Client:
 
         `timeout` lowers the seconds that it may take; with hardly any left until the deadline it is not sent.
         """
-        url = self.base_path + path + (f"?{urlencode(params, doseq=True, errors='replace')}" if params else "")
-        content = None if body is None else written(body)
+        target = quote(self.base_path + path, safe="/%:@!$&'()*+,;=~")
+        target += f"?{urlencode(params, doseq=True, errors='replace')}" if params else ""
+        content = b"" if body is None else written(body)
         headers = {"token": token, "content-type": "application/json", "user-agent": USER_AGENT}
         began = self.clock()
         limit = min(self.total, self.total if timeout is None else timeout, self.deadline - began)
         if limit <= 0 or self.deadline - began < LEAST_TIME:
             raise OutOfTime("not sent: the time for it is over")
-        EXCHANGE.begin(limit)
         try:
-            answer = self.pool.urlopen(
-                method.upper(),
-                url,
-                content,
-                headers,
-                retries=False,
-                redirect=False,
-                timeout=urllib3.Timeout(connect=min(self.connect, limit), read=limit),
-                pool_timeout=limit,  # type: ignore[arg-type]  # it takes a float
-            )
-        except urllib3.exceptions.HTTPError as error:
+            answer = self.connections.exchange(method.upper(), target, headers, content, limit)
+        except Unanswered as error:
             raise self._no_answer(error, limit) from error
         self._tago_clock.hear(answer.headers.get("date", ""), began, self.clock())
-        return _result(answer.status, answer.headers, answer.data)
+        return _result(answer.status, answer.headers, answer.content)
 
     @property
     def knows_time(self) -> bool:
@@ -120,15 +102,13 @@ class Client:
         by what two clocks may differ."""
         return datetime.fromtimestamp(self._tago_clock.now(self.clock()), UTC)
 
-    def _no_answer(self, error: urllib3.exceptions.HTTPError, limit: float) -> TagoIOError:
+    def _no_answer(self, error: Unanswered, limit: float) -> TagoIOError:
         """What became of a request that brought no answer: was it surely not sent, or is there doubt?"""
-        reason = re.sub(r"^.*?Connection\S*\([^)]*\):\s*", "", str(error)) or type(error).__name__
-        if not EXCHANGE.sent:
-            return Refused(f"{self.api} cannot be reached: {reason}")
-        causes = (error, *error.args)
-        if any(isinstance(cause, (urllib3.exceptions.TimeoutError, TimeoutError)) for cause in causes):
+        if not error.was_sent:
+            return Refused(f"{self.api} cannot be reached: {error.reason}")
+        if error.timed_out:
             return Doubtful(f"no answer within {round(limit, 1):g} s", status=408)
-        return Doubtful(f"connection broke: {reason}")
+        return Doubtful(f"connection broke: {error.reason}")
 
 
 class _TagoClock:
@@ -257,23 +237,18 @@ def _wire_query(query: Mapping[str, Any] | None) -> dict[str, Any]:
     return wire
 
 
-def _manager(scheme: str, host: str, connections: int) -> urllib3.PoolManager:
-    """Honours the proxy and certificate variables that the SDK's `requests` honours."""
-    pool: dict[str, Any] = {"maxsize": connections, "block": True, "retries": False}
-    if scheme == "https":
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-        pool["ssl_context"] = _tls(bundle)
-    # TagoIO speaks https; plain http is the sandbox, on this very machine.
-    proxy = getproxies().get("https") if scheme == "https" and not proxy_bypass(host) else None
-    return urllib3.ProxyManager(proxy, **pool) if proxy else urllib3.PoolManager(**pool)
-
-
-@lru_cache(maxsize=8)
-def _tls(bundle: str) -> ssl.SSLContext:
-    """One context for all connections: each would read the certificates anew."""
-    context = create_urllib3_context()
-    context.load_verify_locations(bundle)
-    return context
+def _address(api: str) -> SplitResult:
+    """Raises SetupError where it is none."""
+    address = urlsplit(api)
+    if address.username or address.password:
+        raise SetupError("TAGOIO_API holds a user or a password; TagoIO's address has none")
+    try:
+        is_usable = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 80) > 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise SetupError(f'TAGOIO_API is "{api}", not a web address such as https://api.tago.io')
+    return address
 
 
 def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:
