@@ -92,7 +92,7 @@ class ScriptedLane:
     def why_not(self) -> tuple[Status, str] | None:
         return ("skipped", DECIDED) if self.decided else None
 
-    def must_ask(self) -> bool:
+    def must_ask(self, user: User) -> bool:
         return False
 
     def record(self, outcome: Outcome, notification: Notification) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -203,3 +203,39 @@ def test_a_users_tag_can_be_asked_for() -> None:
     user = User("1", tags=(("site", "recife"), ("site", "albany")))
     assert user.tag("site") == "recife"
     assert user.tag("role", "none") == "none"
+
+
+class Pages:
+    """TagoIO's list of users: two on a page; `after` says what happens when a page was read."""
+
+    def __init__(self, names: str, after: Callable[[int, list[str]], None] = lambda read, users: None) -> None:
+        self.users = list(names)
+        self.after = after
+        self.read = 0
+
+    def listUsers(self, query: Any) -> list[dict[str, Any]]:  # noqa: N802  # the SDK's name
+        first = 2 * (query["page"] - 1)
+        shown = [{"id": name, "name": name, "active": True} for name in self.users[first : first + 2]]
+        self.read += 1
+        self.after(self.read, self.users)
+        return shown
+
+    def userInfo(self, userID: str) -> dict[str, Any]:  # noqa: N802, N803
+        raise AssertionError("nobody is asked for")
+
+
+def test_a_user_who_is_listed_twice_on_one_page_is_chosen_once() -> None:
+    audience = choose_audience(Pages("aabbcc"), Choice(send_to=("all",)))
+    assert [user.id for user in audience.chosen] == ["a", "b", "c"]
+
+
+def test_nobody_is_left_out_because_another_is_deleted_while_pages_are_read() -> None:
+    def delete(read: int, users: list[str]) -> None:
+        if read == 2:
+            users.remove("a")
+
+    audience = choose_audience(Pages("abcdefg", delete), Choice(send_to=("all",)))
+    assert {user.id for user in audience.chosen} == set("abcdefg")
+    single = Pages("ab")
+    choose_audience(single, Choice(send_to=("all",)))
+    assert single.read == 2, "one page is not read again"

@@ -109,6 +109,8 @@ def test_who_may_have_it_of_a_run_that_died() -> None:
     state = fold(begun)
     assert state.may_have_it("u1", B) == pytest.approx(doubtful, abs=0.1), "whom it tells before all others"
     assert state.may_have_it("u2", B) == 0
+    assert state.may_hide_it("u2", B), "it may have lost its journal then, and told everybody"
+    assert not state.may_hide_it("u2", A)
     state = fold([row for row in rows if row.at < 105])
     assert state.may_have_it("u3", B) == pytest.approx(104 + MARGIN + LATE, abs=0.1), "it had told somebody: so anybody"
     assert state.may_have_it("u3", A) == 0, "it knows itself"

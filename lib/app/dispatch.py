@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import structlog
 
-from lib.app.plan import LAST_WORDS, Job, Plan
+from lib.app.job import Job
+from lib.app.plan import LAST_WORDS, Plan
 from lib.app.reach import Reach
 from lib.app.report import Report
 from lib.base.errors import SetupError, TagoIOError
 from lib.campaign.courtesy import subject_key
-from lib.campaign.key import is_repeatable
 from lib.campaign.lease import LATE, MARGIN
 from lib.campaign.next_steps import (
     Action,
@@ -273,25 +273,32 @@ class CampaignLane:
             if known and known.status in FINAL and known.run != self.journal.run:
                 self.run.total -= 1
                 continue  # told by another run since this one planned
-            try:
-                notification = self.run.plan.compose(self.job, user)
-            except Exception as error:
-                status: Status = "failed" if self.job.is_own else "pending"
-                self.record(Outcome(user.id, user.name, status, f"compose failed: {type(error).__name__}: {error}"))
+            otherwise = self.job.otherwise.get(user.id)
+            notification = self._notification(user, otherwise)
+            if isinstance(notification, Outcome):
+                self.record(notification)
                 continue
-            if isinstance(notification, str):
-                self.record(Outcome(user.id, user.name, "skipped", notification))
+            until = min(self.state.may_have_it(user.id, self.journal.run), self.journal.now() + MARGIN + LATE)
+            if otherwise and not until:
+                self.record(otherwise)
                 continue
-            latest = self.journal.now() + MARGIN + LATE
-            until = min(self.state.may_have_it(user.id, self.journal.run), latest)
-            if not until and self.job.only_ask:
-                self.record(Outcome(user.id, user.name, "skipped", DECIDED))
-                continue
-            task = Task(user, notification, self, may_send=not self.job.only_ask)
+            task = Task(user, notification, self, otherwise=otherwise)
             if until:
                 task.since, task.until, task.why = self._ours(self.job.started_at), self._ours(until), EARLIER
             return task
         return None
+
+    def _notification(self, user: User, otherwise: Outcome | None) -> Notification | Outcome | None:
+        """None for a user who is only asked about and would get none today: its mark is enough to find it."""
+        try:
+            notification = self.run.plan.sorting.compose(self.job, user)
+        except Exception as error:
+            status: Status = "failed" if self.job.is_own else "pending"
+            reason = f"compose failed: {type(error).__name__}: {error}"
+            return None if otherwise else Outcome(user.id, user.name, status, reason)
+        if isinstance(notification, str):
+            return None if otherwise else Outcome(user.id, user.name, "skipped", notification)
+        return notification
 
     def send(self, user: User, notification: Notification) -> str:
         if self._first:
@@ -301,9 +308,9 @@ class CampaignLane:
             self._first = ""
         return self.run.inbox.create(user.id, notification, self.key)
 
-    def look(self, user: User, notification: Notification, since: float, until: float) -> Look:
+    def look(self, user: User, notification: Notification | None, since: float, until: float) -> Look:
         ahead = self.journal.now() - time.time()
-        if self.must_ask():
+        if self.must_ask(user):
             since = min(since, self._ours(self.job.started_at))
         now = self.journal.now()
         if not self.run.plan.tago.client.knows_time:  # then our clocks may differ by minutes
@@ -316,9 +323,9 @@ class CampaignLane:
     def why_not(self) -> tuple[Status, str] | None:
         return ("skipped", DECIDED) if self.state.decision else None
 
-    def must_ask(self) -> bool:
-        """A run without its memory does not know what another run of the same event does."""
-        return bool(self.journal.gone) and (is_repeatable(self.job.trigger) or not self.job.is_own)
+    def must_ask(self, user: User) -> bool:
+        """A run that lost its journal does not know what others do, nor others what it does."""
+        return bool(self.journal.gone) or self.state.may_hide_it(user.id, self.journal.run)
 
     def confirm(self) -> None:
         self.journal.flush()

@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 
-from lib.app.plan import Job, Plan
+from lib.app.job import Job
+from lib.app.plan import Plan
 from lib.app.report import few_names
 from lib.app.settings import Settings
 from lib.base.duration import shown_duration
@@ -54,7 +55,7 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
     if strangers:
         yield f"  never logged in to TagoRUN, so may not see it: {_names(strangers)}"
     for user in users[:PREVIEWED]:
-        notification = composed(user, lambda each: plan.compose(job, each))
+        notification = composed(user, lambda each: plan.sorting.compose(job, each))
         if not isinstance(notification, str):
             yield f"  {_name(user)} would get:"
             yield from (f"    {line}" for line in _shown(notification))
@@ -65,7 +66,7 @@ def _steps(plan: Plan, job: Job) -> Iterator[str]:
     told = {user.id for user in job.waiting}
     for step in job.steps:
         try:
-            added = plan.added_by(step, told).chosen
+            added = plan.left.added_by(step, told).chosen
         except SetupError as error:
             yield f"  escalation to {step.to}: cannot be looked up: {error}"
             continue

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from lib.app.plan import Job, Plan
+from lib.app.job import Job
+from lib.app.plan import Plan
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.threads import each_in_threads
 from lib.campaign.next_steps import TellOtherwise
@@ -117,7 +118,7 @@ class Reach:
 
     def _composed(self, user: User) -> Notification | str:
         try:
-            return composed(user, lambda each: self.plan.compose(self.job, each))
+            return composed(user, lambda each: self.plan.sorting.compose(self.job, each))
         except SetupError as error:
             return str(error)
 

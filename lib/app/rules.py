@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 
 from lib.app.settings import Settings
 from lib.base.errors import TagoIOError
@@ -30,15 +31,14 @@ class Rules:
         self.now = now
         self.note = note
         self._told: set[tuple[str, str]] = set()  # (user id, subject key), also of what this run plans
-        self._remembers = bool(settings.cooldown)
+        self.settings = settings
         self._zone: tzinfo | None = None
-        self._rules = list(self._of(settings))
 
     def verdict(self, user: User, notification: Notification | str) -> Outcome | None:
         """The outcome of a user who is not told, by the first rule that says so."""
         if isinstance(notification, str):
             return Outcome(user.id, user.name, "skipped", notification)
-        for rule, status in self._rules:
+        for rule, status in self.rules:
             reason = rule(user, notification)
             if reason:
                 return Outcome(user.id, user.name, status, reason, subject=subject_key(notification.subject))
@@ -46,8 +46,13 @@ class Rules:
 
     def note_told(self, user: User, notification: Notification) -> None:
         """This run is going to tell them."""
-        if self._remembers:
+        if self.settings.cooldown:
             self._told.add((user.id, subject_key(notification.subject)))
+
+    @cached_property
+    def rules(self) -> list[tuple[Rule, Status]]:
+        """Read when the first user is looked at: TagoIO's clock is known then, and the cooldown goes by it."""
+        return list(self._of(self.settings))
 
     def _of(self, settings: Settings) -> Iterator[tuple[Rule, Status]]:
         yield opted_out(settings.opt_out_tag), "skipped"

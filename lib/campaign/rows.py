@@ -40,6 +40,8 @@ POINT_PARTS = ("variable", "unit", "time", "device", "group", "id")
 RUN = re.compile("[0-9a-f]{12}")
 METADATA = 9_000  # bytes of a row's metadata: TagoIO takes 10 kB (D docs sending-data.md)
 REASON = 500  # characters of a reason that are kept
+WORDS = 500  # characters that are kept of any text but these, which fit or are built to
+WHOLE_TEXTS = ("users", "notifications", "escalate", "lines", "id")
 
 WireRow = dict[str, Any]
 
@@ -74,8 +76,12 @@ class Row:
         return whole(self.about.get(name))
 
     def wire(self) -> WireRow:
-        """The data point that a device takes."""
-        row = {"variable": self.kind, "value": self.value, "group": self.key, "metadata": dict(self.about)}
+        """The data point that a device takes: words of others are cut, so that a row always fits."""
+        about = {
+            name: text[:WORDS] if isinstance(text, str) and name not in WHOLE_TEXTS else text
+            for name, text in self.about.items()
+        }
+        row = {"variable": self.kind, "value": self.value, "group": self.key, "metadata": about}
         return row if self.location is None else {**row, "location": self.location}
 
 

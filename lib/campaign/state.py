@@ -271,20 +271,25 @@ class CampaignState:
 
     def may_have_it(self, user: str, asking: str) -> float:
         """Until when (TagoIO's clock) a notification may arrive or show that somebody other than the run `asking` may
-        have sent; 0 where surely nobody has."""
+        have sent; 0 where nobody has, as far as the rows tell."""
         outcome = self.outcomes.get(user)
         until = outcome.at + LATE if outcome and outcome.status == "unknown" else 0.0
-        for run, presence in self.presences.items():
-            if (
-                run == asking
-                or presence.is_over
-                or not presence.is_telling
-                or (not presence.has_told and presence.first not in (None, "", user))
-            ):
-                continue
-            if outcome is None or (outcome.run != run and outcome.at <= presence.at):
+        for presence in self._cut_off(user, asking):
+            if presence.has_told or presence.first in (None, "", user):
                 until = max(until, presence.at + MARGIN + LATE)
         return until
+
+    def may_hide_it(self, user: str, asking: str) -> bool:
+        """Whether a run that lost its journal may have told this user after its last row: so a look is due."""
+        return next(self._cut_off(user, asking), None) is not None
+
+    def _cut_off(self, user: str, asking: str) -> Iterator[Presence]:
+        """Runs that were telling people, of which no row says what they did with this user."""
+        outcome = self.outcomes.get(user)
+        for run, presence in list(self.presences.items()):
+            is_open = run != asking and presence.is_telling and not presence.is_over
+            if is_open and (outcome is None or (outcome.run != run and outcome.at <= presence.at)):
+                yield presence
 
     def copies(self) -> dict[str, str]:
         """Notification id by user, of those not closed yet."""

@@ -46,7 +46,7 @@ class Lane(Protocol):
 
     def send(self, user: User, notification: Notification) -> str: ...
 
-    def look(self, user: User, notification: Notification, since: float, until: float) -> Found: ...
+    def look(self, user: User, notification: Notification | None, since: float, until: float) -> Found: ...
 
     def may_tell(self) -> bool | None:
         """None: in a moment."""
@@ -54,10 +54,10 @@ class Lane(Protocol):
     def why_not(self) -> tuple[Status, str] | None:
         """The outcome of who is not told any more, where nobody is."""
 
-    def must_ask(self) -> bool:
-        """Whether somebody may have been told by a run of which this one cannot know."""
+    def must_ask(self, user: User) -> bool:
+        """Whether they may have been told by a run of which this one cannot know."""
 
-    def record(self, outcome: Outcome, notification: Notification) -> None: ...
+    def record(self, outcome: Outcome, notification: Notification | None) -> None: ...
 
     def confirm(self) -> None:
         """Return when what was recorded is written down."""
@@ -66,15 +66,16 @@ class Lane(Protocol):
 @dataclass(slots=True, eq=False)
 class Task:
     """A user to be told. In doubt when TagoIO may have the notification `since` then, because of `why`; it may come or
-    show `until` then. With `may_send` off there is only asked. Times are of the send loop's clock."""
+    show `until` then. With an outcome `otherwise` there is only asked: it is that of a user who has not got
+    it. Times are of the send loop's clock."""
 
     user: User
-    notification: Notification
+    notification: Notification | None  # None: nothing to send, and found by its mark
     lane: Lane
     since: float = 0.0
     until: float = 0.0
     why: str = ""
-    may_send: bool = True
+    otherwise: Outcome | None = None
     sends: int = 0
     asked_at: float = 0.0  # when it was seen last that nobody has told them
     is_ended: bool = False
@@ -211,9 +212,10 @@ class Delivery:
     # ---- one task
 
     def _send(self, task: Task, ticket: Ticket) -> None:
-        if not self._may_send(task) or (task.lane.must_ask() and self._is_there(task)):
+        if not self._may_send(task) or (task.lane.must_ask(task.user) and self._is_there(task)):
             self.window.unused(ticket)
             return
+        assert task.notification is not None  # noqa: S101  # who is only asked about never comes here
         began = self.clock()
         try:
             sent = task.lane.send(task.user, task.notification)
@@ -316,8 +318,10 @@ class Delivery:
         """Surely nobody has told this user."""
         task.asked_at = self.clock()
         why_not = task.lane.why_not()
-        if not task.may_send or why_not:
-            self._end(task, *(why_not or ("pending", task.why)))
+        if why_not:
+            self._end(task, *why_not)
+        elif task.otherwise:
+            self._end(task, task.otherwise.status, task.otherwise.reason)
         elif task.sends >= TRIES:
             self._end(task, "pending", f"{task.why}; tried {task.sends} times")
         else:

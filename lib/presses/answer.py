@@ -15,6 +15,9 @@ from lib.tagoio.audience import RunUsers, users_by_id
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal import Journal
 
+LINE = 250  # characters of a closing line
+LANGUAGES = 7  # times LINE letters of four bytes stay below the 10 kB of a row's metadata (D docs sending-data.md)
+
 DecideFunction = Callable[[Press], "str | Mapping[str, str] | None"]
 
 
@@ -75,7 +78,7 @@ class Answers:
             "each": press.each_counts,
             "seconds": press.seconds_after,
             "line": answer.line,
-            "lines": json.dumps(dict(answer.lines)) if answer.lines else "",
+            "lines": json.dumps(dict(answer.lines), ensure_ascii=False) if answer.lines else "",
         }
         if press.campaign:
             self.journal.add([Row(press.campaign, DECISION, "answered", about)])
@@ -101,16 +104,24 @@ class Answers:
     def _called(self, press: Press) -> Answer:
         try:
             given = self.decide(press)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             line = traceback.extract_tb(error.__traceback__)[-1].lineno
             self._note(
                 f"decide failed, the decision is recorded all the same: {type(error).__name__}: {error}, in line {line}"
             )
             return Answer(run=self.journal.run)
-        if isinstance(given, Mapping):
-            lines = {str(code).lower(): str(text) for code, text in given.items()}
-            return Answer(lines.get("") or next(iter(lines.values()), ""), lines, self.journal.run)
-        return Answer(str(given) if given else "", run=self.journal.run)
+        if not isinstance(given, Mapping):
+            return Answer(self._fitting(str(given or "")), run=self.journal.run)
+        lines = {str(code).lower(): self._fitting(str(text)) for code, text in list(given.items())[:LANGUAGES]}
+        if len(given) > LANGUAGES:
+            self._note(f"decide gave {len(given)} languages; the first {LANGUAGES} are used")
+        return Answer(lines.get("") or next(iter(lines.values()), ""), lines, self.journal.run)
+
+    def _fitting(self, line: str) -> str:
+        """As much as a row of the journal takes whatever the letters."""
+        if len(line) > LINE:
+            self._note(f"decide gave a text of {len(line)} characters; it is cut to {LINE}")
+        return line[:LINE]
 
     def _is_mine(self, state: CampaignState, fact: PressFact, claim: Row) -> bool:
         device = self.journal.device

@@ -177,21 +177,29 @@ class _Finder:
         """Every user that TagoIO lists, each once: page after page until one brings nobody new.
 
         Neither a short page nor the amount asked for says that it was the last: the server may cap the amount, and
-        Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page.
+        Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page. One who is
+        deleted does, onto a page that was read already: so several pages are read again until nobody new shows.
         """
         seen: set[str] = set()
-        page = 0
+        last = float("inf")
         while True:
-            page += 1
-            query = {"page": page, "amount": PAGE, "fields": list(self.fields), "orderBy": ["created_at", "asc"]}
-            answer = retrying(lambda query=query: self.run.listUsers({**query, "filter": dict(matching)}), self.sleep)  # type: ignore[misc]
-            if not isinstance(answer, list):
-                raise Doubtful(f"page {page} of the users cannot be read: a list was expected")
-            fresh = [user for user in map(read_user, answer) if user.id not in seen]
-            if not fresh:
+            before, page = len(seen), 0
+            while page < last:
+                page += 1
+                fresh = {user.id: user for user in self._page(page, matching) if user.id not in seen}
+                if not fresh and last == float("inf"):
+                    last = page - 1
+                seen.update(fresh)
+                yield from fresh.values()
+            if last <= 1 or len(seen) == before:
                 return
-            seen.update(user.id for user in fresh)
-            yield from fresh
+
+    def _page(self, page: int, matching: dict[str, Any]) -> list[User]:
+        query = {"page": page, "amount": PAGE, "fields": list(self.fields), "orderBy": ["created_at", "asc"]}
+        answer = retrying(lambda: self.run.listUsers({**query, "filter": dict(matching)}), self.sleep)
+        if not isinstance(answer, list):
+            raise Doubtful(f"page {page} of the users cannot be read: a list was expected")
+        return [read_user(each) for each in answer]
 
 
 def _is_called(user: User, entry: str) -> bool:

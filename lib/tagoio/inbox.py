@@ -110,8 +110,11 @@ class Inbox:
         self._has_shown = self._has_shown or bool(answer)
         return [_read(entry) for entry in answer]
 
-    def look(self, user_id: str, notification: Notification, key: str, since: float, until: float, now: float) -> Look:
-        """Whether that user has this campaign's notification, created from `since` until `until` (TagoIO's clock)."""
+    def look(
+        self, user_id: str, notification: Notification | None, key: str, since: float, until: float, now: float
+    ) -> Look:
+        """Whether that user has this campaign's notification, created from `since` until `until` (TagoIO's clock). The
+        text of `notification` tells where there is no mark."""
         listed = self.listed(user_id)
         for entry in listed:
             if self._is_ours(entry, notification, key, since, until):
@@ -136,11 +139,11 @@ class Inbox:
         """Notifications of a campaign, as the journal knows them: none of another's."""
         self._others.update(dict.fromkeys(notification_ids, key))
 
-    def _is_ours(self, entry: Listed, notification: Notification, key: str, since: float, until: float) -> bool:
+    def _is_ours(self, entry: Listed, notification: Notification | None, key: str, since: float, until: float) -> bool:
         """The mark of its buttons decides; where TagoIO lists none, text and time do."""
         if entry.key:
             return entry.key == key
-        if self._others.get(entry.id, key) != key or entry.buttons:
+        if notification is None or self._others.get(entry.id, key) != key or entry.buttons:
             return False
         same_text = entry.title.strip() == notification.title.strip() and (
             entry.message.strip() == notification.message.strip()

@@ -150,8 +150,8 @@ class Journal:
         """For the report."""
         if self.gone:
             yield (
-                f"THE JOURNAL IS GONE ({self.gone}): this run told people without a memory, and no later run "
-                "knows of it; mend the device of delivery_log_token, or replace it"
+                f"THE JOURNAL IS GONE ({self.gone}): this run told people without a memory, and a later run "
+                "cannot know whom; mend the device of delivery_log_token, or replace it"
             )
         elif self.unwritten:
             yield (

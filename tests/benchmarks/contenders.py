@@ -89,7 +89,8 @@ def _ours(given: dict[str, Any]) -> Work:
 
     from lib.app.console import Console
     from lib.app.dispatch import Dispatch
-    from lib.app.plan import Job, Plan
+    from lib.app.job import Job
+    from lib.app.plan import Plan
     from lib.app.settings import Settings
     from lib.base.log import set_up_log
     from lib.campaign.key import campaign_key
@@ -107,7 +108,7 @@ def _ours(given: dict[str, Any]) -> Work:
     plan.console.hint = plan.console.progress = lambda *_: None  # type: ignore[method-assign]
     state = plan.journal.state(campaign_key(Trigger()))
     job = Job(state, Trigger(), plan.journal.now() - 120, is_own=True)  # no answer has told TagoIO's clock yet
-    plan._sort(job, deque(User(user, f"User {user}") for user in given["users"]))
+    plan.sorting.sort(job, deque(User(user, f"User {user}") for user in given["users"]))
     plan.jobs = [job]
     plan.check()
     dispatch = Dispatch(plan, Trigger(), lambda press: None)

@@ -108,6 +108,32 @@ def test_a_journal_that_refuses_every_write_stops_no_alarm(answer: int | str) ->
         assert re.search(r"(?i)journal|memory|delivery_log_token", ran.out), ran.out
 
 
+@pytest.mark.promise(number=16, seconds=60)
+@pytest.mark.parametrize(("answer", "taken", "next_is"), [(400, 1, "schedule"), (400, 1, "same"), (502, 1, "schedule")])
+def test_a_journal_that_fails_right_after_the_beginning_makes_the_next_run_look_first(
+    answer: int, taken: int, next_is: str
+) -> None:
+    writes = []
+
+    def later(request: Request) -> Act | None:
+        if request.rows:
+            writes.append(request)
+        is_refused = request.rows and len(writes) > taken
+        return Act(answer, carry=False, message="limit reached") if is_refused else None
+
+    with Standin(rules=[later]) as standin:
+        crew = standin.add_users(12)
+        event = standin.event()
+        first = standin.run(event, notification=gated(), **EVENT)
+        assert first.code == 1
+        assert re.search("(?i)journal is gone", first.out), first.out
+        standin.rules = []
+        data, about = (event, EVENT) if next_is == "same" else (None, SCHEDULE)
+        second = standin.run(data, notification=gated(), **about)
+        assert_told_once(standin, crew, runs=[first, second])
+        assert second.code == 0, second.out
+
+
 @pytest.mark.promise(number=16, seconds=45)
 @pytest.mark.parametrize("answer", [400, 503])
 def test_a_journal_that_is_full_in_the_midst_of_a_run_stops_no_alarm(answer: int) -> None:

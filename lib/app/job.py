@@ -1,0 +1,145 @@
+"""A campaign as one run works on it: who is to be told, in which order, and whom a rule leaves out."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from lib.app.report import Report
+from lib.app.rules import Rules
+from lib.base.errors import SetupError
+from lib.campaign.next_steps import Action
+from lib.campaign.outcome import Outcome
+from lib.campaign.rows import Row, campaign_row, started_rows
+from lib.campaign.state import CampaignState
+from lib.message.content import composed
+from lib.message.escalation import Step, steps_text
+from lib.message.notification import PRIORITIES, PUSH_CHARACTERS, Notification
+from lib.message.trigger import Trigger
+from lib.message.user import User
+from lib.tagoio.audience import is_inactive
+
+NotificationFor = Callable[[Trigger, User], Notification | str]
+NOT_AGAIN = "the notification was changed since: it does not escalate any more"
+
+
+@dataclass(slots=True)
+class Job:
+    """`users` are those to be told, by priority. `otherwise` has the outcome of those among them who are only asked
+    about: a rule leaves them out, but an earlier run may have told them. `settled` needs nothing more; `rows` are to be
+    written first; `actions` are what else was due."""
+
+    state: CampaignState
+    trigger: Trigger
+    started_at: float
+    is_own: bool = False
+    users: dict[str, deque[User]] = field(default_factory=lambda: {priority: deque() for priority in PRIORITIES})
+    otherwise: dict[str, Outcome] = field(default_factory=dict)
+    settled: list[Outcome] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    steps: tuple[Step, ...] = ()
+    actions: list[Action] = field(default_factory=list)
+    has_text: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.state.key
+
+    @property
+    def waiting(self) -> list[User]:
+        """Who would be told."""
+        return [user for users in self.users.values() for user in users if user.id not in self.otherwise]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.users.values()))
+
+    @property
+    def is_empty(self) -> bool:
+        """There is no text for anybody, so that nothing needs to be written down."""
+        return self.is_own and not self.has_text
+
+    def opening(self, run: str, first: str) -> list[Row]:
+        """The rows by which a run begins or resumes it; `first` is told before anybody else is."""
+        if not self.is_own:
+            return [*self.rows, campaign_row(self.key, "resumed", run, first=first)]
+        held = [each.user_id for each in self.settled if each.status == "held"]
+        users = [*(user.id for user in self.waiting), *held]
+        about = {"started_at": self.started_at, "escalate": steps_text(self.steps), "first": first}
+        return list(started_rows(self.key, run, self.trigger, users, **about))
+
+
+class Sorting:
+    """Composes for the users of a job, and sorts out whom a rule leaves out. `run` is this run."""
+
+    def __init__(self, content: NotificationFor, rules: Rules, report: Report, run: str) -> None:
+        self.content = content
+        self.rules = rules
+        self.report = report
+        self.run = run
+
+    def compose(self, job: Job, user: User) -> Notification | str:
+        """What a user gets; who is told by a step of the escalation reads that nobody has answered."""
+        notification = self.content(job.trigger, user)
+        number = job.state.audience.get(user.id, 0)
+        if not isinstance(notification, Notification) or not 0 < number <= len(job.steps):
+            return notification
+        return replace(notification, message=f"{notification.message}\n{job.steps[number - 1].line}")
+
+    def sort(self, job: Job, users: deque[User], *, ruled: str = "") -> None:
+        """`ruled` is a reason that leaves out all of them. Raises SetupError where the own campaign cannot begin."""
+        too_long = 0
+        escalations: set[tuple[Step, ...]] = set()
+        while users:
+            user = users.popleft()
+            notification = ruled or is_inactive(user) or self._composed(job, user)
+            if isinstance(notification, Notification):
+                job.has_text = True
+                escalations.add(tuple(notification.escalate))
+                _check_answerable(job, notification)
+                too_long += notification.is_too_long_for_push
+            self._place(job, user, notification)
+        if job.is_own and len(escalations) > 1:
+            raise SetupError("escalate differs between users; it is one thing of a campaign: give all the same steps")
+        if job.is_own and escalations:
+            job.steps = escalations.pop()
+        if too_long:
+            said = f"the {PUSH_CHARACTERS} characters that TagoIO documents for push"
+            self.report.note(f"{too_long} of the messages exceed {said}")
+
+    def _place(self, job: Job, user: User, notification: Notification | str | Outcome) -> None:
+        """Whether they have it already comes before any rule: TagoIO is asked about who is in doubt."""
+        verdict = notification if isinstance(notification, Outcome) else self.rules.verdict(user, notification)
+        priority = notification.priority if isinstance(notification, Notification) else PRIORITIES[-1]
+        if verdict is None and isinstance(notification, Notification):
+            self.rules.note_told(user, notification)
+            job.users[priority].append(user)
+        elif verdict and job.state.may_have_it(user.id, self.run):
+            job.otherwise[user.id] = verdict
+            job.users[priority].append(user)
+        elif verdict:
+            job.settled.append(verdict)
+
+    def _composed(self, job: Job, user: User) -> Notification | str | Outcome:
+        """What a user gets. A mistake in it stops a run before its own campaign is begun; in one that an earlier run
+        has begun it is that user's outcome, and nobody else's."""
+        try:
+            notification = composed(user, lambda each: self.compose(job, each))
+        except SetupError as error:
+            if job.is_own:
+                raise
+            return Outcome(user.id, user.name, "pending", str(error))
+        is_new = user.id not in job.state.outcomes and job.state.audience.get(user.id, 0)
+        if is_new and isinstance(notification, Notification) and not notification.escalate and not job.is_own:
+            return NOT_AGAIN
+        return notification
+
+
+def _check_answerable(job: Job, notification: Notification) -> None:
+    """An escalation ends when somebody decides: a button that runs another Analysis is no answer to it."""
+    analysis = job.trigger.analysis_id
+    if not (job.is_own and notification.escalate and analysis):
+        return
+    if not any(button.analysis == analysis for button in notification.buttons):
+        raise SetupError(
+            'escalate needs a button that runs this Analysis ("analysis": "this"): another one cannot end it'
+        )

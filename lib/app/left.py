@@ -1,0 +1,112 @@
+"""What earlier runs left: which of it this run takes up, and who is to be told of it."""
+
+from collections import deque
+from collections.abc import Callable, Container
+from dataclasses import replace
+
+from lib.app.job import Job, Sorting
+from lib.app.report import Report
+from lib.app.settings import Settings
+from lib.base.errors import SetupError
+from lib.campaign.next_steps import Policy, TakeStep, Tell, next_steps
+from lib.campaign.outcome import DECIDED, Outcome
+from lib.campaign.rows import audience_rows, campaign_row
+from lib.campaign.state import CampaignState
+from lib.message.escalation import Step
+from lib.message.trigger import Trigger
+from lib.message.user import User
+from lib.tagoio.audience import Audience, NobodyFound, RunUsers, choose_audience, users_by_id
+
+
+class Left:
+    """Makes the jobs of campaigns that earlier runs have begun."""
+
+    def __init__(
+        self,
+        run_users: RunUsers,
+        settings: Settings,
+        policy: Policy,
+        sorting: Sorting,
+        report: Report,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.run_users = run_users
+        self.settings = settings
+        self.policy = policy
+        self.sorting = sorting
+        self.report = report
+        self.sleep = sleep
+
+    def job(self, state: CampaignState, trigger: Trigger, now: float) -> Job | None:
+        """None where nothing is due now, or where it cannot be looked up: then the next run tries."""
+        if state.missing:
+            note = f"campaign {state.key}: the journal has lost the ids of {state.missing} of its users"
+            self.report.note(note, undone=state.missing)
+        actions = next_steps(state, now, self.policy)
+        if not actions:
+            return None
+        job = Job(state, replace(state.trigger, analysis_id=trigger.analysis_id), state.started_at, steps=state.steps)
+        known: dict[str, User] = {}
+        for action in actions:
+            if isinstance(action, TakeStep):
+                known |= self._take_step(job, action)
+        job.actions = next_steps(state, now, self.policy)
+        try:
+            for action in job.actions:
+                if isinstance(action, Tell):
+                    self._tell(job, action, known)
+        except SetupError as error:
+            undone = max(len(list(state.unsettled())), 1)
+            note = f"campaign {state.key}, which an earlier run left, cannot be finished: {error}"
+            self.report.note(note, undone=undone)
+            return None
+        return job
+
+    def added_by(self, step: Step, told: Container[str]) -> Audience:
+        """Who is not in the campaign yet. Raises SetupError where that cannot be looked up."""
+        key, value = step.tag(self.settings.tag_key)
+        choice = replace(self.settings.choice, send_to=("tags",), tag_key=key, tag_value=(value,))
+        try:
+            audience = choose_audience(self.run_users, choice, sleep=self.sleep)
+        except NobodyFound:
+            self.report.note(f'escalate: no TagoRUN user has the tag "{key}" = "{value}"')
+            return Audience()
+        chosen = deque(user for user in audience.chosen if user.id not in told)
+        skipped = [(user, reason) for user, reason in audience.skipped if user.id not in told]
+        if len(chosen) < len(audience.chosen):
+            self.report.note(f"escalate, {step.to}: {len(audience.chosen) - len(chosen)} have been told already")
+        return Audience(chosen, skipped)
+
+    def _tell(self, job: Job, tell: Tell, known: dict[str, User]) -> None:
+        wanted = list(tell.users)
+        if tell.only_ask:
+            self.report.note(f"campaign {job.key} was decided meanwhile; the rest is not told")
+            job.settled += [Outcome(user, "", "skipped", DECIDED) for user, until in tell.users.items() if not until]
+            wanted = [user for user, until in tell.users.items() if until]
+        missing = set(wanted) - known.keys()
+        found = {**known, **users_by_id(self.run_users, missing, self.sleep)} if missing else known
+        users = deque(found[user] for user in wanted if user in found)
+        job.settled += [Outcome(user, "", "failed", "no longer a TagoRUN user") for user in wanted if user not in found]
+        if missing:
+            count = sum(user.active for user in users)
+            self.report.note(f"took up campaign {job.key}, which an earlier run left with {count} to tell")
+        self.sorting.sort(job, users, ruled=DECIDED if tell.only_ask else "")
+
+    def _take_step(self, job: Job, action: TakeStep) -> dict[str, User]:
+        """The users that a step adds. One that cannot be taken waits for the next run and keeps no other back."""
+        step = action.step
+        try:
+            audience = self.added_by(step, job.state.audience)
+        except SetupError as error:
+            self.report.note(f"escalate, {step.to}: cannot be told now: {error}", undone=1)
+            return {}
+        added = [user.id for user in audience.chosen]
+        escalated = campaign_row(job.key, "escalated", self.policy.run, step=action.number, to=step.to)
+        rows = [*audience_rows(job.key, added, action.number), escalated]
+        job.state.take(rows)
+        job.rows += rows
+        job.settled += [
+            Outcome(user.id, user.name, "skipped", reason, step=action.number) for user, reason in audience.skipped
+        ]
+        self.report.note(f"{step.line}: campaign {job.key} goes on to {step.to} ({len(added)} users)")
+        return {user.id: user for user in audience.chosen}
