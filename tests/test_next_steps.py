@@ -17,7 +17,17 @@ from lib.campaign.next_steps import (
     next_steps,
     wakes_at,
 )
-from lib.campaign.rows import DECISION, HEARTBEATS, PRESS, Row, campaign_row, fallback_rows, outcome_rows, started_rows
+from lib.campaign.rows import (
+    DECISION,
+    HEARTBEATS,
+    PRESS,
+    Row,
+    campaign_row,
+    decision_row,
+    fallback_rows,
+    outcome_rows,
+    started_rows,
+)
 from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
 from tests.test_state import KEY, TRIGGER, A, B, stamped, told
@@ -34,9 +44,11 @@ def campaign(*outcomes: Any, escalate: str = "", left: bool = True) -> CampaignS
     return state
 
 
-def pressed(state: CampaignState, at: float = 110, run: str = PRESS_RUN) -> CampaignState:
-    about = {"run": run, "user": "u1", "name": "Ana", "button": "ack", "label": "Ack", "notification": "n-u1"}
+def pressed(state: CampaignState, at: float = 110, run: str = PRESS_RUN, verdict: str = "verified") -> CampaignState:
+    about = {"run": run, "user": "u1", "button": "ack", "notification": "n-u1"}
     state.take(stamped([Row(KEY, PRESS, "ack", about)], at))
+    if verdict:
+        state.take(stamped([decision_row(KEY, verdict, run, run, name="Ana", label="Ack")], at + 0.5))
     return state
 
 
@@ -127,6 +139,26 @@ def test_of_two_presses_the_older_is_the_decision_even_if_its_row_shows_later() 
     pressed(state, 110)
     assert state.decision
     assert state.decision.run == PRESS_RUN
+
+
+def test_a_press_decides_nothing_before_it_is_verified_and_no_newer_one_overtakes_it() -> None:
+    state = pressed(pressed(campaign(*BOTH), 110, verdict=""), 112, "d" * 12)
+    assert state.decision is None
+    assert next_steps(state, 113, Policy("d" * 12)) == [], "the older one is waited for"
+    assert next_steps(state, 111 + GIVEN_UP, ME) == [Decide(state.presses[PRESS_RUN])]
+    assert wakes_at(state, 113, ME) == 113
+    state.take(stamped([decision_row(KEY, "refused", B, PRESS_RUN)], 114))
+    assert state.decision == state.presses["d" * 12]
+    state.take(stamped([decision_row(KEY, "verified", A, PRESS_RUN)], 115))
+    assert state.decision == state.presses[PRESS_RUN], "whoever saw it once saw it"
+
+
+def test_a_refused_press_keeps_no_campaign_open() -> None:
+    state = campaign(*BOTH)
+    state.take(stamped([campaign_row(KEY, "finished", A)], 104))
+    assert not pressed(state, verdict="").is_finished
+    state.take(stamped([decision_row(KEY, "refused", PRESS_RUN, PRESS_RUN)], 112))
+    assert state.is_finished
 
 
 def test_an_open_copy_of_what_was_answered_is_closed_and_decided_wins_over_everything_else() -> None:

@@ -92,7 +92,10 @@ class Dispatch:
 
     def _begin(self, jobs: list[Job]) -> list["CampaignLane"]:
         """Write down what is planned; those that are another run's are left to it."""
-        scout = next((job for priority in PRIORITIES for job in jobs if job.users[priority]), None)
+        scouts = (
+            job for priority in PRIORITIES for job in jobs if any(job.is_to_tell(user) for user in job.users[priority])
+        )
+        scout = next(scouts, None)
         self.window.careful()
         openings, first = {}, {}
         for job in jobs:

@@ -47,7 +47,11 @@ class Job:
     @property
     def waiting(self) -> list[User]:
         """Who would be told."""
-        return [user for users in self.users.values() for user in users if user.id not in self.otherwise]
+        return [user for users in self.users.values() for user in users if self.is_to_tell(user)]
+
+    def is_to_tell(self, user: User) -> bool:
+        """And not only to be asked about."""
+        return user.id not in self.otherwise
 
     @property
     def size(self) -> int:

@@ -2,14 +2,14 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from lib.app.plan import LAST_WORDS, open_journal
 from lib.app.settings import Settings
-from lib.base.errors import SetupError, TagoIOError
+from lib.base.errors import Rejected, SetupError, TagoIOError
+from lib.campaign.key import marked_parts
 from lib.campaign.next_steps import Close, Decide, Policy, next_steps, wakes_at
 from lib.campaign.rows import PRESS, Row
-from lib.campaign.state import CampaignState, PressFact
+from lib.campaign.state import CampaignState, PressFact, Verdict
 from lib.message.trigger import PressIds
 from lib.presses.answer import Answers, DecideFunction
 from lib.presses.closing import Closing, copies_by_looking
@@ -19,6 +19,10 @@ from lib.tagoio.inbox import Inbox
 from lib.tagoio.transport import TagoIO
 
 WAIT_FOR_ANSWER = 20.0  # seconds that a press which does not count waits for the answer to the one that does
+
+
+def _is_whole(ids: PressIds) -> bool:
+    return bool(ids.button_id and ids.user_id and ids.notification_id)
 
 
 class PressRun:
@@ -40,20 +44,23 @@ class PressRun:
     def perform(self, ids: PressIds) -> int:
         """The exit code: 0 when the press counts or is settled already, 1 when it is refused or something failed."""
         self.outcome = "refused"
+        _, key, each_counts = marked_parts(ids.button_id)
         try:
-            press = verify(
-                ids, self.tago.run, self.inbox, self.tago.client.time_at_tagoio(), self._state_of, self.sleep
-            )
-            if self.journal.device and press.campaign:
-                self._settle(press)
+            state = self._write_down(ids, key, each_counts) if key and _is_whole(ids) else None
+            if state:
+                self._settle(state)
             else:
-                self._settle_by_looking(press)
+                now = self.tago.client.time_at_tagoio()
+                self._settle_by_looking(verify(ids, self.tago.run, self.inbox, now, self._state_of, self.sleep))
         except PressRefused as refusal:
             self.lines.append(f"Press refused: {refusal}")
-            return 1
+            self.answers.problems += 1
         except (TagoIOError, SetupError) as error:
-            self.lines.append(f"The press could not be settled, press again: {error}")
-            return 1
+            state = self.journal.states.get(key)
+            is_kept = state is not None and self.journal.run in state.presses
+            what_next = "the next run of this Analysis takes it up" if is_kept else "press again"
+            self.lines.append(f"The press could not be settled now, {what_next}: {error}")
+            self.answers.problems += 1
         self.journal.close(patience=min(10.0, max(self.deadline - time.time() - LAST_WORDS / 3, 0.5)))
         self.lines += [f"  note: {note}" for note in self.journal.notes()]
         return 1 if self.answers.problems or self.journal.gone else 0
@@ -70,22 +77,57 @@ class PressRun:
             self.journal.states |= self.journal.device.states([key])
         return self.journal.state(key)
 
-    def _settle(self, press: Press) -> None:
-        state = self._state_of(press.campaign)
-        own = self._write_down(press, state)
+    def _write_down(self, ids: PressIds, key: str, each_counts: bool) -> CampaignState | None:
+        """The press as a row, before anything else, and seen: the oldest one counts, and whatever happens to this run,
+        another can verify and answer it. None where there is no journal, or one that takes no rows. Raises
+        TagoIOError."""
+        device = self.journal.device
+        if device is None:
+            return None
+        state = self.journal.state(key)
+        button, _, _ = marked_parts(ids.button_id)
+        about = {
+            "run": self.journal.run,
+            "user": ids.user_id,
+            "button": button,
+            "notification": ids.notification_id,
+            "each": each_counts,
+        }
+        row = Row(key, PRESS, button, about)
+        try:
+            device.write([row])
+        except Rejected as error:
+            self.journal.give_up(error.message)
+            return None
+        state.take([row])
+
+        def shows(rows: list[Row]) -> bool:
+            return any(row.kind == PRESS and row.run == self.journal.run for row in rows)
+
+        state.take(device.seen({"groups": [key]}, shows))
+        self.journal.answer(key)
+        return state
+
+    def _settle(self, state: CampaignState) -> None:
+        own = state.presses[self.journal.run]
+        try:
+            press = self.answers.verify(state, own)
+        except PressRefused:
+            self.answers.refuse(state.key, own.run)
+            self._finish(state)
+            raise
         if not state.started:
             self.lines.append(f"The journal knows nothing of campaign {press.campaign}: other copies stay open")
         who, counting = press.user.name or press.user.id, self._counting(state, own)
         if counting.run == own.run:
             self.outcome = "counted"
             self.lines.append(f"{who} pressed {press.button}: it counts")
-            self.journal.answer(press.campaign)
-            self.answers.answer(replace(press, at=datetime.fromtimestamp(own.at, UTC)), own.run)
+            self.answers.answer(press, own.run)
             self.journal.flush()
         else:
-            self._wait_for_answer(state, counting)
             self.outcome = "settled"
-            settled = f"settled already. {counting.label} by {counting.user_name}"
+            verdict = state.verdicts.get(counting.run, Verdict(is_true=True))
+            settled = f"settled already. {verdict.label} by {verdict.user_name}"
             self.lines.append(
                 f"{who} pressed {press.button} again: it was counted before"
                 if press.each_counts
@@ -95,40 +137,19 @@ class PressRun:
             self._close(state, press, everybody=counting.run == own.run)
         self._finish(state)
 
-    def _write_down(self, press: Press, state: CampaignState) -> PressFact:
-        """The press as a row, which has been seen: the oldest one counts. Raises TagoIOError."""
-        device = self.journal.device
-        assert device is not None  # noqa: S101  # the caller has looked
-        about = {
-            "run": self.journal.run,
-            "user": press.user.id,
-            "name": press.user.name,
-            "button": press.button,
-            "label": press.label,
-            "notification": press.notification_id,
-            "each": press.each_counts,
-        }
-        device.write([Row(press.campaign, PRESS, press.button, about)])
-
-        def shows(rows: list[Row]) -> bool:
-            return any(row.kind == PRESS and row.run == self.journal.run for row in rows)
-
-        state.take(device.seen({"groups": [press.campaign]}, shows))
-        return state.presses[self.journal.run]
-
     def _counting(self, state: CampaignState, own: PressFact) -> PressFact:
-        """The press that counts in place of ours, or ours."""
-        if not own.each:
-            return state.decision or own
-        return next(each for each in state.deciding() if each.each and each.user_id == own.user_id)
-
-    def _wait_for_answer(self, state: CampaignState, counting: PressFact) -> None:
-        """Another press came first. Where its run has died before the answer, this one takes it up."""
+        """The press that counts in place of ours, or ours. An older one is waited for until it is answered, or refused;
+        where its run has died before that, this one takes it up."""
         device, began = self.journal.device, self.journal.clock()
-        while device and counting.run not in state.answers and self.journal.clock() - began < WAIT_FOR_ANSWER:
+        while True:
+            rivals = (each for each in state.deciding() if each.each == own.each)
+            counting = next(each for each in rivals if not own.each or each.user_id == own.user_id)
+            is_over = self.journal.clock() - began > WAIT_FOR_ANSWER or self.is_late()
+            if counting.run == own.run or counting.run in state.answers or is_over or device is None:
+                return counting
             if Decide(counting) in next_steps(state, self.journal.now(), self.policy):
                 self.answers.take_up(state, counting)
-            if counting.run not in state.answers:
+            if counting in state.standing() and counting.run not in state.answers:
                 self.sleep(1.0)
                 state.take(device.rows({"groups": [state.key]}))
 

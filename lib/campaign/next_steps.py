@@ -2,7 +2,7 @@
 
 | state (newest fact wins)                             | due                                    | writes             |
 |------------------------------------------------------|----------------------------------------|--------------------|
-| a press that counts, no answer, its run is gone      | claim it, call `decide`                | decision           |
+| a press that counts, no answer, its run is gone      | claim and verify it, call `decide`     | decision           |
 | answered, a copy still open                          | close it: buttons off, then the line   | closed             |
 | in the audience, no outcome, *pending* or *unknown*  | tell; where another run may have told  | outcome            |
 |                                                      | ask first; once decided only ask       |                    |
@@ -41,7 +41,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """Call `decide` for a press that counts."""
+    """Call `decide` for a press that counts, once it is verified."""
 
     press: PressFact
 
@@ -98,9 +98,10 @@ def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]
 
 def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
     """When something is due next; None: never."""
+    has_press = next(_open_presses(state), None) is not None
     if state.decision:
-        return now if list(_open_presses(state)) or state.copies() else None
-    times = [now] if next(state.unsettled(), None) else []
+        return now if has_press or state.copies() else None
+    times = [now] if has_press or next(state.unsettled(), None) else []
     if len(state.steps_taken) < len(state.steps):
         start = state.first_sent_at
         taken = state.steps_taken
@@ -111,7 +112,7 @@ def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
 
 def is_let_be(state: CampaignState, now: float) -> bool:
     """Older than a day, and so was its last press."""
-    touched = max([state.started_at, *(press.at for press in state.presses.values())])
+    touched = max([state.started_at, *(press.at for press in state.standing())])
     return now - touched > DAY
 
 
@@ -183,7 +184,7 @@ def _reminders(state: CampaignState, policy: Policy) -> Iterator[tuple[str, floa
     """Who is to be reminded, and when."""
     if not policy.remind_after or not policy.has_fallback or state.decision:
         return
-    answered = {press.user_id for press in state.presses.values()}
+    answered = {press.user_id for press in state.standing()}
     for user, outcome in state.outcomes.items():
         if outcome.status == "sent" and outcome.priority == "high" and user not in state.tries and user not in answered:
             yield user, outcome.at + policy.remind_after

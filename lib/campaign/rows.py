@@ -12,9 +12,11 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   `subject` (a hash), `priority`, `channel`, `step`.
 - `notify_fallback`: `begun`, the claim before another channel is tried for `users`, then how it went: `taken`,
   `refused`, `doubt`, or that it was not needed: `read`, `gone`, `ruled out`; metadata: `channel`, `reason`.
-- `notify_press`: the id of a button that somebody pressed; metadata: `user`, `name`, `label`, `notification`, `each`.
-- `notify_decision`: `taken`, a claim to call `decide` for a `press` (the run that wrote that row), or `answered`, with
-  the `line` that it gave (or `lines` by language), `user`, `name`, `label`, `button`, `seconds` after the sending.
+- `notify_press`: the id of a button that somebody pressed, as TagoIO handed it in; metadata: `user`, `notification`,
+  `each`.
+- `notify_decision`, of a `press` (the run that wrote that row): `verified` with `name` and `label`, or `refused`;
+  `taken`, a claim to call `decide` for it; or `answered`, with the `line` that it gave (or `lines` by language),
+  `user`, `name`, `label`, `button`, `seconds` after the sending.
 - `notify_closed`: how many copies were closed; metadata `notifications`.
 
 No message text and no e-mail address is in them.
@@ -174,6 +176,10 @@ def fallback_rows(
 def closed_rows(key: str, notifications: Iterable[str], run: str) -> Iterator[Row]:
     for part in _fitting(notifications, len):
         yield Row(key, CLOSED, len(part), {"notifications": " ".join(part), "run": run})
+
+
+def decision_row(key: str, value: str, run: str, press: str, **about: Any) -> Row:
+    return Row(key, DECISION, value, {"press": press, "run": run, **about})
 
 
 def point_of(row: Row) -> DataPoint:

@@ -44,17 +44,24 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class PressFact:
-    """A verified press, in the order in which TagoIO took the rows; `run` wrote it."""
+    """A press as TagoIO handed it in to `run`, in the order in which TagoIO took the rows."""
 
     at: float
     id: str
     run: str
     user_id: str
-    user_name: str
     button: str
-    label: str
     notification_id: str
     each: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether TagoIO shows that this user has that button; by whom it was pressed, and what stood on it."""
+
+    is_true: bool
+    user_name: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class CampaignState:
         self.steps_taken: set[int] = set()
         self.tries: dict[str, Try] = {}
         self.presses: dict[str, PressFact] = {}  # by run
+        self.verdicts: dict[str, Verdict] = {}  # by the run of the press; none yet where it is still to be verified
         self.answers: dict[str, Answer] = {}  # by the run of the press
         self.claims: dict[str, list[tuple[float, str, str]]] = {}  # who takes a press up: (at, id, run)
         self.closed: set[str] = set()
@@ -176,16 +184,19 @@ class CampaignState:
         known = self.presses.get(row.run)
         if known is None or row.at < known.at or not known.id:
             self.presses[row.run] = PressFact(
-                row.at, row.id, row.run, row.text("user"), row.text("name"), row.text("button") or str(row.value),
-                row.text("label"), row.text("notification"), row.about.get("each") is True,
+                row.at, row.id, row.run, row.text("user"), row.text("button") or str(row.value),
+                row.text("notification"), row.about.get("each") is True,
             )  # fmt: skip
 
     def _decision(self, row: Row) -> None:
         press = row.text("press")
         if row.value == "taken":
             self.claims.setdefault(press, []).append((row.at, row.id, row.run))
-        else:
+            return
+        if row.value == "answered":
             self.answers[press] = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
+        if row.value != "refused" or press not in self.verdicts:  # whoever saw it once saw it
+            self.verdicts[press] = Verdict(row.value != "refused", row.text("name"), row.text("label"))
 
     def _closed(self, row: Row) -> None:
         self.closed.update(row.words("notifications"))
@@ -225,25 +236,34 @@ class CampaignState:
 
     @property
     def is_finished(self) -> bool:
-        touched = [press.at for press in self.presses.values()]
+        touched = [press.at for press in self.standing()]
         return bool(self.finished_at) and self.finished_at >= max(touched, default=0.0)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         return steps_from(self.started.text("escalate")) if self.started else ()
 
+    def standing(self) -> list[PressFact]:
+        """The presses that are not refused, oldest first."""
+        refused = {run for run, verdict in list(self.verdicts.items()) if not verdict.is_true}
+        return sorted((each for each in list(self.presses.values()) if each.run not in refused), key=_age)
+
     @property
     def decision(self) -> PressFact | None:
-        """The oldest press settles a campaign, unless each user's counts."""
-        return min((each for each in list(self.presses.values()) if not each.each), key=_age, default=None)
+        """The oldest press settles a campaign, unless each user's counts; not before it is verified."""
+        if not self.presses:
+            return None
+        oldest = next((each for each in self.standing() if not each.each), None)
+        return oldest if oldest and oldest.run in self.verdicts else None
 
     def deciding(self) -> Iterator[PressFact]:
-        """The presses that count: the decision, or each user's oldest."""
-        if self.decision:
-            yield self.decision
+        """The presses that count if they are true: the oldest, or each user's oldest."""
+        standing = self.standing()
+        yield from [each for each in standing if not each.each][:1]
         first: dict[str, PressFact] = {}
-        for press in sorted((each for each in self.presses.values() if each.each), key=_age):
-            first.setdefault(press.user_id, press)
+        for press in standing:
+            if press.each:
+                first.setdefault(press.user_id, press)
         yield from first.values()
 
     def is_alive(self, run: str, now: float) -> bool:

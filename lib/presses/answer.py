@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from lib.base.errors import SetupError, TagoIOError
-from lib.campaign.rows import DECISION, Row, closed_rows
+from lib.campaign.key import mark_of
+from lib.campaign.rows import DECISION, Row, closed_rows, decision_row
 from lib.campaign.state import Answer, CampaignState, PressFact
+from lib.message.trigger import PressIds
 from lib.message.user import User
 from lib.presses.closing import Closing
-from lib.presses.verify import Press
+from lib.presses.verify import Press, PressRefused, verify
 from lib.tagoio.audience import RunUsers, users_by_id
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal import Journal
@@ -47,30 +49,39 @@ class Answers:
         self.problems = 0
 
     def take_up(self, state: CampaignState, fact: PressFact) -> None:
-        """A press whose run died before it was answered: claim it, and call `decide` if this run is the one."""
-        claim = Row(state.key, DECISION, "taken", {"press": fact.run, "run": self.journal.run})
+        """A press whose run died before it was answered: claim it, and if this run is the one, verify it and call
+        `decide`."""
         try:
-            if not self._is_mine(state, fact, claim):
+            if not self._is_mine(state, fact):
                 return
-            user = users_by_id(self.run, {fact.user_id}, self.sleep).get(
-                fact.user_id, User(fact.user_id, fact.user_name)
-            )
-        except (TagoIOError, SetupError) as error:
-            self._note(f"the press of {fact.user_name} could not be answered now: {error}")
+            press = self._verified(state, fact)
+        except PressRefused as refusal:
+            self.refuse(state.key, fact.run)
+            self.lines.append(f"Press refused, which an earlier run left: {refusal}")
             return
-        sent = state.outcomes.get(fact.user_id)
-        after = max(fact.at - sent.at, 0.0) if sent and sent.at else None
-        at = datetime.fromtimestamp(fact.at, UTC)
-        press = Press(user, fact.button, fact.label, state.key, at, fact.notification_id, after, fact.each)
-        self.lines.append(f"{user.name or user.id} pressed {fact.button}: it counts; the run that took it was cut off")
+        except (TagoIOError, SetupError) as error:
+            self._note(f"a press of {fact.button} could not be answered now: {error}")
+            return
+        name = press.user.name or press.user.id
+        self.lines.append(f"{name} pressed {fact.button}: it counts; the run that took it was cut off")
         self.answer(press, fact.run)
+
+    def verify(self, state: CampaignState, fact: PressFact) -> Press:
+        """Raises PressRefused, TagoIOError, SetupError."""
+        button = fact.button + mark_of(state.key, "each" if fact.each else "first")
+        ids = PressIds(button, fact.user_id, fact.notification_id)
+        press = verify(ids, self.run, self.inbox, datetime.fromtimestamp(fact.at, UTC), lambda _: state, self.sleep)
+        about = {"name": press.user.name, "label": press.label}
+        self.journal.add([decision_row(state.key, "verified", self.journal.run, fact.run, **about)])
+        return press
+
+    def refuse(self, key: str, press_run: str) -> None:
+        self.journal.add([decision_row(key, "refused", self.journal.run, press_run)])
 
     def answer(self, press: Press, press_run: str) -> Answer:
         """Call `decide`, and write down what it gave: it is not called again, whatever came of it."""
         answer = self._called(press)
         about = {
-            "press": press_run,
-            "run": self.journal.run,
             "user": press.user.id,
             "name": press.user.name,
             "label": press.label,
@@ -81,7 +92,7 @@ class Answers:
             "lines": json.dumps(dict(answer.lines), ensure_ascii=False) if answer.lines else "",
         }
         if press.campaign:
-            self.journal.add([Row(press.campaign, DECISION, "answered", about)])
+            self.journal.add([decision_row(press.campaign, "answered", self.journal.run, press_run, **about)])
         if answer.line:
             self.lines.append(f"  {answer.line}")
         return answer
@@ -123,17 +134,30 @@ class Answers:
             self._note(f"decide gave a text of {len(line)} characters; it is cut to {LINE}")
         return line[:LINE]
 
-    def _is_mine(self, state: CampaignState, fact: PressFact, claim: Row) -> bool:
+    def _is_mine(self, state: CampaignState, fact: PressFact) -> bool:
         device = self.journal.device
         if device is None or self.journal.gone:
             return False
-        device.write([claim])
+        device.write([decision_row(state.key, "taken", self.journal.run, fact.run)])
 
         def shows(rows: list[Row]) -> bool:
             return any(row.kind == DECISION and row.run == self.journal.run for row in rows)
 
         state.take(device.seen({"groups": [state.key]}, shows))
         return fact.run not in state.answers and state.claimant(fact, self.journal.now()) == self.journal.run
+
+    def _verified(self, state: CampaignState, fact: PressFact) -> Press:
+        """What was verified once is not asked about again: the user may have deleted it since."""
+        verdict = state.verdicts.get(fact.run)
+        if verdict is None:
+            return self.verify(state, fact)
+        user = users_by_id(self.run, {fact.user_id}, self.sleep).get(
+            fact.user_id, User(fact.user_id, verdict.user_name)
+        )
+        sent = state.outcomes.get(fact.user_id)
+        after = max(fact.at - sent.at, 0.0) if sent and sent.at else None
+        at = datetime.fromtimestamp(fact.at, UTC)
+        return Press(user, fact.button, verdict.label, state.key, at, fact.notification_id, after, fact.each)
 
     def _note(self, text: str) -> None:
         self.problems += 1

@@ -156,6 +156,41 @@ def test_a_press_whose_run_died_is_taken_up_by_the_next_run_of_any_kind(kind: st
 
 
 @pytest.mark.promise(number=9, seconds=45)
+@pytest.mark.parametrize("how", ["killed", "502"])
+def test_a_press_that_its_run_could_not_even_verify_is_answered_by_the_next_run(how: str) -> None:
+    with Standin() as standin:
+        crew = standin.add_users(6)
+        standin.run(standin.event(), notification=ALARM, **EVENT)
+        holder: list[Run] = []
+
+        def rule(request: Request) -> Act | None:
+            if not request.path.startswith("/run/users/") and not request.is_inbox:
+                return None
+            if how == "killed":
+                holder[0].kill()
+                return Act("reset", carry=False)
+            return Act(502, carry=False)
+
+        with rule_of(standin, rule):
+            holder.append(standin.press(crew[2], notification=ALARM, time_budget="12s"))
+            first = holder[0].wait()
+        assert how == "killed" or (first.code == 1 and "next run" in first.out), first.out
+        assert_closed(standin, [first, scheduled(standin)])
+
+
+@pytest.mark.promise(number=9, seconds=10)
+def test_a_press_on_a_journal_that_takes_no_rows_decides_all_the_same() -> None:
+    with Standin() as standin:
+        crew = standin.add_users(6)
+        standin.run(standin.event(), notification=ALARM, **EVENT)
+        standin.rules = [lambda request: Act(400, carry=False, message="limit reached") if request.rows else None]
+        ran = standin.press(crew[2], notification=ALARM).wait()
+        assert ran.code == 1
+        assert re.search("(?i)journal is gone", ran.out), ran.out
+        assert_closed(standin, [ran])
+
+
+@pytest.mark.promise(number=9, seconds=45)
 def test_a_later_press_does_not_overtake_one_whose_run_died() -> None:
     with Standin() as standin:
         crew = standin.add_users(6)
