@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from lib.base.log import redact
-from lib.base.text import tolerant
+from lib.base.text import one_line, tolerant
 
 LINE_EVERY = 10.0  # seconds between progress lines where there is no terminal
 BAR_WIDTH = 30
@@ -24,11 +24,11 @@ class Console:
     def say(self, lines: Iterable[str]) -> None:
         self._clear_bar()
         tolerant(sys.stdout)  # `context.log` prints, on TagoIO and off it (C: whl modules/Analysis/Analysis.py)
-        self._log(redact("\n".join(lines)))
+        self._log("\n".join(one_line(redact(line)) for line in lines))
 
     def hint(self, line: str) -> None:
         self._clear_bar()
-        _write(redact(line) + "\n")
+        _write(one_line(redact(line)) + "\n")
 
     def progress(self, done: int, total: int, failed: int) -> None:
         """A bar on a terminal, a line every so often elsewhere."""

@@ -55,21 +55,21 @@ class Dispatch:
         self.interrupted = ""
         self.done = self.trouble = self.total = 0
         self.undelivered: dict[tuple[str, str], Notification] = {}  # by campaign and user: whom this run could not tell
+        self.lanes: list[CampaignLane] = []
         self._looked_at = time.monotonic()
         self._say = structlog.get_logger().bind().debug
 
     def perform(self) -> Report:
-        """Everything that is due, until nothing is or time is up."""
-        self._round(self.plan.jobs)
-        keys = self.plan.keys
-        while self.plan.watched and not self.interrupted:
-            try:
-                jobs = self.plan.after_watching(self.trigger)
-            except SetupError as error:  # others were told by now: this is no set-up to mend
-                self.report.note(f"what an earlier run left cannot be finished: {error}", undone=1)
-                break
-            self._round(jobs)
-            keys += [job.key for job in jobs]
+        """Everything that is due, until nothing is or time is up, or until Ctrl-C."""
+        try:
+            self._round(self.plan.jobs)
+            while self.plan.watched and not self.interrupted:
+                self._round(self._watched())
+        except KeyboardInterrupt:
+            self.interrupted = BY_HAND
+            for lane in self.lanes:
+                lane.leave(BY_HAND)
+                self._end(lane)
         self.journal.close(patience=min(10.0, max(self.plan.deadline - time.time() - LAST_WORDS / 3, 0.5)))
         for note in self.journal.notes():
             self.report.note(note, undone=1)
@@ -79,10 +79,18 @@ class Dispatch:
         self.report.seconds = time.time() - self.plan.started
         return self.report
 
+    def _watched(self) -> list[Job]:
+        """What another run might have been at. Others were told by now: there is no set-up to mend."""
+        try:
+            return self.plan.after_watching(self.trigger)
+        except SetupError as error:
+            self.report.note(f"what an earlier run left cannot be finished: {error}", undone=1)
+            return []
+
     # ---- one round
 
     def _round(self, jobs: list[Job]) -> None:
-        lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
+        lanes = self.lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
         self._tell(lanes)
         for lane in lanes:
             self._look_after(lane)
@@ -109,7 +117,7 @@ class Dispatch:
             if job.is_empty or job.key in ours:
                 lanes.append(CampaignLane(self, job, first[job.key]))
             else:
-                self.report.note(f"campaign {job.key} is being delivered by another run; left to it")
+                self.plan.watched.append(job.state)
         self.total += sum(lane.job.size + len(lane.job.settled) for lane in lanes)
         for lane in lanes:
             for outcome in lane.job.settled:
@@ -276,31 +284,34 @@ class CampaignLane:
             if known and known.status in FINAL and known.run != self.journal.run:
                 self.run.total -= 1
                 continue  # told by another run since this one planned
-            otherwise = self.job.otherwise.get(user.id)
-            notification = self._notification(user, otherwise)
-            if isinstance(notification, Outcome):
-                self.record(notification)
-                continue
+            notification = self._composed(user)
+            ruled = self.job.otherwise.get(user.id) or (notification if isinstance(notification, Outcome) else None)
             until = min(self.state.may_have_it(user.id, self.journal.run), self.journal.now() + MARGIN + LATE)
-            if otherwise and not until:
-                self.record(otherwise)
+            if ruled and not until:
+                self.record(ruled)
                 continue
-            task = Task(user, notification, self, otherwise=otherwise)
+            task = Task(user, None if isinstance(notification, Outcome) else notification, self, otherwise=ruled)
             if until:
                 task.since, task.until, task.why = self._ours(self.job.started_at), self._ours(until), EARLIER
             return task
         return None
 
-    def _notification(self, user: User, otherwise: Outcome | None) -> Notification | Outcome | None:
-        """None for a user who is only asked about and would get none today: its mark is enough to find it."""
+    def leave(self, why: str) -> None:
+        """Nobody more of this campaign is told by this run."""
+        for priority in PRIORITIES:
+            while task := self.next(priority):
+                status: Status = "unknown" if task.since else "pending"
+                self.record(Outcome(task.user.id, task.user.name, status, f"{task.why}; {why}" if task.since else why))
+
+    def _composed(self, user: User) -> Notification | Outcome:
+        """The text for a user, or what becomes of whoever gets none after all."""
         try:
             notification = self.run.plan.sorting.compose(self.job, user)
         except Exception as error:
             status: Status = "failed" if self.job.is_own else "pending"
-            reason = f"compose failed: {type(error).__name__}: {error}"
-            return None if otherwise else Outcome(user.id, user.name, status, reason)
+            return Outcome(user.id, user.name, status, f"compose failed: {type(error).__name__}: {error}")
         if isinstance(notification, str):
-            return None if otherwise else Outcome(user.id, user.name, "skipped", notification)
+            return Outcome(user.id, user.name, "skipped", notification)
         return notification
 
     def send(self, user: User, notification: Notification) -> str:
@@ -317,7 +328,7 @@ class CampaignLane:
             since = min(since, self._ours(self.job.started_at))
         now = self.journal.now()
         if not self.run.plan.tago.client.knows_time:  # then our clocks may differ by minutes
-            since, until, now = since - UNSURE, until + UNSURE, float("inf")
+            since, until, now = since - UNSURE, until + UNSURE, float("-inf")
         return self.run.inbox.look(user.id, notification, self.key, since + ahead, until + ahead, now)
 
     def may_tell(self) -> bool | None:

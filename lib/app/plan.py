@@ -13,7 +13,7 @@ from lib.base.errors import Rejected, SetupError, TagoIOError, one_error
 from lib.campaign.courtesy import COOLDOWN
 from lib.campaign.key import campaign_key, is_repeatable
 from lib.campaign.lease import GIVEN_UP
-from lib.campaign.next_steps import Policy
+from lib.campaign.next_steps import Policy, is_let_be
 from lib.campaign.outcome import Outcome
 from lib.campaign.state import CampaignState
 from lib.fallback.fallback import Fallback
@@ -24,6 +24,7 @@ from lib.tagoio.journal_device import JOURNAL_PATIENCE, JournalDevice
 from lib.tagoio.profile import check_quota, quota_left
 from lib.tagoio.transport import TagoIO
 
+QUICK = 3.0  # seconds for a question that no user's notification must wait for
 LAST_WORDS = 1.5  # seconds of the time budget that are kept for the journal and the report
 
 
@@ -46,7 +47,10 @@ class Plan:
         self.jobs: list[Job] = []
         self.watched: list[CampaignState] = []  # that another run may be at this moment
         self.fallback = Fallback(settings.fallback, tago.address_of_run)
-        self.rules = Rules(settings, self.journal, tago.profile, tago.client.time_at_tagoio, self.report.note)
+        quick = tago.client.beside(connections=1, total=QUICK)
+        quick.deadline = tago.client.deadline
+        self.profile = TagoIO(settings.account_token, quick).profile
+        self.rules = Rules(settings, self.journal, self.profile, tago.client.time_at_tagoio, self.report.note)
         self.sorting = Sorting(content, self.rules, self.report, self.journal.run)
         self.left = Left(tago.run, settings, self.policy, self.sorting, self.report, self.sleep)
 
@@ -73,12 +77,13 @@ class Plan:
 
     def after_watching(self, trigger: Trigger) -> list[Job]:
         """The jobs of campaigns that another run might have been at, after waiting whether it is."""
-        watched, self.watched = self.watched, []
-        quiet = min(self.journal.now() - state.newest for state in watched) if self.tago.client.knows_time else 0.0
+        now = self.journal.now()
+        before = {state.key: state.newest or now for state in self.watched}
+        self.watched = []
+        quiet = now - max(before.values()) if self.tago.client.knows_time else 0.0
         wait = min(max(GIVEN_UP - quiet, 0.0), GIVEN_UP) + 1.0
         self.console.hint(f"An earlier run left a campaign unfinished; watching {wait:.0f} s whether it is still at it")
         self.sleep(wait)
-        before = {state.key: state.newest for state in watched}
         self.jobs = []
         try:
             assert self.journal.device is not None  # noqa: S101  # nothing is watched without one
@@ -106,7 +111,7 @@ class Plan:
         late = sum(len(job.waiting) for job in self.jobs if not job.is_own)
         if not own + late:
             return
-        quota = quota_left(self.tago.profile)
+        quota = quota_left(self.profile)
         try:
             check_quota(quota, own)
         except SetupError as error:
@@ -136,8 +141,7 @@ class Plan:
             audience = choose_audience(self.tago.run, self.settings.choice, sleep=self.sleep)
             for note in audience.notes:
                 self.report.note(note)
-            if is_repeatable(trigger) and self._was_dealt_with(state.key):
-                self.report.note(f"this event was dealt with before, as campaign {state.key}")
+            if is_repeatable(trigger) and self._was_begun(state.key):
                 return
             skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
             job = Job(state, trigger, self._now(), is_own=True, settled=skipped)
@@ -148,7 +152,8 @@ class Plan:
         except SetupError as error:
             self._only_the_left(error)
 
-    def _was_dealt_with(self, key: str) -> bool:
+    def _was_begun(self, key: str) -> bool:
+        """Whether another run has this event: it is watched, for it may be gone before it has told anybody."""
         device = self.journal.device
         if device is None or self.journal.gone:
             return False
@@ -157,7 +162,14 @@ class Plan:
         except TagoIOError as error:
             self._lose_memory(error)
             return False
-        return found.started is not None
+        if not found.started:
+            return False
+        if found.is_finished or is_let_be(found, self.journal.now()):
+            self.report.note(f"this event was dealt with before, as campaign {key}")
+        else:
+            self.journal.states[key] = found
+            self.watched.append(found)
+        return True
 
     def _only_the_left(self, error: SetupError) -> None:
         """Raises it again where there is nothing else to do."""

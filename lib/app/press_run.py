@@ -21,7 +21,7 @@ from lib.tagoio.transport import TagoIO
 WAIT_FOR_ANSWER = 20.0  # seconds that a press which does not count waits for the answer to the one that does
 
 
-def _is_whole(ids: PressIds) -> bool:
+def _has_all(ids: PressIds) -> bool:
     return bool(ids.button_id and ids.user_id and ids.notification_id)
 
 
@@ -46,7 +46,7 @@ class PressRun:
         self.outcome = "refused"
         _, key, each_counts = marked_parts(ids.button_id)
         try:
-            state = self._write_down(ids, key, each_counts) if key and _is_whole(ids) else None
+            state = self._write_down(ids, key, each_counts) if key and _has_all(ids) else None
             if state:
                 self._settle(state)
             else:

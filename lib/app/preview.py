@@ -88,7 +88,7 @@ def _fallback(plan: Plan) -> Iterator[str]:
 def _cost(plan: Plan) -> Iterator[str]:
     """The quota left, and how long it will take."""
     wanted = sum(job.size for job in plan.jobs)
-    quota = quota_left(plan.tago.profile)
+    quota = quota_left(plan.profile)
     if isinstance(quota, str):
         yield f"Quota: {quota}"
     else:

@@ -139,14 +139,14 @@ class Reach:
 
     def _claim(self, users: list[str]) -> str:
         """Write down that another channel is tried now, so that it is tried once; why it cannot be, if so."""
-        if self.journal.device and self.journal.gone and not self.job.is_own:
-            return "no other channel was tried, as the journal cannot be written"
         self.journal.add(fallback_rows(self.job.key, users, "begun", self.journal.run))
         self.journal.flush()
         may_tell = self.journal.may_tell(self.job.key)
         while may_tell is None and not self._is_over():
             self.plan.sleep(0.1)
             may_tell = self.journal.may_tell(self.job.key)
+        if self.journal.device and self.journal.gone:
+            return "no other channel was tried, as the journal cannot be written"
         return "" if may_tell else "another run is at it"
 
     def _tell(self, each: TellOtherwise) -> None:

@@ -113,6 +113,8 @@ def _guarded(
         return notify(context, scope, variables)
     except SetupError as error:
         _explain(console, error, pointer)
+    except KeyboardInterrupt:
+        console.say(["Stopped by hand. Nobody was notified beyond what is said above."])
     except Exception as error:
         tolerant(sys.stderr).write(redact(traceback.format_exc()))
         console.say([f"Stopped by an unexpected {type(error).__name__}: {error}. The traceback is on stderr."])

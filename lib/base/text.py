@@ -5,6 +5,8 @@ import re
 from typing import TextIO
 
 UNFIT = re.compile("[\0\ud800-\udfff]")
+# Control characters, line ends, and the marks that turn the direction of a line.
+MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
@@ -13,6 +15,12 @@ def plain(text: str) -> str:
     if not UNFIT.search(text):
         return text
     return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def one_line(text: str) -> str:
+    """The text as one line on a console, whoever wrote it: what would end it, colour it or turn it around shows as an
+    escape."""
+    return MISLEADING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def tolerant(stream: TextIO) -> TextIO:

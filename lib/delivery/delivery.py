@@ -372,4 +372,7 @@ class Delivery:
         for task in waiting:
             self._end(task, "pending", self.stopped)
         while (rest := self.take()) is not None:
-            self._end(rest, *(rest.lane.why_not() or ("pending", self.stopped)))
+            if rest.since:
+                self._end(rest, "unknown", f"{rest.why}; {self.stopped}")
+            else:
+                self._end(rest, *(rest.lane.why_not() or ("pending", self.stopped)))

@@ -103,7 +103,7 @@ class Journal:
             self.give_up(error.message)
             return set(campaigns)
         ours = {key for key in campaigns if holders.get(key, self.run) == self.run}
-        self.lost |= campaigns.keys() - ours
+        self.lost = (self.lost | campaigns.keys()) - ours
         self.add(campaign_row(key, "left", self.run) for key in campaigns.keys() - ours)
         self._hold(dict.fromkeys(ours, holding), began)
         return ours

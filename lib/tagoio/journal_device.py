@@ -116,18 +116,21 @@ class JournalDevice:
     def seen(self, query: dict[str, Any], shows: Callable[[list[Row]], bool]) -> list[Row]:
         """The rows of a query, read until our own are among them: TagoIO does not promise that a row shows at once, nor
         that an older one of another run shows before ours. Where ours came late, the others are waited for too."""
-        began = self.clock()
-        rows = list(self.rows(query))
-        if shows(rows):
-            return rows
-        while self.clock() - began < self.patience():
-            self.sleep(0.25)
+        began, missing_at = self.clock(), float("-inf")
+        while True:
+            asked_at = self.clock()
             rows = list(self.rows(query))
             if shows(rows):
-                took = self.clock() - began
-                self.sleep(max(2 * took, SLOW) - took)
-                return list(self.rows(query))
-        raise TagoIOError("the device does not show what was written")
+                break
+            if asked_at - began >= self.patience():
+                raise TagoIOError("the device does not show what was written")
+            missing_at = asked_at
+            self.sleep(0.25)
+        if missing_at < began:
+            return rows
+        took = missing_at - began  # at least; when it showed is not known where this run was frozen meanwhile
+        self.sleep(max(2 * took, SLOW) - took)
+        return list(self.rows(query))
 
     def rows(self, query: dict[str, Any], pages: int = 10_000, *, once: bool = False) -> Iterator[Row]:
         """Each row once, page after page until one brings nothing new.
