@@ -117,7 +117,7 @@ class Dispatch:
             if job.is_empty or job.key in ours:
                 lanes.append(CampaignLane(self, job, first[job.key]))
             else:
-                self.plan.watched.append(job.state)
+                self.plan.step_back(job.state)
         self.total += sum(lane.job.size + len(lane.job.settled) for lane in lanes)
         for lane in lanes:
             for outcome in lane.job.settled:

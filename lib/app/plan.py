@@ -1,6 +1,7 @@
 """What a run is going to do, before it does any of it: its own campaign, and what earlier runs left."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from lib.app.console import Console
@@ -25,6 +26,7 @@ from lib.tagoio.profile import check_quota, quota_left
 from lib.tagoio.transport import TagoIO
 
 QUICK = 3.0  # seconds for a question that no user's notification must wait for
+WATCHES = 3  # times that one run waits whether another is still at a campaign
 LAST_WORDS = 1.5  # seconds of the time budget that are kept for the journal and the report
 
 
@@ -46,6 +48,7 @@ class Plan:
         self.report = Report(self.journal.run, self.journal.states)
         self.jobs: list[Job] = []
         self.watched: list[CampaignState] = []  # that another run may be at this moment
+        self._times_watched: Counter[str] = Counter()
         self.fallback = Fallback(settings.fallback, tago.address_of_run)
         quick = tago.client.beside(connections=1, total=QUICK)
         quick.deadline = tago.client.deadline
@@ -104,6 +107,14 @@ class Plan:
         self.check()
         return self.jobs
 
+    def step_back(self, state: CampaignState) -> None:
+        """Another run holds that campaign: it is watched, for it may be gone before it has told anybody."""
+        if self._times_watched[state.key] < WATCHES:
+            self._times_watched[state.key] += 1
+            self.watched.append(state)
+        else:
+            self.report.note(f"campaign {state.key} is left to the runs that contend for it", undone=1)
+
     def check(self) -> None:
         """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What
         an earlier run left must not keep an alarm from going out."""
@@ -153,7 +164,7 @@ class Plan:
             self._only_the_left(error)
 
     def _was_begun(self, key: str) -> bool:
-        """Whether another run has this event: it is watched, for it may be gone before it has told anybody."""
+        """Whether another run has this event, or had it."""
         device = self.journal.device
         if device is None or self.journal.gone:
             return False
@@ -168,7 +179,7 @@ class Plan:
             self.report.note(f"this event was dealt with before, as campaign {key}")
         else:
             self.journal.states[key] = found
-            self.watched.append(found)
+            self.step_back(found)
         return True
 
     def _only_the_left(self, error: SetupError) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -19,6 +20,7 @@ from lib.campaign.rows import CAMPAIGN, HEARTBEATS, OUTCOME, Row, campaign_row, 
 from lib.campaign.state import CampaignState
 from lib.tagoio.journal_device import JournalDevice
 
+SIGNS = (CAMPAIGN, HEARTBEATS)
 Holding = Literal["telling", "answering"]
 
 
@@ -51,6 +53,7 @@ class Journal:
         self._valid_until = float("inf")
         self._written_at = self._beaten_at = clock()
         self._failing_since: float | None = None
+        self._shown = 0  # how often this run had to see its own rows
         self._error = ""
         self._thread: threading.Thread | None = None
         self._ends = threading.Event()
@@ -97,16 +100,30 @@ class Journal:
             return set(campaigns)
         began = self.clock()
         try:
-            self.device.write(row for rows in campaigns.values() for row in rows)
-            holders = self._holders(list(campaigns))
+            holders = self._holders(list(campaigns), [row for rows in campaigns.values() for row in rows])
         except TagoIOError as error:
             self.give_up(error.message)
             return set(campaigns)
         ours = {key for key in campaigns if holders.get(key, self.run) == self.run}
         self.lost = (self.lost | campaigns.keys()) - ours
-        self.add(campaign_row(key, "left", self.run) for key in campaigns.keys() - ours)
+        self._step_back(campaigns.keys() - ours)
         self._hold(dict.fromkeys(ours, holding), began)
+        if ours and self.clock() - began > HEARTBEAT:
+            with suppress(TagoIOError):  # then it is read again
+                self._confirm()
         return ours
+
+    def _step_back(self, keys: Iterable[str]) -> None:
+        """Leave these campaigns to another run. Written at once: when this run takes one up again, its signs of then
+        must be younger."""
+        rows = [campaign_row(key, "left", self.run) for key in keys]
+        for row in rows:
+            self.state(row.key).take([replace(row, at=self.now())])
+        try:
+            if rows and self.device:
+                self.device.write(rows)
+        except TagoIOError as error:
+            self._note_failure(error.message)
 
     def answer(self, key: str) -> None:
         """Show that this run answers a press, until `end`."""
@@ -232,42 +249,54 @@ class Journal:
     def _come_back(self) -> None:
         """After a time without a confirmed heartbeat nobody is told before it is seen that no other run has taken
         over."""
-        began = self.clock()
         keys = [key for key, holding in self._held.items() if holding == "telling"]
         if not keys:
             self._valid_until = float("inf")
             return
         try:
-            assert self.device is not None  # noqa: S101
-            self.device.write(self._beats(), once=True)
-            holders = self._holders(keys)
+            holders = self._holders(keys, self._beats(), once=True)
+            for key in keys:
+                if holders.get(key, self.run) != self.run:
+                    self.lost.add(key)
+                    self._held.pop(key, None)
+            self._confirm()
         except TagoIOError as error:
             self._note_failure(error.message)
             return
         self._failing_since = None
-        for key in keys:
-            if holders.get(key, self.run) != self.run:
-                self.lost.add(key)
-                self._held.pop(key, None)
+
+    def _confirm(self) -> None:
+        """A heartbeat right after it was seen that no other run holds these campaigns: to see that may have taken
+        longer than the margin. Raises TagoIOError."""
+        assert self.device is not None  # noqa: S101
+        began = self.clock()
+        self.device.write(self._beats(), once=True)
         self._beaten_at = began
         self._valid_until = began + MARGIN if self._held else float("inf")
 
-    def _holders(self, keys: list[str]) -> dict[str, str]:
-        """By campaign, the run that holds it. Raises TagoIOError."""
+    def _holders(self, keys: list[str], rows: list[Row], *, once: bool = False) -> dict[str, str]:
+        """Write these rows, by which this run shows itself, and read until they show: by campaign, the run that holds
+        it. Raises TagoIOError."""
         assert self.device is not None  # noqa: S101
-        query = {"variables": [CAMPAIGN, HEARTBEATS], "groups": keys, "start_date": self.device.hour_ago()}
+        self._shown += 1
+        number = self._shown
+        self.device.write(
+            (replace(row, about={**row.about, "n": number}) if row.kind in SIGNS else row for row in rows), once=once
+        )
+        query = {"variables": list(SIGNS), "groups": keys, "start_date": self.device.hour_ago()}
 
         def shows(rows: list[Row]) -> bool:
-            return all(any(row.key == key and row.run == self.run for row in rows) for key in keys)
+            ours = {row.key for row in rows if row.run == self.run and row.number("n") == number}
+            return ours.issuperset(keys)
 
-        rows = self.device.seen(query, shows)
+        shown = self.device.seen(query, shows)
         found = {}
         for key in keys:
             state = CampaignState(key)
-            state.take(rows)
-            own = max((row.at for row in rows if row.key == key and row.run == self.run), default=self.now())
+            state.take(shown)
+            own = max((row.at for row in shown if row.key == key and row.run == self.run), default=self.now())
             found[key] = holder(state.signs.values(), own)
-            rivals = {row.run for row in rows if row.key == key} - {self.run}
+            rivals = {row.run for row in shown if row.key == key} - {self.run}
             if rivals or self.state(key).presences.keys() - {self.run}:
                 with self._lock:
                     self.state(key).take(self._read_again(key))

@@ -1,6 +1,7 @@
 """Promises 1 to 8: nobody twice, nobody lost, whatever the answers, the inbox, the journal and the clock do."""
 
 import itertools
+import json
 import random
 import re
 import time
@@ -21,6 +22,7 @@ from tests.promises.oracle import (
 from tests.promises.standin import (
     Act,
     Request,
+    Run,
     Standin,
     creates,
     first_create,
@@ -516,3 +518,59 @@ def test_two_runs_at_once_without_a_date_header_and_a_clock_that_is_off_tell_nob
         started.append(standin.start(standin.event(), **EVENT))
         runs = [run.wait() for run in started]
         assert_told_once(standin, crew, runs=runs)
+
+
+# ---- whoever has begun an event may be gone
+
+
+@pytest.mark.promise(number=5, seconds=45)
+@pytest.mark.parametrize("late", [0, 5])
+def test_an_event_whose_run_died_right_after_it_began_is_told_by_the_run_that_found_it(late: float) -> None:
+    with Standin(rows_show_after=late) as standin:
+        crew = standin.add_users(12)
+        event = standin.event()
+        holder: list[Run] = []
+
+        def die(request: Request) -> Act | None:
+            if not any(row.get("value") == "started" for row in request.rows):
+                return None
+            standin.perform(request)
+            holder[0].kill()
+            return Act("reset", carry=False)
+
+        standin.rules = [die]
+        holder.append(standin.start(event, **EVENT))
+        holder[0].wait()
+        standin.rules = []
+        ran = standin.run(event, **EVENT)
+        assert_told_once(standin, crew, runs=[ran])
+        assert ran.code == 0, ran.out
+
+
+@pytest.mark.promise(number=4, seconds=60)
+def test_a_run_frozen_while_it_reads_its_own_rows_keeps_its_journal() -> None:
+    with Standin(rows_show_after=1.5) as standin:
+        crew = standin.add_users(12)
+        event = standin.event()
+        run = standin.start(event, **EVENT)
+        standin.until(lambda: any(row.get("value") == "started" for row in standin.rows))
+        run.freeze()
+        time.sleep(27)
+        run.thaw()
+        first = run.wait()
+        assert "JOURNAL IS GONE" not in first.out, first.out
+        assert_told_once(standin, crew, runs=[first])
+        second = standin.run(event, **EVENT)
+        assert_told_once(standin, crew, runs=[first, second])
+
+
+@pytest.mark.promise(number=8, seconds=40)
+def test_an_old_notification_with_the_same_text_is_no_proof_where_tagoio_tells_no_time() -> None:
+    with Standin(date="none") as standin:
+        crew = standin.add_users(3)
+        for user in crew:
+            standin._keep({"run_user": user, **json.loads(PLAIN)}, standin.now() - 1200)
+        standin.rules = [first_create(Act(502, carry=False))]
+        ran = standin.run(None, journal=False, notification=PLAIN, time_budget="60s")
+        said = outcomes_of(ran, standin)
+        assert "sent" not in said.values() or len(standin.told) == 3, ran.out
