@@ -153,11 +153,13 @@ def test_a_press_decides_nothing_before_it_is_verified_and_no_newer_one_overtake
     assert state.decision == state.presses[PRESS_RUN], "whoever saw it once saw it"
 
 
-def test_a_refused_press_keeps_no_campaign_open() -> None:
+def test_a_press_that_nobody_had_seen_when_it_was_finished_opens_a_campaign_again() -> None:
     state = campaign(*BOTH)
-    state.take(stamped([campaign_row(KEY, "finished", A)], 104))
-    assert not pressed(state, verdict="").is_finished
+    state.take(stamped([campaign_row(KEY, "finished", A, presses=0)], 104))
+    assert state.is_finished
+    assert not pressed(state, 103, verdict="").is_finished, "its row showed late"
     state.take(stamped([decision_row(KEY, "refused", PRESS_RUN, PRESS_RUN)], 112))
+    state.take(stamped([campaign_row(KEY, "finished", PRESS_RUN, presses=1)], 113))
     assert state.is_finished
 
 

@@ -370,6 +370,15 @@ def test_numbers_beyond_all_bounds_leave_the_rest_readable(
     assert Client(serve(answered(content)).api).request("GET", "/x", token="x") == result
 
 
+@pytest.mark.parametrize("result", [b"{}", b"null", b'"text"', b"5"])
+def test_what_is_no_list_is_no_empty_page_of_users(serve: Callable[..., Server], result: bytes) -> None:
+    tago = TagoIO("x", Client(serve(answered(b'{"status": true, "result": %s}' % result)).api))
+    with pytest.raises(Doubtful, match="a list was expected"):
+        tago.run.listUsers({})
+    with pytest.raises(Doubtful, match="a list was expected"):
+        tago.device("d").getData({})
+
+
 def test_not_a_number_is_read_too(serve: Callable[..., Server]) -> None:
     (found,) = Client(serve(answered(b'{"result": [NaN]}')).api).request("GET", "/x", token="x")
     assert found != found

@@ -281,7 +281,7 @@ class CampaignLane:
         while users:
             user = users.popleft()
             known = self.state.outcomes.get(user.id)
-            if known and known.status in FINAL and known.run != self.journal.run:
+            if user.id in self.state.tries or (known and known.status in FINAL and known.run != self.journal.run):
                 self.run.total -= 1
                 continue  # told by another run since this one planned
             notification = self._composed(user)
@@ -295,6 +295,9 @@ class CampaignLane:
                 task.since, task.until, task.why = self._ours(self.job.started_at), self._ours(until), EARLIER
             return task
         return None
+
+    def take_back(self, user: User, notification: Notification | None) -> None:
+        self.job.users[notification.priority if notification else PRIORITIES[-1]].appendleft(user)
 
     def leave(self, why: str) -> None:
         """Nobody more of this campaign is told by this run."""
@@ -315,10 +318,9 @@ class CampaignLane:
         return notification
 
     def send(self, user: User, notification: Notification) -> str:
-        if self._first:
-            if self._first != user.id:  # after a kill now, the next run must not take this one for untold
-                self.journal.add([campaign_row(self.key, "resumed", self.journal.run, first="")])
-                self.journal.flush()
+        if self._first and self._first != user.id:  # after a kill now, the next run must not take this one for untold
+            self.journal.add([campaign_row(self.key, "resumed", self.journal.run, first="")])
+            self.journal.flush()
             self._first = ""
         return self.run.inbox.create(user.id, notification, self.key)
 
@@ -343,6 +345,7 @@ class CampaignLane:
 
     def confirm(self) -> None:
         self.journal.flush()
+        self._first = ""  # its outcome says as much
 
     def record(self, outcome: Outcome, notification: Notification | None = None) -> None:
         """The last word on a user; callable from any thread."""

@@ -39,6 +39,7 @@ class Job:
     steps: tuple[Step, ...] = ()
     actions: list[Action] = field(default_factory=list)
     has_text: bool = False
+    answer_buttons: set[str] = field(default_factory=set)
 
     @property
     def key(self) -> str:
@@ -68,7 +69,12 @@ class Job:
             return [*self.rows, campaign_row(self.key, "resumed", run, first=first)]
         held = [each.user_id for each in self.settled if each.status == "held"]
         users = [*(user.id for user in self.waiting), *held]
-        about = {"started_at": self.started_at, "escalate": steps_text(self.steps), "first": first}
+        about = {
+            "started_at": self.started_at,
+            "escalate": steps_text(self.steps),
+            "first": first,
+            "buttons": " ".join(sorted(self.answer_buttons)),
+        }
         return list(started_rows(self.key, run, self.trigger, users, **about))
 
 
@@ -98,6 +104,7 @@ class Sorting:
             notification = ruled or is_inactive(user) or self._composed(job, user)
             if isinstance(notification, Notification):
                 job.has_text = True
+                job.answer_buttons |= {button.id for button in notification.buttons if button.analysis}
                 escalations.add(tuple(notification.escalate))
                 _check_answerable(job, notification)
                 too_long += notification.is_too_long_for_push

@@ -104,8 +104,8 @@ class PressRun:
         def shows(rows: list[Row]) -> bool:
             return any(row.kind == PRESS and row.run == self.journal.run for row in rows)
 
-        state.take(device.seen({"groups": [key]}, shows))
         self.journal.answer(key)
+        state.take(device.seen({"groups": [key]}, shows))
         return state
 
     def _settle(self, state: CampaignState) -> None:
@@ -119,11 +119,11 @@ class PressRun:
         if not state.started:
             self.lines.append(f"The journal knows nothing of campaign {press.campaign}: other copies stay open")
         who, counting = press.user.name or press.user.id, self._counting(state, own)
-        if counting.run == own.run:
+        counts = counting.run == own.run and (not self.journal.was_away or self.answers.is_mine(state, own))
+        if counts:
             self.outcome = "counted"
             self.lines.append(f"{who} pressed {press.button}: it counts")
             self.answers.answer(press, own.run)
-            self.journal.flush()
         else:
             self.outcome = "settled"
             verdict = state.verdicts.get(counting.run, Verdict(is_true=True))
@@ -134,7 +134,7 @@ class PressRun:
                 else f"{who} pressed {press.button}: {settled}"
             )
         if not press.each_counts:
-            self._close(state, press, everybody=counting.run == own.run)
+            self._close(state, press, everybody=counts)
         self._finish(state)
 
     def _counting(self, state: CampaignState, own: PressFact) -> PressFact:

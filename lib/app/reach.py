@@ -191,7 +191,8 @@ class Reach:
         """Who has it in TagoRUN, unread, is not among the failed."""
         known, user = self.job.state.outcomes[each.user_id], self._users.get(each.user_id)
         name = known.user_name or (user.name if user else "")
-        if each.why == "unread" and status != "fallback":
+        is_anothers = status is None and known.run != self.journal.run
+        if is_anothers or (each.why == "unread" and status != "fallback"):
             self.report.note(f"{name or each.user_id}: {reason}", undone=1)
         else:
             status = status or known.status

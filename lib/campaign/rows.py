@@ -4,7 +4,8 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
 
 - `notify_campaign`: `started`, `resumed` (by another run), `escalated`, `left` (in good order; something is or will be
   due) or `finished`. Metadata of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`, `started_at`,
-  `size`, `escalate` (its steps); `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
+  `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis); of `finished`: how many `presses`
+  it has seen; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
 - `notify_heartbeat`: `telling` or `answering`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`.
 - `notify_audience`: how many users, in metadata `users` with a space between; `step` is that of the escalation.
@@ -43,7 +44,7 @@ RUN = re.compile("[0-9a-f]{12}")
 METADATA = 9_000  # bytes of a row's metadata: TagoIO takes 10 kB (D docs sending-data.md)
 REASON = 500  # characters of a reason that are kept
 WORDS = 500  # characters that are kept of any text but these, which fit or are built to
-WHOLE_TEXTS = ("users", "notifications", "escalate", "lines", "id")
+WHOLE_TEXTS = ("users", "notifications", "escalate", "lines", "id", "buttons")
 
 WireRow = dict[str, Any]
 

@@ -106,6 +106,7 @@ class CampaignState:
         self.closed: set[str] = set()
         self.signs: dict[tuple[str, str], Sign] = {}  # by row
         self.finished_at = self.first_told_at = 0.0
+        self._presses_at_end = 0  # that the run which finished it had seen
         self._points: dict[str, DataPoint] = {}
         self._cut: dict[str, int] = {}
 
@@ -128,6 +129,7 @@ class CampaignState:
         value = str(row.value)
         if value == "finished":
             self.finished_at = max(self.finished_at, row.at)
+            self._presses_at_end = max(self._presses_at_end, row.number("presses"))
         elif value == "escalated":
             self.steps_taken.add(row.number("step"))
         if value == "started" and (self.started is None or row.at < self.started.at):
@@ -236,8 +238,13 @@ class CampaignState:
 
     @property
     def is_finished(self) -> bool:
-        touched = [press.at for press in self.standing()]
-        return bool(self.finished_at) and self.finished_at >= max(touched, default=0.0)
+        """A press that nobody had seen then opens it again."""
+        return bool(self.finished_at) and len(self.presses) <= self._presses_at_end
+
+    @property
+    def answer_buttons(self) -> list[str]:
+        """The ids of the buttons that run the Analysis; none where the rows do not tell."""
+        return self.started.words("buttons") if self.started else []
 
     @property
     def steps(self) -> tuple[Step, ...]:

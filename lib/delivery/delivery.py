@@ -57,6 +57,9 @@ class Lane(Protocol):
     def must_ask(self, user: User) -> bool:
         """Whether they may have been told by a run of which this one cannot know."""
 
+    def take_back(self, user: User, notification: Notification | None) -> None:
+        """Give them out again, if they are still to be told."""
+
     def record(self, outcome: Outcome, notification: Notification | None) -> None: ...
 
     def confirm(self) -> None:
@@ -78,6 +81,7 @@ class Task:
     otherwise: Outcome | None = None
     sends: int = 0
     asked_at: float = 0.0  # when it was seen last that nobody has told them
+    is_out: bool = False  # a request of it may be on its way
     is_ended: bool = False
 
 
@@ -217,6 +221,7 @@ class Delivery:
             return
         assert task.notification is not None  # noqa: S101  # who is only asked about never comes here
         began = self.clock()
+        task.is_out = True
         try:
             sent = task.lane.send(task.user, task.notification)
         except Rejected as error:
@@ -247,10 +252,16 @@ class Delivery:
         return bool(found.id)
 
     def _may_send(self, task: Task) -> bool:
-        """Whether this one is to be told now; waits while the journal is read again."""
+        """Whether this one is to be told now. Where the journal had to be read again first, the lane looks anew at what
+        others did meanwhile."""
         last = self.deadline - LAST_SEND
+        was_away = False
         while (may_tell := task.lane.may_tell()) is None and not self.stopped and self.clock() <= last:
+            was_away = True
             self.sleep(IDLE)
+        if was_away and may_tell and not self.stopped:
+            self._take_back(task)
+            return False
         why_not = task.lane.why_not()
         if self.clock() > last:
             self.stopped = self.stopped or NO_TIME
@@ -259,6 +270,13 @@ class Delivery:
         elif why_not or not may_tell:
             self._end(task, *(why_not or ("pending", ELSEWHERE)))
         return not task.is_ended
+
+    def _take_back(self, task: Task) -> None:
+        with self._lock:
+            task.is_ended = True
+            task.lane.take_back(task.user, task.notification)
+            self._under_way.discard(task)
+            self._is_dry = False
 
     def _again(self, task: Task, ticket: Ticket, error: Refused) -> None:
         """It was certainly not carried out; waiting is the window's business."""
@@ -271,6 +289,7 @@ class Delivery:
         if self.stopped:
             self._end(task, "pending", f"{self.stopped}; {error.message}" if self.stopped == NO_TIME else self.stopped)
             return
+        task.is_out = False
         with self._lock:
             self._under_way.discard(task)
             self._ready.append(task)
@@ -366,7 +385,10 @@ class Delivery:
             under_way, waiting = list(self._under_way), list(self._ready)
             aside = [task for _, _, task in self._aside]
         for task in under_way:
-            self._end(task, "unknown", f"{task.why or 'no answer'} when the time was up")
+            if task.is_out or task.since:
+                self._end(task, "unknown", f"{task.why or 'no answer'} when the time was up")
+            else:
+                self._end(task, "pending", self.stopped)
         for task in aside:
             self._end(task, "unknown", f"{task.why}; time ran out before it could be settled")
         for task in waiting:

@@ -52,7 +52,7 @@ class Answers:
         """A press whose run died before it was answered: claim it, and if this run is the one, verify it and call
         `decide`."""
         try:
-            if not self._is_mine(state, fact):
+            if not self.is_mine(state, fact):
                 return
             press = self._verified(state, fact)
         except PressRefused as refusal:
@@ -93,6 +93,7 @@ class Answers:
         }
         if press.campaign:
             self.journal.add([decision_row(press.campaign, "answered", self.journal.run, press_run, **about)])
+            self.journal.flush()  # before anything else: `decide` is called once
         if answer.line:
             self.lines.append(f"  {answer.line}")
         return answer
@@ -134,7 +135,9 @@ class Answers:
             self._note(f"decide gave a text of {len(line)} characters; it is cut to {LINE}")
         return line[:LINE]
 
-    def _is_mine(self, state: CampaignState, fact: PressFact) -> bool:
+    def is_mine(self, state: CampaignState, fact: PressFact) -> bool:
+        """Claim it, and see whether this run is the one that answers it. Who wrote the press down and was away since
+        needs the oldest claim, for others took it for dead."""
         device = self.journal.device
         if device is None or self.journal.gone:
             return False
@@ -144,7 +147,11 @@ class Answers:
             return any(row.kind == DECISION and row.run == self.journal.run for row in rows)
 
         state.take(device.seen({"groups": [state.key]}, shows))
-        return fact.run not in state.answers and state.claimant(fact, self.journal.now()) == self.journal.run
+        if fact.run in state.answers:
+            return False
+        if fact.run == self.journal.run:
+            return min(state.claims[fact.run])[2] == self.journal.run
+        return state.claimant(fact, self.journal.now()) == self.journal.run
 
     def _verified(self, state: CampaignState, fact: PressFact) -> Press:
         """What was verified once is not asked about again: the user may have deleted it since."""

@@ -57,8 +57,10 @@ def verify(
         label = labels[ids.button_id] or plain
     else:
         is_shown = found is not None or len(listed) >= WHOLE
-        outcome = state_of(key).outcomes.get(user.id) if key and is_shown else None
-        if outcome is None or outcome.notification_id != ids.notification_id:
+        state = state_of(key) if key and is_shown else None
+        outcome = state.outcomes.get(user.id) if state else None
+        is_known = outcome is not None and outcome.notification_id == ids.notification_id
+        if not (state and outcome and is_known and plain in (state.answer_buttons or [plain])):
             raise PressRefused(_why_refused(user, ids, listed, found))
         sent_at = sent_at or outcome.at
     after = max(now.timestamp() - sent_at, 0.0) if sent_at else None

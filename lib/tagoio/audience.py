@@ -196,10 +196,10 @@ class _Finder:
 
     def _page(self, page: int, matching: dict[str, Any]) -> list[User]:
         query = {"page": page, "amount": PAGE, "fields": list(self.fields), "orderBy": ["created_at", "asc"]}
-        answer = retrying(lambda: self.run.listUsers({**query, "filter": dict(matching)}), self.sleep)
-        if not isinstance(answer, list):
-            raise Doubtful(f"page {page} of the users cannot be read: a list was expected")
-        return [read_user(each) for each in answer]
+        return [
+            read_user(each)
+            for each in retrying(lambda: self.run.listUsers({**query, "filter": dict(matching)}), self.sleep)
+        ]
 
 
 def _is_called(user: User, entry: str) -> bool:

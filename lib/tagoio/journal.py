@@ -53,6 +53,7 @@ class Journal:
         self._valid_until = float("inf")
         self._written_at = self._beaten_at = clock()
         self._failing_since: float | None = None
+        self._was_away = False
         self._shown = 0  # how often this run had to see its own rows
         self._error = ""
         self._thread: threading.Thread | None = None
@@ -130,6 +131,11 @@ class Journal:
         if self.keeps:
             self._hold({key: "answering"}, self.clock())
 
+    @property
+    def was_away(self) -> bool:
+        """Whether others may have taken this run for dead: there was a time without a confirmed heartbeat."""
+        return self._was_away or self.clock() - self._beaten_at > MARGIN
+
     def may_tell(self, key: str) -> bool | None:
         """Whether a user of this campaign may be told now. None: in a moment, when the journal has been read again."""
         if key in self.lost:
@@ -137,11 +143,11 @@ class Journal:
         return True if not self.keeps or self.clock() < self._valid_until else None
 
     def end(self, key: str, value: str) -> None:
-        """This run is done with a campaign: `left` or `finished`."""
+        """This run is done with a campaign: `left` or `finished`, which holds for the presses that it has seen."""
         self._held.pop(key, None)
         if key in self.lost:
             return
-        self.add([campaign_row(key, value, self.run)])
+        self.add([campaign_row(key, value, self.run, presses=len(self.state(key).presses))])
 
     def flush(self) -> None:
         """Write what there is, and do not return before it is written or nothing is kept any more."""
@@ -223,6 +229,7 @@ class Journal:
                 return
             self._failing_since = None
             self._written_at = now
+            self._was_away = self._was_away or bool(beats and now - self._beaten_at > MARGIN)
             if beats and now < self._valid_until:
                 self._beaten_at = now
                 self._valid_until = now + MARGIN
@@ -316,7 +323,7 @@ class Journal:
     def _note_failure(self, message: str) -> None:
         self._error = message
         since = self._failing_since = self._failing_since or self.clock()
-        if self._held and self.device and self.clock() - since > self.device.patience():
+        if self.device and self.clock() - since > self.device.patience():
             self.give_up(message)
 
     def give_up(self, message: str) -> None:

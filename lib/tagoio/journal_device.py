@@ -49,14 +49,17 @@ class JournalDevice:
 
     def unfinished(self, analysis_id: str) -> list[CampaignState]:
         """This Analysis' campaigns of the last day of which something is or may come to be due, oldest first."""
-        finished: dict[str, float] = {}
-        touched: dict[str, float] = {}
+        begun: set[str] = set()
+        presses: Counter[str] = Counter()
+        presses_at_end: dict[str, int] = {}
         for row in self._of_the_last_day():
             if row.value == "finished":
-                finished[row.key] = max(finished.get(row.key, 0.0), row.at)
-            elif row.kind == PRESS or row.value == "started":
-                touched[row.key] = max(touched.get(row.key, 0.0), row.at)
-        keys = [key for key, at in touched.items() if key not in finished or finished[key] < at]
+                presses_at_end[row.key] = max(presses_at_end.get(row.key, 0), row.number("presses"))
+            elif row.kind == PRESS:
+                presses[row.key] += 1
+            elif row.value == "started":
+                begun.add(row.key)
+        keys = [key for key in {**dict.fromkeys(begun), **presses} if presses[key] > presses_at_end.get(key, -1)]
         states = self.states(keys).values()
         mine = [each for each in states if each.started and each.trigger.analysis_id == analysis_id]
         open_ones = [each for each in mine if not each.is_finished and not is_let_be(each, self.now())]

@@ -33,6 +33,7 @@ USER_AGENT = (
 )
 
 DATED = ("/data", "/run/users")  # the SDK's methods of these parse dates: getData, listUsers, userInfo
+LISTS = ("/data", "/run/users")
 DATES = ("time", "created_at", "updated_at", "last_login", "expire_date")
 WAIT_IN_TEXT = re.compile(r"Retry-After:\s*(\d+(?:\.\d+)?)", re.IGNORECASE)  # D rate-limits-hard-limits.md
 
@@ -165,6 +166,8 @@ class PooledModule(TagoIOModule):  # type: ignore[misc]  # the SDK carries no ty
         result = self.client.request(
             params["method"], params["path"], token=self.token, params=_wire_query(query), body=params.get("body")
         )
+        if params["path"] in LISTS and params["method"].upper() == "GET" and not isinstance(result, list):
+            raise Doubtful("a list was expected")  # the SDK would make an empty one of it
         return _with_dates(result) if params["path"].startswith(DATED) else result
 
 
