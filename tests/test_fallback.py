@@ -117,6 +117,11 @@ class Greeting(SMTP):
         super().connection_made(transport)
         self.event_handler.closes(self, "greeting")
 
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802
+        self.event_handler.closes(self, "DATA")
+        if self.event_handler.closes_at != "DATA":
+            await super().smtp_DATA(arg)
+
 
 @contextmanager
 def open_mailbox() -> Iterator[Mailbox]:
@@ -287,7 +292,7 @@ def test_addresses_are_tried_in_their_order_until_one_takes_it_or_leaves_doubt(m
     assert both.reason == "mailto: 535 5.7.8 bad credentials; nosuch: Apprise takes no such address"
 
 
-@pytest.mark.parametrize("command", ["greeting", "EHLO", "AUTH", "MAIL", "RCPT"])
+@pytest.mark.parametrize("command", ["greeting", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
 def test_a_server_that_closes_before_it_has_the_text_leaves_no_doubt(
     mailbox: Mailbox, second: Mailbox, command: str
 ) -> None:

@@ -72,7 +72,15 @@ def test_all_problems_come_in_one_error() -> None:
 
 @pytest.mark.parametrize(
     ("key", "meant"),
-    [("tag_vlaue", "tag_value"), ("dry_rum", "dry_run"), ("dry-run", "dry_run"), ("Notifications", "notification")],
+    [
+        ("tag_vlaue", "tag_value"),
+        ("dry_rum", "dry_run"),
+        ("dry-run", "dry_run"),
+        ("Notifications", "notification"),
+        ("quiet", "quiet_hours"),
+        ("send", "send_to"),
+        ("escalate_after", "remind_after"),
+    ],
 )
 def test_a_mistyped_variable_stops_the_run(key: str, meant: str) -> None:
     with pytest.raises(SetupError, match=f'"{key}" is not a variable of this Analysis; is {meant} meant'):

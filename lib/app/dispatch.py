@@ -53,7 +53,7 @@ class Dispatch:
         self.window = RateWindow(plan.settings.rate_limit, sleep=time.sleep, on_wait=self._say_wait)
         self.answers = Answers(plan.tago.run, self.inbox, self.journal, decide, sleep=plan.sleep, is_over=plan.is_late)
         self.interrupted = ""
-        self.done = self.trouble = self.total = 0
+        self.done = self.trouble = self.total = self.by_others = 0
         self.undelivered: dict[tuple[str, str], Notification] = {}  # by campaign and user: whom this run could not tell
         self.lanes: list[CampaignLane] = []
         self._looked_at = time.monotonic()
@@ -71,6 +71,8 @@ class Dispatch:
                 lane.leave(BY_HAND)
                 self._end(lane)
         self.journal.close(patience=min(10.0, max(self.plan.deadline - time.time() - LAST_WORDS / 3, 0.5)))
+        if self.by_others:
+            self.report.note(f"{self.by_others} users were settled by another run meanwhile")
         for note in self.journal.notes():
             self.report.note(note, undone=1)
         for line in self.answers.lines:
@@ -283,6 +285,7 @@ class CampaignLane:
             known = self.state.outcomes.get(user.id)
             if user.id in self.state.tries or (known and known.status in FINAL and known.run != self.journal.run):
                 self.run.total -= 1
+                self.run.by_others += 1
                 continue  # told by another run since this one planned
             notification = self._composed(user)
             ruled = self.job.otherwise.get(user.id) or (notification if isinstance(notification, Outcome) else None)

@@ -174,7 +174,7 @@ class Reach:
             under_way, self._under_way = dict(self._under_way), {}
         for user_id, each in under_way.items():
             if user_id in not_begun:
-                self._write(user_id, "refused", reason=self.stopped or TOO_LATE)
+                self._write(user_id, "left")
                 self._say(each, None, f"{each.reason}; {self.stopped or TOO_LATE}")
             else:
                 self._write(user_id, "doubt", reason="no answer in time")

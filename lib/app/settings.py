@@ -21,6 +21,7 @@ TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "n
 USABLE_TOKENS = ("p-", "a-")
 SHORTEST_BUDGET = 10  # seconds
 FROM_TAGOIO = ("button_id", "user_id", "notification_id")  # with a pressed button
+RENAMED = {"escalate_after": "remind_after"}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -141,7 +142,10 @@ def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
     """A mistyped dry_run would tell real people: so what looks like one of our variables must be one."""
     for key in own:
         name = key.strip().lower()
-        near = difflib.get_close_matches(name.replace("-", "_"), VARIABLES, 1, 0.8)
+        word = name.replace("-", "_")
+        near = difflib.get_close_matches(word, VARIABLES, 1, 0.8)
+        near += [new for old, new in RENAMED.items() if old == word]
+        near += [known for known in VARIABLES if len(word) > 3 and known.startswith(f"{word}_")]
         if near and name not in VARIABLES and name not in FROM_TAGOIO:
             yield f'"{key}" is not a variable of this Analysis; is {near[0]} meant? Rename it, or remove it'
 
@@ -165,6 +169,8 @@ def _list(text: str) -> tuple[str, ...]:
 
 def _send_to(text: str) -> tuple[str, ...]:
     wanted = _list(text)
+    if not wanted:
+        raise ValueError(f'is "{text}"; use tags, all, or ids, e-mails and names with commas')
     for word in ("tags", "all"):
         if word in (part.lower() for part in wanted):
             if len(wanted) > 1:

@@ -12,7 +12,8 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
 - `notify_outcome`: `sent`, `skipped`, …, of `users`, with their `notifications` (`-` for none); metadata: `reason`,
   `subject` (a hash), `priority`, `channel`, `step`.
 - `notify_fallback`: `begun`, the claim before another channel is tried for `users`, then how it went: `taken`,
-  `refused`, `doubt`, or that it was not needed: `read`, `gone`, `ruled out`; metadata: `channel`, `reason`.
+  `refused`, `doubt`, that it was not needed: `read`, `gone`, `ruled out`, or, untried, `left` to the next run;
+  metadata: `channel`, `reason`.
 - `notify_press`: the id of a button that somebody pressed, as TagoIO handed it in; metadata: `user`, `notification`,
   `each`.
 - `notify_decision`, of a `press` (the run that wrote that row): `verified` with `name` and `label`, or `refused`;

@@ -109,6 +109,7 @@ class CampaignState:
         self._presses_at_end = 0  # that the run which finished it had seen
         self._points: dict[str, DataPoint] = {}
         self._cut: dict[str, int] = {}
+        self._left: set[tuple[str, str]] = set()  # claims (user, run) of another channel that were given back
 
     def take(self, rows: Iterable[Row]) -> None:
         for row in rows:
@@ -176,7 +177,13 @@ class CampaignState:
     def _fallback(self, row: Row) -> None:
         for user in row.words("users"):
             known = self.tries.get(user)
-            if row.value == "begun":
+            if row.value == "left":
+                self._left.add((user, row.run))
+                if known and known.run == row.run:
+                    del self.tries[user]
+            elif row.value == "begun":
+                if (user, row.run) in self._left:
+                    continue
                 if known is None or (not known.result and row.at < known.at):
                     self.tries[user] = Try(row.run, row.at)
             else:

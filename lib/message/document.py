@@ -56,7 +56,7 @@ def parse_document(text: str) -> tuple[Variant, ...]:
     Raises SetupError with line and column where it is no JSON, and with every other problem at once.
     """
     try:
-        given = json.loads(_without_comments(text))
+        given = json.loads(_without_comments(text), object_pairs_hook=_once_each)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise SetupError(f"notification is not valid JSON: {error.msg} at {where}") from None
@@ -74,6 +74,14 @@ def parse_document(text: str) -> tuple[Variant, ...]:
     if problems:
         raise SetupError(*problems)
     return tuple(variants)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, _ in pairs if [name for name, _ in pairs].count(key) > 1)
+        raise SetupError(f'notification has "{twice}" twice in one object; keep one of them')
+    return found
 
 
 def _variant(given: dict[str, Any]) -> Variant:

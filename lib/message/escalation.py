@@ -79,6 +79,8 @@ def _step(given: Any) -> Step:
     after, to = given
     if not isinstance(to, str) or not to.strip():
         raise ValueError('to is missing; it is the tag value of who is told next, such as "supervisors"')
+    if "=" in to and not all(part.strip() for part in to.split("=", 1)):
+        raise ValueError(f'to is "{to}"; use a tag value, or key=value')
     if not isinstance(after, str):
         raise ValueError('after is missing; it is text such as "15m"')
     try:

@@ -151,20 +151,20 @@ class Journal:
 
     def flush(self) -> None:
         """Write what there is, and do not return before it is written or nothing is kept any more."""
-        while self.keeps and self._waiting() and not self._ends.is_set():
+        while self.keeps and self._is_waiting() and not self._ends.is_set():
             self._write()
-            if self._waiting():
+            if self._is_waiting():
                 self.sleep(0.5)
 
     def close(self, patience: float) -> None:
         """Write the rest, for at most so many seconds."""
         self._ends.set()
         until = self.clock() + patience
-        while self._waiting() and self.keeps:
+        while self._is_waiting() and self.keeps:
             self._write()
-            if self._waiting() and self.clock() > until:
+            if self._is_waiting() and self.clock() > until:
                 break
-            if self._waiting():
+            if self._is_waiting():
                 self.sleep(0.5)
         with self._lock:
             self.unwritten += len(self._outcomes)
@@ -199,7 +199,7 @@ class Journal:
             now = self.clock()
             if self._held and now >= self._valid_until:
                 self._come_back()
-            elif (self._waiting() and now - self._written_at >= FLUSH) or (
+            elif (self._is_waiting() and now - self._written_at >= FLUSH) or (
                 self._held and now - self._beaten_at >= HEARTBEAT
             ):
                 self._write()
@@ -317,8 +317,10 @@ class Journal:
     def _beats(self) -> list[Row]:
         return [Row(key, HEARTBEATS, value, {"run": self.run}) for key, value in list(self._held.items())]
 
-    def _waiting(self) -> bool:
-        return bool(self._rows or self._outcomes)
+    def _is_waiting(self) -> bool:
+        """Whether rows are still to be written; those that are being written this moment are waited for."""
+        with self._writing:
+            return bool(self._rows or self._outcomes)
 
     def _note_failure(self, message: str) -> None:
         self._error = message

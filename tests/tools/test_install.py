@@ -259,7 +259,12 @@ def test_an_action_starts_it(bare: Sandbox, flags: list[str], kind: str, trigger
         (["--when", "temperature > 35"], "--when needs either --device ID or --device-tag KEY=VALUE"),
         (["--when", "temperature >", "--device", "d"], "is not a condition"),
         (["--when", "hot", "--device", "d"], "is not a condition"),
-        (["--when", "t >< 5", "--device", "d"], "between needs two values"),
+        (["--when", "t >< 5", "--device", "d"], ">< compares numbers"),
+        (["--when", "t > hot", "--device", "d"], "> compares numbers"),
+        (["--when", "t >= 35", "--device", "d"], "TagoIO has <, >, =, !, >< and *, and one of them a condition"),
+        (["--when", "t > 5", "--device-tag", "a=b", "--unlock", "t < 3"], "--unlock works with --device only"),
+        (["--unlock", "t < 3"], "--unlock belongs to --when"),
+        (["--cron", "0 8 * * *", "--timezone", "Mars/Base"], "not Mars/Base"),
         (["--when", "t > 5", "--device-tag", "kind"], "is not KEY=VALUE"),
     ],
 )

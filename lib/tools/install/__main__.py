@@ -100,6 +100,9 @@ def _asked_token() -> str:
 
 
 def _trigger(options: argparse.Namespace) -> Trigger | None:
+    for name, needs in (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("unlock", "when")):
+        if getattr(options, name) and not getattr(options, needs):
+            raise SetupError(f"--{name.replace('_', '-')} belongs to --{needs}, which is not given")
     if options.every:
         return every(options.every)
     if options.cron:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lib.app.settings import VARIABLES
 from lib.base.errors import SetupError
+from lib.message.placeholders import zone_of
 
 TAG = {"key": "installed_by", "value": "tagorun-notify"}
 BUNDLE_TAG = "tagorun_notify_bundle"  # a hash of the script that was uploaded last
@@ -29,6 +30,7 @@ DEVICE_NAME = re.compile(r"\$DEVICE\.NAME\$", re.IGNORECASE)
 RUN_USER_RIGHTS = ["access", "create_notification", "access_notification", "edit_notification"]
 
 WHEN = re.compile(r"\s*(?P<variable>[\w.-]+)\s*(?P<is>><|<|>|=|!|\*)\s*(?P<value>.*?)\s*")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ def at_cron(cron: str, timezone: str) -> Trigger:
         raise SetupError(
             f'--cron "{cron}" has {len(cron.split())} fields; it needs five: "0 8 * * 1-5" is 8:00, Mon to Fri'
         )
-    if not timezone:
-        raise SetupError("--cron needs --timezone, such as America/Sao_Paulo")
+    if zone_of(timezone) is None:
+        raise SetupError(f"--cron needs --timezone, such as America/Sao_Paulo{f', not {timezone}' if timezone else ''}")
     return Trigger("schedule", [{"cron": cron, "timezone": timezone}])
 
 
@@ -109,6 +111,10 @@ def when(condition: str, device: str, device_tag: str, unlock: str) -> Trigger:
     key, equals, value = device_tag.partition("=")
     if device_tag and not (key and equals and value):
         raise SetupError(f'--device-tag "{device_tag}" is not KEY=VALUE')
+    if unlock and device_tag:
+        raise SetupError(
+            "--unlock works with --device only: TagoIO unlocks Actions of a single device (docs trigger-by-variable.md)"
+        )
     whose = {"device": device} if device else {"tag_key": key, "tag_value": value}
     triggers = [{**whose, **_condition("--when", condition), "unlock": False}]
     if unlock:
@@ -123,12 +129,15 @@ def _condition(flag: str, text: str) -> dict[str, Any]:
             f'{flag} "{text}" is not a condition; use such as "temperature > 35", "door = open", "level >< 2,8"'
         )
     value, _, second = found["value"].partition(",") if found["is"] == "><" else (found["value"], "", "")
-    number = re.fullmatch(r"-?\d+(\.\d+)?", value.strip())
+    number = NUMBER.fullmatch(value.strip())
+    compares = found["is"] in ("<", ">", "><")
+    if value[:1] in "<>=!*" and found["is"] != "*":
+        raise SetupError(f'{flag} "{text}": TagoIO has <, >, =, !, >< and *, and one of them a condition')
+    if compares and not (number and (found["is"] != "><" or NUMBER.fullmatch(second.strip()))):
+        raise SetupError(f'{flag} "{text}": {found["is"]} compares numbers, such as "temperature > 35", "level >< 2,8"')
     condition = {"variable": found["variable"], "is": found["is"], "value": value.strip()}
     condition["value_type"] = "*" if found["is"] == "*" else "number" if number else "string"
     if found["is"] == "><":
-        if not second.strip():
-            raise SetupError(f'{flag} "{text}": between needs two values, such as "level >< 2,8"')
         condition["second_value"] = second.strip()
     return condition
 
