@@ -1,0 +1,115 @@
+"""What can be read from a history before anything is judged: who was told what by which request, and what was said."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.device import Stored
+from tests.simulation.history import Decided, History, Ran, Tried, campaign_of
+from tests.simulation.request import Request
+from tests.simulation.scenario import value_of
+from tests.simulation.server import Note, User
+
+ABOUT = re.compile(r"It is at (\d+)")
+BY_HAND = "By hand"
+REMINDED = "You have not opened this"  # README, Another channel: one who has not read it by then
+PERHAPS = "It is not known whether TagoRUN"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The outcome of a user, as a run said it. `topic`: what the notification is about."""
+
+    at: float
+    ran: Ran
+    topic: str
+    campaign: str
+    user: str
+    status: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Facts:
+    """`told` has the requests that TagoIO carried out, by user and topic, whatever it answered."""
+
+    history: History
+    told: dict[tuple[str, str], list[Request]] = field(default_factory=lambda: defaultdict(list))
+    asked: dict[tuple[str, str], list[Request]] = field(default_factory=lambda: defaultdict(list))
+    taken: dict[tuple[str, str], list[Tried]] = field(default_factory=lambda: defaultdict(list))
+    tried: dict[tuple[str, str], list[Tried]] = field(default_factory=lambda: defaultdict(list))
+    notes: dict[str, list[Note]] = field(default_factory=lambda: defaultdict(list))  # by topic
+    topics: dict[str, str] = field(default_factory=dict)  # by campaign
+    rows: dict[str, list[Stored]] = field(default_factory=lambda: defaultdict(list))  # by topic
+    decided: dict[str, list[Decided]] = field(default_factory=lambda: defaultdict(list))  # by topic
+    said: list[Said] = field(default_factory=list)
+    runs: dict[str, Ran] = field(default_factory=dict)
+
+    @property
+    def users(self) -> dict[str, User]:
+        return self.history.server.users
+
+    @property
+    def has_journal(self) -> bool:
+        return self.history.scenario.setup.has_journal
+
+    def last_said(self, user: str, topic: str) -> Said | None:
+        return next((said for said in reversed(self.said) if (said.user, said.topic) == (user, topic)), None)
+
+    def first_decided(self, topic: str) -> float:
+        """When somebody had pressed, as TagoIO knows; for ever away where nobody has."""
+        presses = [stored.at for stored in self.rows[topic] if stored.row["variable"] == "notify_press"]
+        return min([*presses, *(each.at for each in self.decided[topic])], default=float("inf"))
+
+
+def facts_of(history: History) -> Facts:
+    facts = Facts(history, runs={ran.name: ran for ran in history.ran})
+    for note in history.notes():
+        topic = topic_of(note.body["message"], campaign_of(note))
+        facts.topics.setdefault(campaign_of(note), topic)
+        facts.notes[topic].append(note)
+    for stored in history.server.device.rows:
+        if stored.row["variable"] == "notify_trigger":
+            facts.topics.setdefault(stored.row["group"], f"at {stored.row['value']}")
+    for stored in history.server.device.rows:
+        facts.rows[facts.topics.get(stored.row["group"], stored.row["group"])].append(stored)
+    for request in history.requests:
+        if request.route == "create":
+            _add_create(facts, request)
+    for tried in history.tried:
+        where = tried.user, topic_of(tried.text, "")
+        facts.tried[where].append(tried)
+        if tried.is_taken:
+            facts.taken[where].append(tried)
+    for decided in history.decided:
+        facts.decided[facts.topics.get(decided.campaign, decided.campaign)].append(decided)
+    for ran in history.ran:
+        for at, line in ran.outcomes():
+            facts.said.append(_said(facts, ran, at, line))
+    facts.said.sort(key=lambda said: said.at)
+    return facts
+
+
+def topic_of(text: str, campaign: str) -> str:
+    found = ABOUT.search(text)
+    return f"at {found[1]}" if found else f"by hand {campaign}"
+
+
+def own_topic(ran: Ran) -> str:
+    """What a run of an Action is about."""
+    return f"at {value_of(ran.run.number)}" if ran.run.kind == "action" else ""
+
+
+def _add_create(facts: Facts, request: Request) -> None:
+    note = Note("", "", 0.0, request.body, None)
+    where = request.user, topic_of(request.body["message"], campaign_of(note))
+    facts.asked[where].append(request)
+    if request.carried_at:
+        facts.told[where].append(request)
+
+
+def _said(facts: Facts, ran: Ran, at: float, line: dict[str, Any]) -> Said:
+    campaign = line["campaign"]
+    topic = facts.topics.get(campaign) or own_topic(ran) or f"by hand {campaign}"
+    return Said(at, ran, topic, campaign, line["user"], line["status"], line["reason"])

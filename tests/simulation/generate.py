@@ -1,0 +1,209 @@
+"""Draws a scenario from a seed, within the assumptions."""
+
+from random import Random
+
+from tests.simulation.assumptions import JOURNAL_AWAY, MOST_LATE, ROWS_LATE
+from tests.simulation.faults import CHANNEL_EFFECTS, DOUBTFUL, LATE, REFUSALS, REJECTIONS
+from tests.simulation.scenario import Change, Fault, Outage, Person, Platform, Run, Scenario, Setup
+
+HURT = (*DOUBTFUL, "slow", *REFUSALS)
+ROUTE_WEIGHTS = {
+    "create": 50, "inbox": 12, "write": 12, "rows": 8, "change": 6, "users": 4, "user": 4, "profile": 2, "settings": 1,
+}  # fmt: skip
+BUDGETS = (0.0, 0.0, 0.0, 12.0, 20.0, 30.0, 60.0, 100.0)
+MORNING = 60.0  # seconds in which the events of a day come
+
+
+def generate(seed: int) -> Scenario:
+    random = Random(f"day {seed}")
+    setup = _setup(random)
+    people = _people(random, setup)
+    runs = _runs(random, setup, len(people))
+    platform = _platform(random)
+    events = [run.number for run in runs if run.kind == "action"]
+    is_alone = setup.has_journal and len(set(events)) == len(events) == len(runs)
+    return Scenario(
+        seed,
+        platform,
+        setup,
+        people,
+        runs,
+        faults=_faults(random, platform, setup),
+        outages=_outages(random, is_alone=is_alone or not setup.has_journal),
+        changes=_changes(random, len(people)),
+        stretch=random.choice((1.0, 2.0, 4.0, 4.0, 4.0)),
+        preempt=random.choice((0, 0, 3, 20)),
+    )
+
+
+def _setup(random: Random) -> Setup:
+    has_journal = random.random() < 0.88
+    has_buttons = random.random() < 0.8
+    answers = "each" if has_buttons and random.random() < 0.1 else "first"
+    fallback = random.choice(((), (), (), ("mail",), ("mail", "text")))
+    escalates = has_journal and has_buttons and answers == "first" and random.random() < 0.15
+    return Setup(
+        has_journal=has_journal,
+        has_buttons=has_buttons,
+        is_document=random.random() < 0.4,
+        time_budget=random.choice(BUDGETS),
+        rate_limit=random.choice((0, 0, 0, 2, 60)),
+        fallback=fallback,
+        remind_after=random.choice((0.0, 90.0)) if fallback and has_journal else 0.0,
+        escalate_after=random.choice((30.0, 120.0)) if escalates else 0.0,
+        answers=answers,
+        decide=random.choice(("line", "line", "line", "lines", "nothing", "raise", "slow")),
+        send_to=random.choice(("tags", "tags", "tags", "all")),
+    )
+
+
+def _people(random: Random, setup: Setup) -> tuple[Person, ...]:
+    number = random.choice((2, 2, 3, 3, 4, 4, 5, 6))
+    people = [
+        Person(
+            is_active=random.random() < 0.95,
+            opt_out=random.choice(("off", "high")) if random.random() < 0.06 else "",
+            has_email=random.random() < 0.85,
+            old=random.choice((19, 20, 22)) if random.random() < 0.04 else random.choice((0, 1, 1, 2)),
+        )
+        for _ in range(number)
+    ]
+    if setup.escalate_after:
+        people += [Person(group="boss") for _ in range(random.choice((1, 2)))]
+    return tuple(people)
+
+
+def _platform(random: Random) -> Platform:
+    is_scarce = random.random() < 0.2
+    inbox = "hidden" if random.random() < 0.04 else random.choice(("whole", "whole", "newest", "oldest", "unordered"))
+    return Platform(
+        ahead=random.choice((0.0, 0.0, 7.5, -41.0, 3600.0)),
+        has_date=random.random() < 0.93,
+        users_page=random.choice((1000, 1000, 2, 3)),
+        inbox=inbox,
+        inbox_late=random.choice((0.0, 0.0, 0.0, 1.0, 5.0, 20.0)),
+        rows_late=random.choice((0.0, 0.0, 0.3, 2.0, ROWS_LATE)),
+        rows_order=random.choice(("descending", "descending", "shuffled")),
+        rows_page=random.choice((1000, 1000, 3, 10)),
+        limit=random.choice((1, 2, 3, 5)) if is_scarce else 1000,
+        others_use=random.choice((0, 0, 1)) if is_scarce else 0,
+        has_hint=random.random() < 0.6,
+        latency=random.choice((0.02, 0.1, 0.1, 0.6)),
+    )
+
+
+# ---- the events of the day
+
+
+def _runs(random: Random, setup: Setup, people: int) -> tuple[Run, ...]:
+    runs: list[Run] = []
+    for number in range(1, random.choice((2, 2, 2, 3, 4))):
+        event = random.choice((number, number + 3))
+        at = random.uniform(0, MORNING)
+        runs.append(_hit(random, Run(at, "action", event)))
+        if random.random() < 0.4:  # handed in once more
+            again = at + random.choice((0.0, random.uniform(0, 3), random.uniform(0, 60)))
+            runs.append(_hit(random, Run(again, "action", event)))
+        if setup.has_buttons:
+            runs += _presses(random, at, event, people)
+    for _ in range(random.choice((0, 0, 1, 2))):
+        runs.append(_hit(random, Run(random.uniform(0, MORNING + 40), "schedule")))
+    if random.random() < 0.12 and setup.has_buttons and not setup.is_document:
+        at = random.uniform(0, MORNING)
+        runs.append(_hit(random, Run(at, "manual")))
+        if random.random() < 0.5:
+            runs.append(_hit(random, Run(at + random.uniform(0, 60), "manual")))
+    return tuple(sorted(runs, key=lambda run: run.at))
+
+
+def _presses(random: Random, at: float, event: int, people: int) -> list[Run]:
+    runs: list[Run] = []
+    for _ in range(random.choice((0, 0, 1, 1, 2, 3))):
+        person, pressed = random.randrange(people), at + random.uniform(1, 70)
+        forged = random.choice(("stranger", "button", "notification", "missing")) if random.random() < 0.12 else ""
+        runs.append(_hit(random, Run(pressed, "press", event, person, forged)))
+        if random.random() < 0.3:  # handed in twice, or another presses at that moment
+            other = random.choice((person, random.randrange(people)))
+            runs.append(_hit(random, Run(pressed + random.choice((0.0, 0.5, 10.0)), "press", event, other)))
+    return runs
+
+
+def _hit(random: Random, run: Run) -> Run:
+    killed_at = frozen_at = 0
+    if random.random() < 0.25:
+        killed_at = random.randint(1, 25)
+    elif random.random() < 0.12:
+        frozen_at = random.randint(1, 20)
+    return Run(
+        run.at,
+        run.kind,
+        run.number,
+        run.person,
+        run.forged,
+        skew=random.choice((0.0, 0.0, 0.0, 2.5, -20.0)),
+        killed_at=killed_at,
+        killed=random.choice(("before", "sent", "after")),
+        frozen_at=frozen_at,
+        frozen_for=random.choice((5.0, 12.0, 20.0, 40.0)) if frozen_at else 0.0,
+    )
+
+
+# ---- the trouble
+
+
+def _faults(random: Random, platform: Platform, setup: Setup) -> tuple[Fault, ...]:
+    routes, weights = list(ROUTE_WEIGHTS), list(ROUTE_WEIGHTS.values())
+    faults = {}
+    for _ in range(random.choice((0, 1, 1, 2, 3, 5))):
+        route = random.choices(routes, weights)[0]
+        effect = random.choice(HURT)
+        if route in ("create", "user", "change") and random.random() < 0.15:
+            effect = random.choice(REJECTIONS)
+        fault = Fault(route, random.randint(1, 12), effect, _seconds(random, effect, platform))
+        faults[fault.route, fault.nth] = fault
+    if setup.fallback:
+        for nth in range(1, 4):
+            effect = random.choice(("takes", *CHANNEL_EFFECTS))
+            faults["channel", nth] = Fault("channel", nth, effect)
+        if random.random() < 0.6:
+            nth = random.randint(1, 4)
+            faults["create", nth] = Fault("create", nth, random.choice(REJECTIONS))
+    return tuple(faults.values())
+
+
+def _seconds(random: Random, effect: str, platform: Platform) -> float:
+    """What an effect needs; late and shown late together keep to the assumption."""
+    most = MOST_LATE - 1.5 - platform.inbox_late
+    if effect in LATE:
+        return round(random.choice((random.uniform(0, 5), random.uniform(0, most))), 2)
+    if effect in ("slow", "twice", "twice_502"):
+        return round(random.choice((random.uniform(0, 4), random.uniform(0, most))), 2)
+    return 0.0
+
+
+def _outages(random: Random, *, is_alone: bool) -> tuple[Outage, ...]:
+    """Of TagoIO, or of the journal alone; the journal's is long only where no two runs have one event."""
+    outages = []
+    if random.random() < 0.12:
+        start = random.uniform(0, MORNING)
+        effect = random.choice(("502_before", "503_before", "refused", "lost", "504_before", "500_after", "429"))
+        outages.append(Outage(("create",), start, start + random.choice((3.0, 15.0, 50.0)), effect))
+    if random.random() < 0.12:
+        start = random.uniform(0, MORNING)
+        effect = random.choice(("502_before", "lost", "refused", "429_hint", "500_after"))
+        lasting = random.choice((60.0, JOURNAL_AWAY)) if is_alone else random.uniform(1, JOURNAL_AWAY)
+        outages.append(Outage(("write", "rows"), start, start + lasting, effect))
+    if is_alone and random.random() < 0.2:
+        outages.append(Outage(("write",), random.uniform(0, MORNING), 2 * MORNING, "400"))  # the device is full
+    if random.random() < 0.06:
+        start = random.uniform(0, MORNING)
+        outages.append(Outage(("inbox",), start, start + 30.0, random.choice(("502_before", "lost"))))
+    return tuple(outages)
+
+
+def _changes(random: Random, people: int) -> tuple[Change, ...]:
+    changes = []
+    for _ in range(random.choice((0, 0, 0, 1, 2))):
+        what = random.choice(("delete", "deactivate", "rename", "join", "read", "read"))
+        changes.append(Change(random.uniform(0, 2 * MORNING), what, random.randrange(people)))
+    return tuple(changes)
