@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from tests.simulation.developer import Developer
 from tests.simulation.faults import Faults
 from tests.simulation.history import History, Ran
 from tests.simulation.patches import Loaded, Streams
 from tests.simulation.scenario import Change, Run, Scenario
-from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.scheduler import Process, Scheduler, Stuck
 from tests.simulation.server import ACCOUNT_TOKEN, Server
 from tests.simulation.strikes import Strikes
 from tests.simulation.threads import World
@@ -43,6 +42,8 @@ class Day:
         with Streams():
             try:
                 self._play()
+            except Stuck as stuck:
+                history.stuck = str(stuck)
             finally:
                 self.scheduler.end()
         return history
@@ -116,7 +117,7 @@ class Day:
     def _change(self, change: Change) -> None:
         now, user = self.scheduler.now, self.server.users.get(f"a{change.person:023x}")
         if change.what == "join":
-            self.server.join(len(self.server.users), self.scenario.people[change.person])
+            self.server.join(len(self.server.users), self.scenario.people[change.person % len(self.scenario.people)])
         elif user is None:
             return
         elif change.what == "delete":
@@ -132,6 +133,3 @@ class Day:
 
 def play(scenario: Scenario, lib: Loaded) -> History:
     return Day(scenario, lib).play()
-
-
-Play = Callable[[Scenario, Any], History]

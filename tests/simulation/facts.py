@@ -14,6 +14,7 @@ from tests.simulation.server import Note, User
 ABOUT = re.compile(r"It is at (\d+)")
 BY_HAND = "By hand"
 REMINDED = "You have not opened this"  # README, Another channel: one who has not read it by then
+LATE = 30.0  # seconds in which what a run has sent may come or show
 PERHAPS = "It is not known whether TagoRUN"
 
 
@@ -54,6 +55,36 @@ class Facts:
     def has_journal(self) -> bool:
         return self.history.scenario.setup.has_journal
 
+    def is_blind(self, process: str) -> bool:
+        """A run that has lost its journal, and says so."""
+        return "JOURNAL IS GONE" in self.runs[process].console
+
+    def is_at_risk(self, topic: str) -> bool:
+        """Two runs had one event at the same time, and one of them was without its journal, so that neither knows of the
+        other: README, Two runs at once, what remains. Without a mark not even the inbox tells."""
+        at_it = {each.process for (_, about), listed in self.asked.items() if about == topic for each in listed}
+        at_it |= {each.process for (_, about), listed in self.tried.items() if about == topic for each in listed}
+        if not self.history.scenario.setup.has_buttons:
+            return len(at_it) > 1 and any(map(self.is_blind, at_it))
+        runs = [self.runs[name] for name in sorted(at_it)]
+        return any(
+            self.is_blind(one.name) and not one.process.frozen_for and one.started <= other.over + LATE and other.started <= one.over + LATE
+            for one in runs
+            for other in runs
+            if one is not other
+        )
+
+    def is_unseen(self, user: str) -> bool:
+        """Of them TagoIO's lists may never tell anything: README, *not there* is believed only where it can be."""
+        scenario, old = self.history.scenario, self.users[user].person.old
+        cut = old >= 15 and scenario.platform.inbox in ("oldest", "unordered")
+        return cut or not old or scenario.platform.inbox == "hidden"
+
+    def is_begun(self, user: str, topic: str) -> bool:
+        """Another channel was claimed for them, whatever became of it: README, of whom a killed run had begun to tell."""
+        rows = (each for each in self.rows[topic] if each.row["variable"] == "notify_fallback")
+        return any(user in str(each.about.get("users")).split() for each in rows) or bool(self.tried.get((user, topic)))
+
     def last_said(self, user: str, topic: str) -> Said | None:
         return next((said for said in reversed(self.said) if (said.user, said.topic) == (user, topic)), None)
 
@@ -77,23 +108,30 @@ def facts_of(history: History) -> Facts:
     for request in history.requests:
         if request.route == "create":
             _add_create(facts, request)
-    for tried in history.tried:
-        where = tried.user, topic_of(tried.text, "")
-        facts.tried[where].append(tried)
-        if tried.is_taken:
-            facts.taken[where].append(tried)
     for decided in history.decided:
         facts.decided[facts.topics.get(decided.campaign, decided.campaign)].append(decided)
     for ran in history.ran:
         for at, line in ran.outcomes():
             facts.said.append(_said(facts, ran, at, line))
     facts.said.sort(key=lambda said: said.at)
+    for tried in history.tried:
+        where = tried.user, _topic_of_tried(facts, tried)
+        facts.tried[where].append(tried)
+        if tried.is_taken:
+            facts.taken[where].append(tried)
     return facts
 
 
 def topic_of(text: str, campaign: str) -> str:
     found = ABOUT.search(text)
     return f"at {found[1]}" if found else f"by hand {campaign}"
+
+
+def _topic_of_tried(facts: Facts, tried: Tried) -> str:
+    """No text by hand names its campaign; what that run says of the user does."""
+    topic = topic_of(tried.text, "")
+    spoken = (said.topic for said in facts.said if (said.ran.name, said.user) == (tried.process, tried.user))
+    return topic if topic.startswith("at ") else next((each for each in spoken if each.startswith("by hand")), topic)
 
 
 def own_topic(ran: Ran) -> str:

@@ -11,15 +11,16 @@ ROUTE_WEIGHTS = {
     "create": 50, "inbox": 12, "write": 12, "rows": 8, "change": 6, "users": 4, "user": 4, "profile": 2, "settings": 1,
 }  # fmt: skip
 BUDGETS = (0.0, 0.0, 0.0, 12.0, 20.0, 30.0, 60.0, 100.0)
+AMPLE_BUDGETS = (0.0, 0.0, 60.0, 100.0)  # for a slow TagoIO: a run must have time for more than its look-ups
 MORNING = 60.0  # seconds in which the events of a day come
 
 
 def generate(seed: int) -> Scenario:
     random = Random(f"day {seed}")
-    setup = _setup(random)
+    platform = _platform(random)
+    setup = _setup(random, platform)
     people = _people(random, setup)
     runs = _runs(random, setup, len(people))
-    platform = _platform(random)
     events = [run.number for run in runs if run.kind == "action"]
     is_alone = setup.has_journal and len(set(events)) == len(events) == len(runs)
     return Scenario(
@@ -36,18 +37,19 @@ def generate(seed: int) -> Scenario:
     )
 
 
-def _setup(random: Random) -> Setup:
+def _setup(random: Random, platform: Platform) -> Setup:
     has_journal = random.random() < 0.88
     has_buttons = random.random() < 0.8
     answers = "each" if has_buttons and random.random() < 0.1 else "first"
     fallback = random.choice(((), (), (), ("mail",), ("mail", "text")))
     escalates = has_journal and has_buttons and answers == "first" and random.random() < 0.15
+    time_budget = random.choice(BUDGETS if platform.latency < 0.3 and platform.has_date else AMPLE_BUDGETS)
     return Setup(
         has_journal=has_journal,
         has_buttons=has_buttons,
         is_document=random.random() < 0.4,
-        time_budget=random.choice(BUDGETS),
-        rate_limit=random.choice((0, 0, 0, 2, 60)),
+        time_budget=time_budget,
+        rate_limit=random.choice((0, 0, 0, 60) if time_budget else (0, 0, 0, 2, 60)),
         fallback=fallback,
         remind_after=random.choice((0.0, 90.0)) if fallback and has_journal else 0.0,
         escalate_after=random.choice((30.0, 120.0)) if escalates else 0.0,
@@ -75,6 +77,7 @@ def _people(random: Random, setup: Setup) -> tuple[Person, ...]:
 
 def _platform(random: Random) -> Platform:
     is_scarce = random.random() < 0.2
+    latency = random.choice((0.02, 0.1, 0.1, 0.6))
     inbox = "hidden" if random.random() < 0.04 else random.choice(("whole", "whole", "newest", "oldest", "unordered"))
     return Platform(
         ahead=random.choice((0.0, 0.0, 7.5, -41.0, 3600.0)),
@@ -84,11 +87,11 @@ def _platform(random: Random) -> Platform:
         inbox_late=random.choice((0.0, 0.0, 0.0, 1.0, 5.0, 20.0)),
         rows_late=random.choice((0.0, 0.0, 0.3, 2.0, ROWS_LATE)),
         rows_order=random.choice(("descending", "descending", "shuffled")),
-        rows_page=random.choice((1000, 1000, 3, 10)),
+        rows_page=random.choice((1000, 1000, 25, 100) if latency < 0.3 else (1000, 100)),
         limit=random.choice((1, 2, 3, 5)) if is_scarce else 1000,
         others_use=random.choice((0, 0, 1)) if is_scarce else 0,
         has_hint=random.random() < 0.6,
-        latency=random.choice((0.02, 0.1, 0.1, 0.6)),
+        latency=latency,
     )
 
 

@@ -51,7 +51,11 @@ class Ran:
     ended: float | None = None
     killed: float | None = None
     code: int | None = None
-    refused_at: list[float] = field(default_factory=list)
+
+    @property
+    def over(self) -> float:
+        """When it ended or died."""
+        return next((at for at in (self.ended, self.killed) if at is not None), float("inf"))
 
     @property
     def console(self) -> str:
@@ -76,6 +80,7 @@ class History:
     decided: list[Decided] = field(default_factory=list)
     ran: list[Ran] = field(default_factory=list)
     trouble_ended: float = 0.0
+    stuck: str = ""  # where, if the day came to no end
     server: Server = None  # type: ignore[assignment]  # set when the day begins
 
     def notes(self) -> list[Note]:

@@ -18,7 +18,7 @@ def decide_is_called_once(facts: Facts) -> Iterator[Violation]:
             excuses = sum(_was_taken_for_dead(facts, call) for call in ours)
             if len(again) > excuses:
                 who = ", ".join(f"{call.process} for {call.user}" for call in ours)
-                yield Violation("one decision", f"decide was called {len(ours)} times {topic}: {who}", ours[-1].process)
+                yield Violation("one decision", f"decide was called {len(ours)} times {topic}: {who}", ours[-1].process, topic=topic)
 
 
 def decisions_are_honest(facts: Facts) -> Iterator[Violation]:
@@ -54,7 +54,7 @@ def every_copy_is_closed(facts: Facts) -> Iterator[Violation]:
             continue
         for note in there:
             if note.is_enabled and not _is_unknown(facts, note.by):
-                yield Violation("every copy is closed", f"the copy of {note.user} {topic} is open", user=note.user)
+                yield Violation("every copy is closed", f"the copy of {note.user} {topic} is open", user=note.user, topic=topic)
         lines = {line for note in there if (line := _closing_line(note.body["message"]))}
         if len({line.rpartition(",")[0] for line in lines}) > 1:
             yield Violation("one decision", f"the copies {topic} say different things: {sorted(lines)}")

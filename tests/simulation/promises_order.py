@@ -87,8 +87,7 @@ def _kind(request: Request) -> str:
 def _stays_open(facts: Facts) -> bool:
     """Where TagoIO never tells who was told, *unknown* is asked about again."""
     last = {(said.topic, said.user): said.status for said in facts.said}
-    is_blind = facts.history.scenario.platform.inbox == "hidden" or not any(p.old for p in facts.history.scenario.people)
-    return is_blind and "unknown" in last.values()
+    return any(status == "unknown" and facts.is_unseen(user) for (_, user), status in last.items())
 
 
 def nobody_is_early(facts: Facts) -> Iterator[Violation]:

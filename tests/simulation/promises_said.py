@@ -22,7 +22,7 @@ def outcomes_are_true(facts: Facts) -> Iterator[Violation]:
         problem = CHECKS[said.status](facts, said) if said.status in CHECKS else f"{said.status} is no status"
         if problem:
             text = f"{said.ran.name} said {said.status} ({said.reason}) of {said.user} {said.topic}: {problem}"
-            yield Violation(f"{said.status} is true", text, said.ran.name, said.user)
+            yield Violation(f"{said.status} is true", text, said.ran.name, said.user, said.topic)
 
 
 def _sent(facts: Facts, said: Said) -> str:
@@ -48,7 +48,8 @@ def _pending(facts: Facts, said: Said) -> str:
 def _told_by(facts: Facts, said: Said) -> str:
     """Whose request was carried out, whenever, of those that were sent before; without a journal only its own."""
     for request in facts.told.get((said.user, said.topic), []):
-        is_known = facts.has_journal or request.process == said.ran.name
+        is_known = request.process == said.ran.name or (facts.has_journal and not facts.is_blind(said.ran.name))
+        is_known = is_known and not facts.is_at_risk(said.topic)
         if request.sent_at <= said.at and is_known and not _is_beside(facts, request.process, said):
             return request.process
     return ""
@@ -64,7 +65,7 @@ def _is_beside(facts: Facts, process: str, said: Said) -> bool:
 def _unknown(facts: Facts, said: Said) -> str:
     """Only where something was sent, and no answer told what became of it."""
     where = said.user, said.topic
-    if facts.tried.get(where):
+    if facts.is_begun(*where) or "another channel may have" in said.reason:
         return ""
     if any(not CERTAIN.fullmatch(each.answer) for each in facts.asked.get(where, []) if each.sent_at <= said.at):
         return _could_be_settled(facts, said)
@@ -79,9 +80,7 @@ def _unknown(facts: Facts, said: Said) -> str:
 def _could_be_settled(facts: Facts, said: Said) -> str:
     scenario = facts.history.scenario
     routes = {fault.route for fault in scenario.faults} | {name for each in scenario.outages for name in each.routes}
-    is_hidden = scenario.platform.inbox == "hidden" or any(person.old >= 15 for person in scenario.people)
-    is_new = not any(person.old for person in scenario.people)
-    if routes & {"inbox", "rows", "write"} or is_hidden or is_new or scenario.setup.time_budget:
+    if routes & {"inbox", "rows", "write"} or facts.is_unseen(said.user) or scenario.setup.time_budget:
         return ""
     return "" if said.ran.process.frozen_for else "TagoIO could have been asked"
 
@@ -126,7 +125,8 @@ def figures_agree(facts: Facts) -> Iterator[Violation]:
             yield Violation("a summary", f"{ran.name} has none", ran.name)
             continue
         told = counts["sent"] + counts["fallback"]
-        if (int(head[1]), int(head[2])) != (told, len(last)):
+        is_alone = not any(said.ran is not ran and (said.campaign, said.user) in last for said in facts.said)
+        if is_alone and (int(head[1]), int(head[2])) != (told, len(last)):
             yield Violation("figures agree", f"{ran.name}: {head[0]}, but {told} of {len(last)} in the log", ran.name)
         has_trouble = any(counts[status] for status in TROUBLE)
         if has_trouble and ran.code == 0:

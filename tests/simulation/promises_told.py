@@ -17,14 +17,16 @@ def nobody_twice(facts: Facts) -> Iterator[Violation]:
     """In TagoRUN once, by another channel once, by both only as a reminder."""
     for user, topic in {**facts.told, **facts.taken}:
         requests, taken = facts.told.get((user, topic), []), facts.taken.get((user, topic), [])
+        if facts.is_at_risk(topic):
+            continue
         if topic.startswith(BY_HAND.lower()) and topic.endswith(" "):
             continue  # without a mark nobody knows one round by hand from another
         for many, what in ((_most(facts, requests), "TagoRUN"), (_most(facts, taken), "another channel")):
             if many > 1:
-                yield Violation("nobody twice", f"{user} was told {many} times by {what} {topic}", user=user)
+                yield Violation("nobody twice", f"{user} was told {many} times by {what} {topic}", user=user, topic=topic)
         sure = [each for each in taken if REMINDED not in each.text and PERHAPS not in each.text]
         if requests and sure and _are_of_one(facts, [*requests, *sure]):
-            yield Violation("nobody twice", f"{user} was told by TagoRUN and by another channel {topic}", user=user)
+            yield Violation("nobody twice", f"{user} was told by TagoRUN and by another channel {topic}", user=user, topic=topic)
 
 
 def nobody_lost(facts: Facts) -> Iterator[Violation]:
@@ -37,19 +39,19 @@ def nobody_lost(facts: Facts) -> Iterator[Violation]:
             continue
         for user in audience(facts, topic, begun[0].at):
             if not _is_settled(facts, user, topic):
-                yield Violation("nobody lost", f"{user.id} was never told {topic}", user=user.id)
+                yield Violation("nobody lost", f"{user.id} was never told {topic}", user=user.id, topic=topic)
 
 
 def nobody_left_out(facts: Facts) -> Iterator[Violation]:
-    """A run that came to its end has a word on everybody in its audience, or says why there is no round."""
+    """When a run came to its end, it or another had a word on everybody in its audience; or it says why not."""
     for ran in facts.history.ran:
         if ran.run.kind != "action" or ran.ended is None or _has_no_round(ran):
             continue
         topic = own_topic(ran)
-        named = {said.user for said in facts.said if said.ran is ran and said.topic == topic}
+        named = {said.user for said in facts.said if said.topic == topic and said.at <= ran.ended}  # another run may
         for user in audience(facts, topic, ran.started):
             if user.id not in named:
-                yield Violation("nobody unmentioned", f"{ran.name} has no word on {user.id} {topic}", ran.name, user.id)
+                yield Violation("nobody unmentioned", f"{ran.name} has no word on {user.id} {topic}", ran.name, user.id, topic)
 
 
 def nobody_else(facts: Facts) -> Iterator[Violation]:
@@ -61,7 +63,7 @@ def nobody_else(facts: Facts) -> Iterator[Violation]:
         is_wanted = user.person.group == "crew" or setup.send_to == "all" or (setup.escalate_after and is_high)
         is_out = user.person.opt_out == "off" or (user.person.opt_out == "high" and not is_high)
         if not is_wanted or is_out or not user.person.is_active:
-            yield Violation("nobody else", f"{id} was to be left out, and was told {topic}", requests[0].process, id)
+            yield Violation("nobody else", f"{id} was to be left out, and was told {topic}", requests[0].process, id, topic)
 
 
 def nobody_after_a_decision(facts: Facts) -> Iterator[Violation]:
@@ -70,9 +72,9 @@ def nobody_after_a_decision(facts: Facts) -> Iterator[Violation]:
     for (user, topic), requests in facts.asked.items():
         known = facts.first_decided(topic) + AWARE
         for request in requests:
-            if facts.runs[request.process].started > known and not _is_blind(facts, request.process):
+            if facts.runs[request.process].started > known and not facts.is_blind(request.process):
                 text = f"{user} was sent {topic}, though somebody had decided"
-                yield Violation("nobody after a decision", text, request.process, user)
+                yield Violation("nobody after a decision", text, request.process, user, topic)
 
 
 PROMISES = (nobody_twice, nobody_lost, nobody_left_out, nobody_else, nobody_after_a_decision)
@@ -99,9 +101,8 @@ def _is_settled(facts: Facts, user: User, topic: str) -> bool:
     if said is None:
         return False
     if said.status == "failed":
-        return not _could_be_reached(facts, user) or bool(facts.tried.get((user.id, topic)))
-    is_blind = facts.history.scenario.platform.inbox == "hidden"
-    return said.status == "unknown" and (is_blind or bool(facts.tried.get((user.id, topic))))
+        return not _could_be_reached(facts, user) or facts.is_begun(user.id, topic)
+    return said.status == "unknown" and (facts.is_unseen(user.id) or facts.is_begun(user.id, topic))
 
 
 def _could_be_reached(facts: Facts, user: User) -> bool:
@@ -124,6 +125,3 @@ def _has_no_round(ran: Ran) -> bool:
     reasons = ("Nobody was notified", "was dealt with before", "goes on with campaign", "was not begun", "left to it")
     return any(reason in ran.console for reason in reasons)
 
-
-def _is_blind(facts: Facts, process: str) -> bool:
-    return "JOURNAL IS GONE" in facts.runs[process].console

@@ -5,15 +5,17 @@ an instant stands in the same queue as a plain function.
 """
 
 import heapq
+import sys
 import traceback
 from collections.abc import Callable
 from random import Random
+from types import FrameType
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 EPOCH = 1_790_000_040.0  # seconds: when every simulated day begins, on the minute
-MOST_TURNS = 400_000  # a day that takes more goes round in circles
+MOST_TURNS = 60_000  # a day that takes more goes round in circles
 LEAST = 0.002  # seconds: a loop that does not sleep takes time all the same
 IDLE = 0.3  # seconds: a shorter sleep is a look for something to do
 
@@ -171,10 +173,20 @@ class Scheduler:
                 continue
             self.turns += 1
             if self.turns > MOST_TURNS:
-                raise Stuck(f"no end after {self.turns} turns, at {self.now:.0f} s")
+                raise Stuck(f"no end after {self.turns} turns, at {self.now:.0f} s: {self._where()}")
             self.now = max(self.now, when)
             return what
         return self._hub
+
+    def _where(self) -> str:
+        """What the runs that are not over are at, from the inside out."""
+        places = []
+        for process in self.processes:
+            main = process.fibers[0]
+            if not (main.is_over or process.is_dead):
+                frame = sys._getframe() if main is self.current else main.greenlet.gr_frame
+                places.append(f"{process.name} in {_lib_functions(frame)}")
+        return "; ".join(places)
 
     def _resume(self, fiber: Fiber) -> None:
         self.current = fiber
@@ -183,3 +195,12 @@ class Scheduler:
             if number >= len(places):
                 places.append({})
             local.__dict__ = places[number]
+
+
+def _lib_functions(frame: FrameType | None) -> str:
+    names = []
+    while frame and len(names) < 4:
+        if "/lib/" in frame.f_code.co_filename and "python" not in frame.f_code.co_filename:
+            names.append(frame.f_code.co_qualname)
+        frame = frame.f_back
+    return " < ".join(names)

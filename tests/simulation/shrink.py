@@ -16,7 +16,7 @@ def shrunk(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
     is_smaller = True
     while is_smaller:
         is_smaller = False
-        for candidate in _smaller(scenario):
+        for candidate in filter(_is_sound, _smaller(scenario)):
             tries += 1
             if tries > MOST_TRIES:
                 return scenario
@@ -24,6 +24,13 @@ def shrunk(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
                 scenario, is_smaller = candidate, True
                 break
     return scenario
+
+
+def _is_sound(scenario: Scenario) -> bool:
+    """Settings that lib takes."""
+    setup = scenario.setup
+    needs_journal = setup.remind_after or setup.escalate_after or setup.cooldown
+    return (setup.has_journal or not needs_journal) and bool(setup.fallback or not setup.remind_after)
 
 
 def _smaller(scenario: Scenario) -> Iterator[Scenario]:

@@ -1,0 +1,82 @@
+"""What the simulator has found in lib and is not mended yet: each is tolerated by a narrow rule, so that others show.
+
+To be emptied. A mended one is taken out, and its seeds stay in kept_seeds.txt.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.simulation.facts import Facts
+from tests.simulation.violation import Violation
+
+TWICE = ("nobody twice", "every copy is closed", "pending is true", "failed is true")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    name: str
+    is_this: Callable[[Facts, Violation], bool]
+
+
+def known(facts: Facts, violation: Violation) -> str:
+    """The name of the finding that a violation belongs to, "" for a new one."""
+    return next((finding.name for finding in FINDINGS if finding.is_this(facts, violation)), "")
+
+
+def _first_is_believed(facts: Facts, violation: Violation) -> bool:
+    """A run that lost its journal before it could write that it tells others than the `first` of its own row."""
+    if violation.promise not in TWICE:
+        return False
+    tellers = {each.process for each in facts.told.get((violation.user, violation.topic), [])}
+    return any(facts.is_blind(name) or _wrote_nothing_since(facts, name) for name in tellers)
+
+
+def _wrote_nothing_since(facts: Facts, process: str) -> bool:
+    """Killed before it could say that its journal is gone."""
+    requests = [each for each in facts.history.requests if each.process == process]
+    first = min((each.sent_at for each in requests if each.route == "create"), default=0.0)
+    wrote = any(each.route == "write" and each.sent_at >= first for each in requests)
+    return facts.runs[process].killed is not None and not wrote
+
+
+def _pending_is_believed(facts: Facts, violation: Violation) -> bool:
+    """Out of time, a run says *pending* of whom an earlier run may have told; the next one believes it."""
+    said = [each for each in facts.said if (each.user, each.topic) == (violation.user, violation.topic)]
+    is_out_of_time = any(each.status == "pending" and "time budget" in each.reason for each in said)
+    return violation.promise in TWICE and is_out_of_time
+
+
+def _lease_is_never_renewed(facts: Facts, violation: Violation) -> bool:
+    """Where coming back to the lease takes longer than it lasts, nobody is told any more."""
+    if violation.promise == "every run ends":
+        return any(place in violation.text for place in ("Reach._claim", "Delivery._may_send"))
+    platform, text = facts.history.scenario.platform, facts.history.ran[-1].console
+    is_slow = platform.rows_late > 2 or platform.latency > 0.3
+    return violation.promise in ("nobody lost", "everything settles") and is_slow and "time budget used up" in text
+
+
+def _flush_spins(_facts: Facts, violation: Violation) -> bool:
+    """`flush` never gives up where no campaign is held."""
+    return violation.promise == "every run ends" and "Journal.flush" in violation.text
+
+
+def _press_is_taken_for_dead(facts: Facts, violation: Violation) -> bool:
+    """A press that waits for its row to show writes no sign of life meanwhile."""
+    return violation.promise == "one decision" and facts.history.scenario.platform.rows_late > 2
+
+
+def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
+    """The lease is read from an own row of before, not from the one that was written just now."""
+    tellers = {each.process for each in facts.told.get((violation.user, violation.topic), [])}
+    is_late = facts.history.scenario.platform.rows_late > 0
+    return violation.promise in TWICE and is_late and any(facts.runs[name].process.frozen_for for name in tellers)
+
+
+FINDINGS = (
+    Finding("flush spins", _flush_spins),
+    Finding("first is believed", _first_is_believed),
+    Finding("pending is believed", _pending_is_believed),
+    Finding("the lease is never renewed", _lease_is_never_renewed),
+    Finding("a press is taken for dead", _press_is_taken_for_dead),
+    Finding("an old row is believed", _old_row_is_believed),
+)
