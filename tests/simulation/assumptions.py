@@ -46,6 +46,14 @@ ASSUMPTIONS = (
         "lib/tagoio/inbox.py, SKEW, and lib/tagoio/transport.py, STANDS_STILL, allow for a few seconds",
     ),
     Assumption(
+        "Where no answer has a Date, our clock and TagoIO's differ by less than a minute.",
+        "lib/tagoio/transport.py, UNKNOWN_CLOCKS; the README should say it",
+    ),
+    Assumption(
+        "A time budget leaves time for more than the look-ups, and for the wait for a run that died.",
+        "README, What delivery promises: time_budget binds everything that a run waits for",
+    ),
+    Assumption(
         "A run is not frozen between its look at the lease and the sending that follows at once.",
         "No client can prevent that where the server knows no fencing: design.md, First writer wins",
     ),

@@ -85,9 +85,6 @@ class Facts:
         rows = (each for each in self.rows[topic] if each.row["variable"] == "notify_fallback")
         return any(user in str(each.about.get("users")).split() for each in rows) or bool(self.tried.get((user, topic)))
 
-    def last_said(self, user: str, topic: str) -> Said | None:
-        return next((said for said in reversed(self.said) if (said.user, said.topic) == (user, topic)), None)
-
     def first_decided(self, topic: str) -> float:
         """When somebody had pressed, as TagoIO knows; for ever away where nobody has."""
         presses = [stored.at for stored in self.rows[topic] if stored.row["variable"] == "notify_press"]

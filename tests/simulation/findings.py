@@ -27,8 +27,12 @@ def _first_is_believed(facts: Facts, violation: Violation) -> bool:
     """A run that lost its journal before it could write that it tells others than the `first` of its own row."""
     if violation.promise not in TWICE:
         return False
-    tellers = {each.process for each in facts.told.get((violation.user, violation.topic), [])}
-    return any(facts.is_blind(name) or _wrote_nothing_since(facts, name) for name in tellers)
+    return any(facts.is_blind(name) or _wrote_nothing_since(facts, name) for name in _tellers(facts, violation))
+
+
+def _tellers(facts: Facts, violation: Violation) -> set[str]:
+    where = violation.user, violation.topic
+    return {each.process for each in (*facts.told.get(where, ()), *facts.tried.get(where, ()))}
 
 
 def _wrote_nothing_since(facts: Facts, process: str) -> bool:
@@ -67,9 +71,15 @@ def _press_is_taken_for_dead(facts: Facts, violation: Violation) -> bool:
 
 def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
     """The lease is read from an own row of before, not from the one that was written just now."""
-    tellers = {each.process for each in facts.told.get((violation.user, violation.topic), [])}
+    tellers = _tellers(facts, violation)
     is_late = facts.history.scenario.platform.rows_late > 0
     return violation.promise in TWICE and is_late and any(facts.runs[name].process.frozen_for for name in tellers)
+
+
+def _older_row_shows_later(facts: Facts, violation: Violation) -> bool:
+    """Two runs take up a campaign; the one whose row shows at once does not wait for an older row of the other."""
+    platform = facts.history.scenario.platform
+    return violation.promise in (*TWICE, "one decision") and bool(platform.rows_late) and not platform.rows_in_turn
 
 
 FINDINGS = (
@@ -78,5 +88,6 @@ FINDINGS = (
     Finding("pending is believed", _pending_is_believed),
     Finding("the lease is never renewed", _lease_is_never_renewed),
     Finding("a press is taken for dead", _press_is_taken_for_dead),
+    Finding("an older row shows later", _older_row_shows_later),
     Finding("an old row is believed", _old_row_is_believed),
 )

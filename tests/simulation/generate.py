@@ -20,7 +20,7 @@ def generate(seed: int) -> Scenario:
     platform = _platform(random)
     setup = _setup(random, platform)
     people = _people(random, setup)
-    runs = _runs(random, setup, len(people))
+    runs = _runs(random, setup, platform, len(people))
     events = [run.number for run in runs if run.kind == "action"]
     is_alone = setup.has_journal and len(set(events)) == len(events) == len(runs)
     return Scenario(
@@ -32,7 +32,7 @@ def generate(seed: int) -> Scenario:
         faults=_faults(random, platform, setup),
         outages=_outages(random, is_alone=is_alone or not setup.has_journal),
         changes=_changes(random, len(people)),
-        stretch=random.choice((1.0, 2.0, 4.0, 4.0, 4.0)),
+        stretch=4.0 if platform.limit < 1000 else random.choice((1.0, 2.0, 4.0, 4.0, 4.0)),
         preempt=random.choice((0, 0, 3, 20)),
     )
 
@@ -76,20 +76,22 @@ def _people(random: Random, setup: Setup) -> tuple[Person, ...]:
 
 
 def _platform(random: Random) -> Platform:
-    is_scarce = random.random() < 0.2
+    is_scarce = random.random() < 0.12
+    has_date = random.random() < 0.93
     latency = random.choice((0.02, 0.1, 0.1, 0.6))
     inbox = "hidden" if random.random() < 0.04 else random.choice(("whole", "whole", "newest", "oldest", "unordered"))
     return Platform(
-        ahead=random.choice((0.0, 0.0, 7.5, -41.0, 3600.0)),
-        has_date=random.random() < 0.93,
+        ahead=random.choice((0.0, 0.0, 7.5, -41.0, 3600.0 if has_date else 20.0)),
+        has_date=has_date,
         users_page=random.choice((1000, 1000, 2, 3)),
         inbox=inbox,
         inbox_late=random.choice((0.0, 0.0, 0.0, 1.0, 5.0, 20.0)),
         rows_late=random.choice((0.0, 0.0, 0.3, 2.0, ROWS_LATE)),
+        rows_in_turn=random.random() < 0.8,
         rows_order=random.choice(("descending", "descending", "shuffled")),
         rows_page=random.choice((1000, 1000, 25, 100) if latency < 0.3 else (1000, 100)),
-        limit=random.choice((1, 2, 3, 5)) if is_scarce else 1000,
-        others_use=random.choice((0, 0, 1)) if is_scarce else 0,
+        limit=random.choice((3, 4, 6)) if is_scarce else 1000,
+        others_use=random.choice((0, 1)) if is_scarce else 0,
         has_hint=random.random() < 0.6,
         latency=latency,
     )
@@ -98,9 +100,9 @@ def _platform(random: Random) -> Platform:
 # ---- the events of the day
 
 
-def _runs(random: Random, setup: Setup, people: int) -> tuple[Run, ...]:
+def _runs(random: Random, setup: Setup, platform: Platform, people: int) -> tuple[Run, ...]:
     runs: list[Run] = []
-    for number in range(1, random.choice((2, 2, 2, 3, 4))):
+    for number in range(1, random.choice((2, 2, 2, 3, 4) if platform.limit == 1000 else (2, 3))):
         event = random.choice((number, number + 3))
         at = random.uniform(0, MORNING)
         runs.append(_hit(random, Run(at, "action", event)))

@@ -11,7 +11,7 @@ from tests.simulation.server import ACCOUNT_TOKEN, DEVICE_TOKEN
 from tests.simulation.violation import Violation
 
 TROUBLE = ("failed", "unknown", "pending")
-CERTAIN = re.compile(r"(200|201|4\d\d|refused|unreachable)")  # an answer from which it is known whether it was done
+CERTAIN = re.compile(r"(20[01]|4(?!08)\d\d|refused|unreachable)")  # an answer from which it is known whether it was done
 SECRETS = (ACCOUNT_TOKEN, DEVICE_TOKEN, "s3cr3t-pass", "t0k3n-0f-text", "ACc0ffee77", "@mail.example", "+15550")
 NO_SUMMARY = ("Nobody was notified",)
 BROKEN = ("Traceback", "internal error", "Stopped by an unexpected")
@@ -69,8 +69,8 @@ def _unknown(facts: Facts, said: Said) -> str:
         return ""
     if any(not CERTAIN.fullmatch(each.answer) for each in facts.asked.get(where, []) if each.sent_at <= said.at):
         return _could_be_settled(facts, said)
-    others = [ran for ran in facts.history.ran if ran.started < said.at and ran is not said.ran]
-    if facts.has_journal and any(ran.ended is None or ran.ended > said.ran.started for ran in others):
+    others = {stored.process for stored in facts.rows[said.topic] if stored.at <= said.at} - {said.ran.name}
+    if others and "an earlier run" in said.reason:
         return _could_be_settled(facts, said)
     if said.ran.process.frozen_for:
         return ""
@@ -80,7 +80,8 @@ def _unknown(facts: Facts, said: Said) -> str:
 def _could_be_settled(facts: Facts, said: Said) -> str:
     scenario = facts.history.scenario
     routes = {fault.route for fault in scenario.faults} | {name for each in scenario.outages for name in each.routes}
-    if routes & {"inbox", "rows", "write"} or facts.is_unseen(said.user) or scenario.setup.time_budget:
+    has_left = facts.users[said.user].left_at <= said.at
+    if has_left or routes & {"inbox", "rows", "write"} or facts.is_unseen(said.user) or scenario.setup.time_budget:
         return ""
     return "" if said.ran.process.frozen_for else "TagoIO could have been asked"
 
@@ -125,11 +126,12 @@ def figures_agree(facts: Facts) -> Iterator[Violation]:
             yield Violation("a summary", f"{ran.name} has none", ran.name)
             continue
         told = counts["sent"] + counts["fallback"]
-        is_alone = not any(said.ran is not ran and (said.campaign, said.user) in last for said in facts.said)
+        others = {(said.campaign, said.user) for said in facts.said if said.ran is not ran and said.at < ran.over}
+        is_alone = not others & last.keys()  # what another run came to later counts, and is that run's to report
         if is_alone and (int(head[1]), int(head[2])) != (told, len(last)):
             yield Violation("figures agree", f"{ran.name}: {head[0]}, but {told} of {len(last)} in the log", ran.name)
         has_trouble = any(counts[status] for status in TROUBLE)
-        if has_trouble and ran.code == 0:
+        if is_alone and has_trouble and ran.code == 0:
             yield Violation("exit code", f"{ran.name} ended with 0, and not everybody was told", ran.name)
         if not has_trouble and ran.code == 1 and "note:" not in ran.console:
             yield Violation("exit code", f"{ran.name} ended with 1, and says no reason", ran.name)

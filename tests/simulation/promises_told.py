@@ -37,7 +37,7 @@ def nobody_lost(facts: Facts) -> Iterator[Violation]:
         begun = [each for each in rows if each.row["variable"] == "notify_campaign" and each.row["value"] == "started"]
         if not begun or not topic.startswith("at "):
             continue
-        for user in audience(facts, topic, begun[0].at):
+        for user in audience(facts, topic, facts.runs[begun[0].process].started):
             if not _is_settled(facts, user, topic):
                 yield Violation("nobody lost", f"{user.id} was never told {topic}", user=user.id, topic=topic)
 
@@ -97,12 +97,10 @@ def _is_settled(facts: Facts, user: User, topic: str) -> bool:
         return True
     if facts.first_decided(topic) < float("inf"):
         return True  # decided meanwhile
-    said = facts.last_said(user.id, topic)
-    if said is None:
-        return False
-    if said.status == "failed":
-        return not _could_be_reached(facts, user) or facts.is_begun(user.id, topic)
-    return said.status == "unknown" and (facts.is_unseen(user.id) or facts.is_begun(user.id, topic))
+    said = {each.status for each in facts.said if (each.user, each.topic) == (user.id, topic)}
+    if "failed" in said:
+        return not _could_be_reached(facts, user) or bool(facts.tried.get((user.id, topic)))
+    return "unknown" in said and (facts.is_unseen(user.id) or facts.is_begun(user.id, topic))
 
 
 def _could_be_reached(facts: Facts, user: User) -> bool:
