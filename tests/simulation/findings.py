@@ -43,6 +43,18 @@ def _wrote_nothing_since(facts: Facts, process: str) -> bool:
     return facts.runs[process].killed is not None and not wrote
 
 
+def _first_is_not_the_only_one(facts: Facts, violation: Violation) -> bool:
+    """After a first one who was rejected or is in doubt the others are told before a row says so; then it was killed."""
+    if violation.promise not in TWICE:
+        return False
+    for name in _tellers(facts, violation):
+        sent = [each for each in facts.history.requests if each.process == name and each.route == "create"]
+        first = [each for each in sent if each.user == sent[0].user and each.answer not in ("200", "")]
+        if first and facts.runs[name].killed is not None:
+            return True
+    return False
+
+
 def _pending_is_believed(facts: Facts, violation: Violation) -> bool:
     """Out of time, a run says *pending* of whom an earlier run may have told; the next one believes it."""
     said = [each for each in facts.said if (each.user, each.topic) == (violation.user, violation.topic)]
@@ -82,12 +94,22 @@ def _older_row_shows_later(facts: Facts, violation: Violation) -> bool:
     return violation.promise in (*TWICE, "one decision") and bool(platform.rows_late) and not platform.rows_in_turn
 
 
+def _finished_hides_a_press(facts: Facts, violation: Violation) -> bool:
+    """`finished` counts by its time: it ends a press that its run has never seen."""
+    rows = [(each.row["variable"], each.row["value"], each.at) for each in facts.rows[violation.topic]]
+    pressed = min((at for kind, _, at in rows if kind == "notify_press"), default=float("inf"))
+    finished = any((kind, value) == ("notify_campaign", "finished") and at > pressed for kind, value, at in rows)
+    return violation.promise == "every copy is closed" and finished
+
+
 FINDINGS = (
     Finding("flush spins", _flush_spins),
     Finding("first is believed", _first_is_believed),
+    Finding("first is not the only one", _first_is_not_the_only_one),
     Finding("pending is believed", _pending_is_believed),
     Finding("the lease is never renewed", _lease_is_never_renewed),
     Finding("a press is taken for dead", _press_is_taken_for_dead),
     Finding("an older row shows later", _older_row_shows_later),
+    Finding("finished hides a press", _finished_hides_a_press),
     Finding("an old row is believed", _old_row_is_believed),
 )

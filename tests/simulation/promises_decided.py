@@ -49,7 +49,7 @@ def every_copy_is_closed(facts: Facts) -> Iterator[Violation]:
         return
     for topic, notes in facts.notes.items():
         calls = facts.decided.get(topic)
-        there = [note for note in notes if facts.users[note.user].left_at == float("inf")]
+        there = [note for note in notes if facts.users[note.user].left_at == facts.users[note.user].inactive_from]
         if not calls:
             continue
         for note in there:

@@ -67,7 +67,8 @@ def _unknown(facts: Facts, said: Said) -> str:
     where = said.user, said.topic
     if facts.is_begun(*where) or "another channel may have" in said.reason:
         return ""
-    if any(not CERTAIN.fullmatch(each.answer) for each in facts.asked.get(where, []) if each.sent_at <= said.at):
+    sent = [each for each in facts.asked.get(where, []) if each.sent_at <= said.at]
+    if any(each.answered_at > said.at or not CERTAIN.fullmatch(each.answer) for each in sent):
         return _could_be_settled(facts, said)
     others = {stored.process for stored in facts.rows[said.topic] if stored.at <= said.at} - {said.ran.name}
     if others and "an earlier run" in said.reason:

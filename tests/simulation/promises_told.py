@@ -99,7 +99,7 @@ def _is_settled(facts: Facts, user: User, topic: str) -> bool:
         return True  # decided meanwhile
     said = {each.status for each in facts.said if (each.user, each.topic) == (user.id, topic)}
     if "failed" in said:
-        return not _could_be_reached(facts, user) or bool(facts.tried.get((user.id, topic)))
+        return not _could_be_reached(facts, user) or facts.is_begun(user.id, topic)
     return "unknown" in said and (facts.is_unseen(user.id) or facts.is_begun(user.id, topic))
 
 
