@@ -57,10 +57,10 @@ class Day:
         self.history.trouble_ended = self.scheduler.now
         self.server.is_quiet = self.faults.is_quiet = True
         self._quiet_runs(QUIET_RUNS, "quiet run")
-        due = max(self.scenario.setup.escalate_after, self.scenario.setup.remind_after)
-        if due and self.scenario.setup.has_journal:
-            self.scheduler.now += due
-            self._quiet_runs(QUIET_RUNS, "later run")
+        for due in (self.scenario.setup.escalate_after, self.scenario.setup.remind_after):
+            if due:
+                self.scheduler.now += due
+                self._quiet_runs(QUIET_RUNS, "later run")
         self._quiet_runs(1, "last run")
 
     def _quiet_runs(self, number: int, name: str) -> None:

@@ -82,10 +82,29 @@ def _press_is_taken_for_dead(facts: Facts, violation: Violation) -> bool:
 
 
 def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
-    """The lease is read from an own row of before, not from the one that was written just now."""
-    tellers = _tellers(facts, violation)
-    is_late = facts.history.scenario.platform.rows_late > 0
-    return violation.promise in TWICE and is_late and any(facts.runs[name].process.frozen_for for name in tellers)
+    """The lease is read from an own row of long ago, as of that row's time: so two runs hold one campaign."""
+    scenario, tellers = facts.history.scenario, _tellers(facts, violation)
+    is_slow = scenario.platform.rows_late > 0 or any("rows" in outage.routes for outage in scenario.outages)
+    is_frozen = any(facts.runs[name].process.frozen_for for name in tellers)
+    return violation.promise in TWICE and len(tellers) > 1 and (is_slow or is_frozen)
+
+
+def _claim_is_not_seen(facts: Facts, violation: Violation) -> bool:
+    """Whom another run has begun to tell by another channel since the plan was made is told in TagoRUN all the same."""
+    is_both = "by TagoRUN and by another channel" in violation.text
+    return is_both and len(_tellers(facts, violation)) > 1 and facts.is_begun(violation.user, violation.topic)
+
+
+def _pages_shift(facts: Facts, violation: Violation) -> bool:
+    """A user who is deleted while pages are read moves another off the next page."""
+    scenario = facts.history.scenario
+    is_deleted = any(change.what == "delete" for change in scenario.changes)
+    return violation.promise in ("nobody lost", "nobody unmentioned") and is_deleted and scenario.platform.users_page < 10
+
+
+def _only_asked_is_unknown(_facts: Facts, violation: Violation) -> bool:
+    """Who was only asked about when the time was up is *unknown*, and nothing had been sent."""
+    return violation.promise == "unknown is true" and "(no answer when the time was up)" in violation.text
 
 
 def _older_row_shows_later(facts: Facts, violation: Violation) -> bool:
@@ -112,4 +131,7 @@ FINDINGS = (
     Finding("an older row shows later", _older_row_shows_later),
     Finding("finished hides a press", _finished_hides_a_press),
     Finding("an old row is believed", _old_row_is_believed),
+    Finding("a claim is not seen", _claim_is_not_seen),
+    Finding("pages shift", _pages_shift),
+    Finding("only asked is unknown", _only_asked_is_unknown),
 )

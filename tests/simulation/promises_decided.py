@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tests.simulation.facts import Facts
 from tests.simulation.history import Decided, campaign_of
+from tests.simulation.server import Note
 from tests.simulation.violation import Violation
 
 GIVEN_UP = 15.0  # seconds: README, Two runs at once
@@ -53,7 +54,7 @@ def every_copy_is_closed(facts: Facts) -> Iterator[Violation]:
         if not calls:
             continue
         for note in there:
-            if note.is_enabled and not _is_unknown(facts, note.by):
+            if note.is_enabled and not _is_unknown(facts, note):
                 yield Violation("every copy is closed", f"the copy of {note.user} {topic} is open", user=note.user, topic=topic)
         lines = {line for note in there if (line := _closing_line(note.body["message"]))}
         if len({line.rpartition(",")[0] for line in lines}) > 1:
@@ -86,10 +87,13 @@ def _was_taken_for_dead(facts: Facts, call: Decided) -> bool:
     return ran.killed is not None or ran.process.frozen_for >= GIVEN_UP
 
 
-def _is_unknown(facts: Facts, request: object) -> bool:
-    """A copy of which no run ever learnt."""
-    carried = next((each for each in facts.history.requests if each is request), None)
-    return bool(carried and len(carried.carried_at) > 1)  # TagoIO made two of one request; lib knows one id
+def _is_unknown(facts: Facts, note: Note) -> bool:
+    """A copy of which no run can learn: TagoIO made two of one request, or does not list it."""
+    assert note.by is not None
+    is_doubled = len(note.by.carried_at) > 1
+    topic = facts.topics.get(campaign_of(note), "")
+    said = {each.status for each in facts.said if (each.user, each.topic) == (note.user, topic)}
+    return is_doubled or ("unknown" in said and facts.is_unseen(note.user))
 
 
 def _closing_line(message: str) -> str:

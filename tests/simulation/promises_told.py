@@ -98,9 +98,9 @@ def _is_settled(facts: Facts, user: User, topic: str) -> bool:
     if facts.first_decided(topic) < float("inf"):
         return True  # decided meanwhile
     said = {each.status for each in facts.said if (each.user, each.topic) == (user.id, topic)}
-    if "failed" in said:
-        return not _could_be_reached(facts, user) or facts.is_begun(user.id, topic)
-    return "unknown" in said and (facts.is_unseen(user.id) or facts.is_begun(user.id, topic))
+    if facts.is_begun(user.id, topic) or ("unknown" in said and facts.is_unseen(user.id)):
+        return True
+    return "failed" in said and not _could_be_reached(facts, user)
 
 
 def _could_be_reached(facts: Facts, user: User) -> bool:
