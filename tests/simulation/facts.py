@@ -101,12 +101,12 @@ def facts_of(history: History) -> Facts:
         if stored.row["variable"] == "notify_trigger":
             facts.topics.setdefault(stored.row["group"], f"at {stored.row['value']}")
     for stored in history.server.device.rows:
-        facts.rows[facts.topics.get(stored.row["group"], stored.row["group"])].append(stored)
+        facts.rows[facts.topics.get(stored.row["group"], f"by hand {stored.row['group']}")].append(stored)
     for request in history.requests:
         if request.route == "create":
             _add_create(facts, request)
     for decided in history.decided:
-        facts.decided[facts.topics.get(decided.campaign, decided.campaign)].append(decided)
+        facts.decided[facts.topics.get(decided.campaign, f"by hand {decided.campaign}")].append(decided)
     for ran in history.ran:
         for at, line in ran.outcomes():
             facts.said.append(_said(facts, ran, at, line))
@@ -127,8 +127,9 @@ def topic_of(text: str, campaign: str) -> str:
 def _topic_of_tried(facts: Facts, tried: Tried) -> str:
     """No text by hand names its campaign; what that run says of the user does."""
     topic = topic_of(tried.text, "")
-    spoken = (said.topic for said in facts.said if (said.ran.name, said.user) == (tried.process, tried.user))
-    return topic if topic.startswith("at ") else next((each for each in spoken if each.startswith("by hand")), topic)
+    spoken = [said for said in facts.said if (said.ran.name, said.user) == (tried.process, tried.user)]
+    by_hand = (said.topic for said in spoken if said.status != "skipped" and said.topic.startswith("by hand"))
+    return topic if topic.startswith("at ") else next(by_hand, topic)
 
 
 def own_topic(ran: Ran) -> str:

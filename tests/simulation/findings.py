@@ -77,8 +77,25 @@ def _flush_spins(_facts: Facts, violation: Violation) -> bool:
 
 
 def _press_is_taken_for_dead(facts: Facts, violation: Violation) -> bool:
-    """A press that waits for its row to show writes no sign of life meanwhile."""
-    return violation.promise == "one decision" and facts.history.scenario.platform.rows_late > 2
+    """A press that waits for its row to show writes no sign of life, and does not look again before it decides."""
+    scenario = facts.history.scenario
+    troubles = [each.route for each in scenario.faults if each.route in ("rows", "write")]
+    is_slow = scenario.platform.rows_late or troubles or any("rows" in each.routes for each in scenario.outages)
+    is_frozen = any(run.kind == "press" and run.frozen_at for run in scenario.runs)
+    return violation.promise == "one decision" and bool(is_slow or is_frozen)
+
+
+def _cut_list_verifies_no_button(facts: Facts, violation: Violation) -> bool:
+    """Where TagoIO lists only a part, the journal vouches for the notification, and nobody for the button."""
+    forged = {ran.name for ran in facts.history.ran if ran.run.forged == "button"}
+    is_cut = any(person.old >= 15 for person in facts.history.scenario.people)
+    return violation.promise in ("presses are verified", "honest decisions") and violation.run in forged and is_cut
+
+
+def _object_is_an_empty_page(facts: Facts, violation: Violation) -> bool:
+    """The SDK's date parser makes an empty list of an object, so a garbled page seems to be the last."""
+    garbled = any(fault.route == "users" and fault.effect == "no_id" for fault in facts.history.scenario.faults)
+    return violation.promise in ("nobody lost", "nobody unmentioned") and garbled
 
 
 def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
@@ -110,7 +127,7 @@ def _only_asked_is_unknown(_facts: Facts, violation: Violation) -> bool:
 def _older_row_shows_later(facts: Facts, violation: Violation) -> bool:
     """Two runs take up a campaign; the one whose row shows at once does not wait for an older row of the other."""
     platform = facts.history.scenario.platform
-    return violation.promise in (*TWICE, "one decision") and bool(platform.rows_late) and not platform.rows_in_turn
+    return violation.promise in (*TWICE, "one decision", "the first wins") and bool(platform.rows_late) and not platform.rows_in_turn
 
 
 def _finished_hides_a_press(facts: Facts, violation: Violation) -> bool:
@@ -133,5 +150,7 @@ FINDINGS = (
     Finding("an old row is believed", _old_row_is_believed),
     Finding("a claim is not seen", _claim_is_not_seen),
     Finding("pages shift", _pages_shift),
+    Finding("a cut list verifies no button", _cut_list_verifies_no_button),
+    Finding("an object is an empty page", _object_is_an_empty_page),
     Finding("only asked is unknown", _only_asked_is_unknown),
 )
