@@ -128,7 +128,8 @@ class Day:
             user.name = f"{user.name} II"
         elif change.what == "read":
             for note in self.server.notes:
-                note.is_read = note.is_read or note.user == user.id
+                if note.user == user.id:
+                    note.read_at = min(note.read_at, now)
 
 
 def play(scenario: Scenario, lib: Loaded) -> History:

@@ -85,6 +85,11 @@ class Facts:
         rows = (each for each in self.rows[topic] if each.row["variable"] == "notify_fallback")
         return any(user in str(each.about.get("users")).split() for each in rows) or bool(self.tried.get((user, topic)))
 
+    def first_told(self, topic: str) -> float:
+        """From when the steps of an escalation count; long ago where nobody was."""
+        others = [each.at for (_, about), listed in self.taken.items() if about == topic for each in listed]
+        return min([*(note.at for note in self.notes[topic]), *others], default=float("-inf"))
+
     def first_decided(self, topic: str) -> float:
         """When somebody had pressed, as TagoIO knows; for ever away where nobody has."""
         presses = [stored.at for stored in self.rows[topic] if stored.row["variable"] == "notify_press"]

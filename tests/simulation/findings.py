@@ -36,11 +36,12 @@ def _tellers(facts: Facts, violation: Violation) -> set[str]:
 
 
 def _wrote_nothing_since(facts: Facts, process: str) -> bool:
-    """Killed before it could say that its journal is gone."""
+    """Killed before it could say that its journal is gone: it looks into each inbox first, and writes no more."""
     requests = [each for each in facts.history.requests if each.process == process]
     first = min((each.sent_at for each in requests if each.route == "create"), default=0.0)
+    looked = any(each.route == "inbox" and each.sent_at < first for each in requests)
     wrote = any(each.route == "write" and each.sent_at >= first for each in requests)
-    return facts.runs[process].killed is not None and not wrote
+    return facts.runs[process].killed is not None and looked and not wrote
 
 
 def _first_is_not_the_only_one(facts: Facts, violation: Violation) -> bool:
@@ -85,6 +86,13 @@ def _press_is_taken_for_dead(facts: Facts, violation: Violation) -> bool:
     return violation.promise == "one decision" and bool(is_slow or is_frozen)
 
 
+def _taken_up_is_not_written(facts: Facts, violation: Violation) -> bool:
+    """Who takes a press up writes the answer only after closing every copy, and shows no sign of life meanwhile."""
+    calls = facts.decided.get(violation.topic, [])
+    is_taken_up = any("the run that took it was cut off" in facts.runs[call.process].console for call in calls)
+    return violation.promise == "one decision" and is_taken_up
+
+
 def _cut_list_verifies_no_button(facts: Facts, violation: Violation) -> bool:
     """Where TagoIO lists only a part, the journal vouches for the notification, and nobody for the button."""
     forged = {ran.name for ran in facts.history.ran if ran.run.forged == "button"}
@@ -100,10 +108,15 @@ def _object_is_an_empty_page(facts: Facts, violation: Violation) -> bool:
 
 def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
     """The lease is read from an own row of long ago, as of that row's time: so two runs hold one campaign."""
-    scenario, tellers = facts.history.scenario, _tellers(facts, violation)
-    is_slow = scenario.platform.rows_late > 0 or any("rows" in outage.routes for outage in scenario.outages)
-    is_frozen = any(facts.runs[name].process.frozen_for for name in tellers)
-    return violation.promise in TWICE and len(tellers) > 1 and (is_slow or is_frozen)
+    tellers = _tellers(facts, violation)
+    return violation.promise in TWICE and len(tellers) > 1 and any(_held_late(facts, name, violation) for name in tellers)
+
+
+def _held_late(facts: Facts, process: str, violation: Violation) -> bool:
+    """It began to tell so long after its first row that this was no fresh one any more."""
+    rows = [each.at for each in facts.rows[violation.topic] if each.process == process]
+    told = [each.sent_at for listed in facts.asked.values() for each in listed if each.process == process]
+    return bool(rows and told) and min(told) - min(rows) > 8.0
 
 
 def _claim_is_not_seen(facts: Facts, violation: Violation) -> bool:
@@ -147,6 +160,7 @@ FINDINGS = (
     Finding("a press is taken for dead", _press_is_taken_for_dead),
     Finding("an older row shows later", _older_row_shows_later),
     Finding("finished hides a press", _finished_hides_a_press),
+    Finding("taken up is not written", _taken_up_is_not_written),
     Finding("an old row is believed", _old_row_is_believed),
     Finding("a claim is not seen", _claim_is_not_seen),
     Finding("pages shift", _pages_shift),

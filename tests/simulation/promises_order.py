@@ -100,9 +100,8 @@ def nobody_is_early(facts: Facts) -> Iterator[Violation]:
     setup = facts.history.scenario.setup
     for (id, topic), requests in facts.asked.items():
         if facts.users[id].person.group == "boss" and setup.send_to == "tags" and setup.escalate_after:
-            first = min((each.at for each in facts.notes[topic]), default=float("inf"))
-            crew = [each for each in facts.notes[topic] if facts.users[each.user].person.group == "crew"]
-            if crew and requests[0].sent_at < first + setup.escalate_after - CLOCKS:
+            first = facts.first_told(topic)
+            if requests[0].sent_at < first + setup.escalate_after - CLOCKS:
                 yield Violation("nobody is early", f"{id} was told by a step before its time {topic}", user=id)
     for (id, topic), tries in facts.tried.items():
         first = min((min(each.carried_at) for each in facts.told.get((id, topic), [])), default=None)
@@ -110,6 +109,9 @@ def nobody_is_early(facts: Facts) -> Iterator[Violation]:
             continue
         if tries[0].at < first + setup.remind_after - CLOCKS:
             yield Violation("nobody is early", f"{id} was reminded before the time {topic}", user=id)
+        read = min((note.read_at for note in facts.notes[topic] if note.user == id), default=float("inf"))
+        if tries[0].at > read + AT_ONCE:
+            yield Violation("nobody is reminded for nothing", f"{id} had read {topic}, and was reminded", user=id)
 
 
 PROMISES = (urgent_first, time_budget_holds, limits_are_respected, everything_settles, nobody_is_early)

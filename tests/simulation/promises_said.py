@@ -12,6 +12,7 @@ from tests.simulation.violation import Violation
 
 TROUBLE = ("failed", "unknown", "pending")
 CERTAIN = re.compile(r"(20[01]|4(?!08)\d\d|refused|unreachable)")  # an answer from which it is known whether it was done
+REJECTED = re.compile(r"4(?!08|29)\d\d")
 SECRETS = (ACCOUNT_TOKEN, DEVICE_TOKEN, "s3cr3t-pass", "t0k3n-0f-text", "ACc0ffee77", "@mail.example", "+15550")
 NO_SUMMARY = ("Nobody was notified",)
 BROKEN = ("Traceback", "internal error", "Stopped by an unexpected")
@@ -34,7 +35,10 @@ def _failed(facts: Facts, said: Said) -> str:
     if facts.users[said.user].left_at <= said.at:
         return ""
     told = _told_by(facts, said)
-    return f"it was carried out for {told}" if told else ""
+    if told:
+        return f"it was carried out for {told}"
+    asked = facts.asked.get((said.user, said.topic), [])
+    return "" if any(REJECTED.fullmatch(each.answer) for each in asked) else "TagoIO has rejected nothing"
 
 
 def _pending(facts: Facts, said: Said) -> str:
@@ -179,6 +183,18 @@ def presses_are_answered(facts: Facts) -> Iterator[Violation]:
             yield Violation("presses count", f"{ran.name} was refused: {ran.console.strip()}", ran.name)
 
 
+def closed_copies_are_closed(facts: Facts) -> Iterator[Violation]:
+    """So many as a press says it has closed."""
+    for ran in facts.history.ran:
+        found = re.search(r"closed (\d+) cop", ran.console)
+        if found is None:
+            continue
+        changes = [each for each in facts.history.requests if each.process == ran.name and each.route == "change"]
+        closed = {each.target for each in changes if "buttons_enabled" in each.body and each.answer in ("200", "404")}
+        if int(found[1]) > len(closed):
+            yield Violation("closed is true", f"{ran.name} said {found[0]}ies, and closed {len(closed)}", ran.name)
+
+
 def _has_reason(ran: Ran) -> bool:
     return any(word in ran.console for word in ("note:", "refused", "could not be settled", "Nobody was notified"))
 
@@ -196,4 +212,5 @@ PROMISES = (
     nothing_broke,
     no_secret_shows,
     presses_are_answered,
+    closed_copies_are_closed,
 )

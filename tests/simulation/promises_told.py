@@ -69,10 +69,15 @@ def nobody_else(facts: Facts) -> Iterator[Violation]:
 def nobody_after_a_decision(facts: Facts) -> Iterator[Violation]:
     if facts.history.scenario.setup.answers != "first" or not facts.has_journal:
         return
+    scenario = facts.history.scenario
+    troubles = {fault.route for fault in scenario.faults} | {name for each in scenario.outages for name in each.routes}
+    can_look = "rows" not in troubles  # it is looked for a press every five seconds
     for (user, topic), requests in facts.asked.items():
-        known = facts.first_decided(topic) + AWARE
+        decided = facts.first_decided(topic)
         for request in requests:
-            if facts.runs[request.process].started > known and not facts.is_blind(request.process):
+            ran = facts.runs[request.process]
+            is_late = ran.started > decided + AWARE or (can_look and request.sent_at > decided + 2 * AWARE)
+            if is_late and not ran.process.frozen_for and not facts.is_blind(request.process):
                 text = f"{user} was sent {topic}, though somebody had decided"
                 yield Violation("nobody after a decision", text, request.process, user, topic)
 

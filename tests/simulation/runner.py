@@ -47,6 +47,9 @@ class Simulator:
             _, broken, known = self.played(generate(seed))
             yield Result(seed, tuple(broken), tuple(known))
 
+    def clear_up(self) -> None:
+        gc.collect()
+
     def smallest(self, scenario: Scenario, promise: str) -> Scenario:
         """The smallest scenario that breaks the same promise."""
 
@@ -80,7 +83,7 @@ def _results(seeds: Sequence[int]) -> list[Result]:
     if not _simulator:
         _simulator.append(Simulator())
     results = list(_simulator[0].results(seeds))
-    gc.collect()
+    _simulator[0].clear_up()
     return results
 
 

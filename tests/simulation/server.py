@@ -51,7 +51,7 @@ class Note:
     body: dict[str, Any]
     by: Request | None
     is_enabled: bool = True
-    is_read: bool = False
+    read_at: float = float("inf")
 
 
 @dataclass(slots=True, eq=False)
@@ -127,7 +127,7 @@ class Server:
 
     def _shown(self, note: Note) -> dict[str, Any]:
         return {
-            "id": note.id, "title": note.body["title"], "message": note.body["message"], "read": note.is_read,
+            "id": note.id, "title": note.body["title"], "message": note.body["message"], "read": note.read_at <= self.now(),
             "buttons": note.body.get("buttons", []), "buttons_enabled": note.is_enabled,
             "created_at": stamp(EPOCH + note.at + self.platform.ahead),
         }  # fmt: skip
