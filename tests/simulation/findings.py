@@ -113,7 +113,9 @@ def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
 
 
 def _held_late(facts: Facts, process: str, violation: Violation) -> bool:
-    """It began to tell so long after its first row that this was no fresh one any more."""
+    """It began to tell so long after its first row that this was no fresh one any more; or it came back to it."""
+    if facts.runs[process].process.frozen_for and facts.history.scenario.platform.rows_late:
+        return True
     rows = [each.at for each in facts.rows[violation.topic] if each.process == process]
     told = [each.sent_at for listed in facts.asked.values() for each in listed if each.process == process]
     return bool(rows and told) and min(told) - min(rows) > 8.0

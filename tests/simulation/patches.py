@@ -11,8 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from queue import Empty
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +57,7 @@ class Loaded:
         sys.modules["lib.base.log"]._secrets = _OwnSecrets()
         sys.modules["lib.delivery.delivery"].Task.__hash__ = _hash_of_task
         self._replace_wire()
+        self._save_time()
 
     def run(self, token: str, environment: str, data: str) -> int:
         """A whole run as TagoIO starts it; its exit code. Called in a fiber of its process."""
@@ -74,6 +77,17 @@ class Loaded:
             return self.wire.exchanged(method, url, body, headers, float(timeout.read_timeout))
 
         urllib3.HTTPConnectionPool.urlopen = urlopen  # type: ignore[assignment, method-assign]
+
+    @staticmethod
+    def _save_time() -> None:
+        """What a real run does once and this process thousands of times; no answer of it changes."""
+        import difflib
+
+        import urllib3
+
+        found = lru_cache(maxsize=1000)(difflib.get_close_matches)
+        difflib.get_close_matches = lambda word, listed, n=3, cutoff=0.6: found(word, tuple(listed), n, cutoff)
+        urllib3.HTTPConnectionPool.QueueCls = _NoConnections  # type: ignore[assignment]
 
     def _service(self, address: str, user: Any) -> Channel:
         """In place of Apprise, which would speak to the world."""
@@ -98,6 +112,19 @@ class _Stream:
 
     def isatty(self) -> bool:
         return False
+
+
+class _NoConnections:
+    """Of a pool whose requests never come to a connection."""
+
+    def __init__(self, _maxsize: int) -> None:
+        pass
+
+    def put(self, _connection: None, block: bool = True) -> None:
+        pass
+
+    def get(self, block: bool = True) -> None:
+        raise Empty
 
 
 class _OwnSecrets:

@@ -20,6 +20,9 @@ LEAST = 0.002  # seconds: a loop that does not sleep takes time all the same
 IDLE = 0.3  # seconds: a shorter sleep is a look for something to do
 
 
+LOCALS: list[Any] = []  # every `threading.local` of lib; they are made once, when lib is loaded
+
+
 class Stuck(BaseException):  # nothing of lib may catch it
     """The day does not come to an end."""
 
@@ -50,10 +53,7 @@ class Fiber:
         self.turn = 0
         self.is_over = False
         self.joiners: list[Fiber] = []
-        self.places: list[dict[str, Any]] = []  # what is local to this thread, by the order of LOCALS
-
-
-LOCALS: list[Any] = []  # every `threading.local` of lib; they are made once, when lib is loaded
+        self.places: list[dict[str, Any]] = [{} for _ in LOCALS]  # what is local to this thread, by the order of LOCALS
 
 
 class Scheduler:
@@ -190,11 +190,8 @@ class Scheduler:
 
     def _resume(self, fiber: Fiber) -> None:
         self.current = fiber
-        places = fiber.places
-        for number, local in enumerate(LOCALS):
-            if number >= len(places):
-                places.append({})
-            local.__dict__ = places[number]
+        for local, place in zip(LOCALS, fiber.places, strict=True):
+            local.__dict__ = place
 
 
 def _lib_functions(frame: FrameType | None) -> str:
