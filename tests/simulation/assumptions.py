@@ -18,11 +18,12 @@ class Assumption:
 
 ASSUMPTIONS = (
     Assumption(
-        f"A request is carried out, and its notification shows in the inbox, at most {MOST_LATE:.0f} s after it was sent.",
+        f"A request is carried out, and its notification shows in the inbox, at most {MOST_LATE:.0f} s "
+        "after it was sent.",
         "README, What delivery promises (asked about for 32 seconds) and Two runs at once (what remains)",
     ),
     Assumption(
-        f"A row shows at most {ROWS_LATE} s after TagoIO took it, and rows of one call are taken together or not at all.",
+        f"A row shows at most {ROWS_LATE} s after TagoIO took it; rows of one call are taken together or not at all.",
         "README, Two runs at once: rows that TagoIO shows more than 6 seconds late",
     ),
     Assumption(

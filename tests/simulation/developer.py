@@ -80,7 +80,9 @@ class Developer:
         button = self.analysis.Button
         own = button("acknowledge", "Acknowledge", analysis=trigger.analysis_id)
         buttons = (own, button("look", "Look", link="https://example.com/look")) if self.setup.has_buttons else ()
-        steps = [(f"{self.setup.escalate_after:g}s", BOSS_STEP)] if self.setup.escalate_after and level == "high" else ()
+        steps = (
+            [(f"{self.setup.escalate_after:g}s", BOSS_STEP)] if self.setup.escalate_after and level == "high" else ()
+        )
         return self.analysis.Notification(
             title="Alarm",
             message="By hand" if value is None else f"It is at {value}",

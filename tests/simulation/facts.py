@@ -12,7 +12,7 @@ from tests.simulation.scenario import value_of
 from tests.simulation.server import Note, User
 
 ABOUT = re.compile(r"It is at (\d+)")
-BY_HAND = "By hand"
+BY_HAND = "by hand"
 REMINDED = "You have not opened this"  # README, Another channel: one who has not read it by then
 LATE = 30.0  # seconds in which what a run has sent may come or show
 PERHAPS = "It is not known whether TagoRUN"
@@ -60,15 +60,18 @@ class Facts:
         return "JOURNAL IS GONE" in self.runs[process].console
 
     def is_at_risk(self, topic: str) -> bool:
-        """Two runs had one event at the same time, and one of them was without its journal, so that neither knows of the
-        other: README, Two runs at once, what remains. Without a mark not even the inbox tells."""
+        """Two runs had one event at the same time, and one of them was without its journal, so that neither knows of
+        the other: README, Two runs at once, what remains. Without a mark not even the inbox tells."""
         at_it = {each.process for (_, about), listed in self.asked.items() if about == topic for each in listed}
         at_it |= {each.process for (_, about), listed in self.tried.items() if about == topic for each in listed}
         if not self.history.scenario.setup.has_buttons:
             return len(at_it) > 1 and any(map(self.is_blind, at_it))
         runs = [self.runs[name] for name in sorted(at_it)]
         return any(
-            self.is_blind(one.name) and not one.process.frozen_for and one.started <= other.over + LATE and other.started <= one.over + LATE
+            self.is_blind(one.name)
+            and not one.process.frozen_for
+            and one.started <= other.over + LATE
+            and other.started <= one.over + LATE
             for one in runs
             for other in runs
             if one is not other
@@ -81,7 +84,7 @@ class Facts:
         return cut or not old or scenario.platform.inbox == "hidden"
 
     def is_begun(self, user: str, topic: str) -> bool:
-        """Another channel was claimed for them, whatever became of it: README, of whom a killed run had begun to tell."""
+        """Another channel was claimed for them: README, of whom a killed run had begun to tell."""
         rows = (each for each in self.rows[topic] if each.row["variable"] == "notify_fallback")
         return any(user in str(each.about.get("users")).split() for each in rows) or bool(self.tried.get((user, topic)))
 
@@ -98,23 +101,15 @@ class Facts:
 
 def facts_of(history: History) -> Facts:
     facts = Facts(history, runs={ran.name: ran for ran in history.ran})
-    for note in history.notes():
-        topic = topic_of(note.body["message"], campaign_of(note))
-        facts.topics.setdefault(campaign_of(note), topic)
-        facts.notes[topic].append(note)
-    for stored in history.server.device.rows:
-        if stored.row["variable"] == "notify_trigger":
-            facts.topics.setdefault(stored.row["group"], f"at {stored.row['value']}")
-    for stored in history.server.device.rows:
-        facts.rows[facts.topics.get(stored.row["group"], f"by hand {stored.row['group']}")].append(stored)
+    _add_notes(facts)
+    _add_rows(facts)
     for request in history.requests:
         if request.route == "create":
             _add_create(facts, request)
     for decided in history.decided:
-        facts.decided[facts.topics.get(decided.campaign, f"by hand {decided.campaign}")].append(decided)
+        facts.decided[facts.topics.get(decided.campaign, f"{BY_HAND} {decided.campaign}")].append(decided)
     for ran in history.ran:
-        for at, line in ran.outcomes():
-            facts.said.append(_said(facts, ran, at, line))
+        facts.said += [_said(facts, ran, at, line) for at, line in ran.outcomes()]
     facts.said.sort(key=lambda said: said.at)
     for tried in history.tried:
         where = tried.user, _topic_of_tried(facts, tried)
@@ -124,16 +119,32 @@ def facts_of(history: History) -> Facts:
     return facts
 
 
+def _add_notes(facts: Facts) -> None:
+    for note in facts.history.notes():
+        topic = topic_of(note.body["message"], campaign_of(note))
+        facts.topics.setdefault(campaign_of(note), topic)
+        facts.notes[topic].append(note)
+
+
+def _add_rows(facts: Facts) -> None:
+    rows = facts.history.server.device.rows
+    for stored in rows:
+        if stored.row["variable"] == "notify_trigger":
+            facts.topics.setdefault(stored.row["group"], f"at {stored.row['value']}")
+    for stored in rows:
+        facts.rows[facts.topics.get(stored.row["group"], f"{BY_HAND} {stored.row['group']}")].append(stored)
+
+
 def topic_of(text: str, campaign: str) -> str:
     found = ABOUT.search(text)
-    return f"at {found[1]}" if found else f"by hand {campaign}"
+    return f"at {found[1]}" if found else f"{BY_HAND} {campaign}"
 
 
 def _topic_of_tried(facts: Facts, tried: Tried) -> str:
     """No text by hand names its campaign; what that run says of the user does."""
     topic = topic_of(tried.text, "")
     spoken = [said for said in facts.said if (said.ran.name, said.user) == (tried.process, tried.user)]
-    by_hand = (said.topic for said in spoken if said.status != "skipped" and said.topic.startswith("by hand"))
+    by_hand = (said.topic for said in spoken if said.status != "skipped" and said.topic.startswith(BY_HAND))
     return topic if topic.startswith("at ") else next(by_hand, topic)
 
 
@@ -152,5 +163,5 @@ def _add_create(facts: Facts, request: Request) -> None:
 
 def _said(facts: Facts, ran: Ran, at: float, line: dict[str, Any]) -> Said:
     campaign = line["campaign"]
-    topic = facts.topics.get(campaign) or own_topic(ran) or f"by hand {campaign}"
+    topic = facts.topics.get(campaign) or own_topic(ran) or f"{BY_HAND} {campaign}"
     return Said(at, ran, topic, campaign, line["user"], line["status"], line["reason"])

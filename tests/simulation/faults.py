@@ -61,7 +61,9 @@ EFFECTS = {
     "422": Effect("no", 422, _error("Unprocessable")),
 }
 DOUBTFUL = tuple(
-    name for name, effect in EFFECTS.items() if effect.answer not in ("ok", "refused", "unreachable", 429, 400, 403, 422)
+    name
+    for name, effect in EFFECTS.items()
+    if effect.answer not in ("ok", "refused", "unreachable", 429, 400, 403, 422)
 )
 REFUSALS = ("refused", "unreachable", "429", "429_hint")
 REJECTIONS = ("400", "403", "422")

@@ -24,7 +24,7 @@ def known(facts: Facts, violation: Violation) -> str:
 
 
 def _first_is_believed(facts: Facts, violation: Violation) -> bool:
-    """A run that lost its journal before it could write that it tells others than the `first` of its own row."""
+    """A run lost its journal before it could write that it tells others than the `first` of its own row."""
     if violation.promise not in TWICE:
         return False
     return any(facts.is_blind(name) or _wrote_nothing_since(facts, name) for name in _tellers(facts, violation))
@@ -45,7 +45,7 @@ def _wrote_nothing_since(facts: Facts, process: str) -> bool:
 
 
 def _first_is_not_the_only_one(facts: Facts, violation: Violation) -> bool:
-    """After a first one who was rejected or is in doubt the others are told before a row says so; then it was killed."""
+    """After a first who was rejected or is in doubt, others are told before a row says so; then it was killed."""
     if violation.promise not in TWICE:
         return False
     for name in _tellers(facts, violation):
@@ -109,7 +109,9 @@ def _object_is_an_empty_page(facts: Facts, violation: Violation) -> bool:
 def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
     """The lease is read from an own row of long ago, as of that row's time: so two runs hold one campaign."""
     tellers = _tellers(facts, violation)
-    return violation.promise in TWICE and len(tellers) > 1 and any(_held_late(facts, name, violation) for name in tellers)
+    return (
+        violation.promise in TWICE and len(tellers) > 1 and any(_held_late(facts, name, violation) for name in tellers)
+    )
 
 
 def _held_late(facts: Facts, process: str, violation: Violation) -> bool:
@@ -131,7 +133,9 @@ def _pages_shift(facts: Facts, violation: Violation) -> bool:
     """A user who is deleted while pages are read moves another off the next page."""
     scenario = facts.history.scenario
     is_deleted = any(change.what == "delete" for change in scenario.changes)
-    return violation.promise in ("nobody lost", "nobody unmentioned") and is_deleted and scenario.platform.users_page < 10
+    return (
+        violation.promise in ("nobody lost", "nobody unmentioned") and is_deleted and scenario.platform.users_page < 10
+    )
 
 
 def _only_asked_is_unknown(_facts: Facts, violation: Violation) -> bool:
@@ -142,7 +146,11 @@ def _only_asked_is_unknown(_facts: Facts, violation: Violation) -> bool:
 def _older_row_shows_later(facts: Facts, violation: Violation) -> bool:
     """Two runs take up a campaign; the one whose row shows at once does not wait for an older row of the other."""
     platform = facts.history.scenario.platform
-    return violation.promise in (*TWICE, "one decision", "the first wins") and bool(platform.rows_late) and not platform.rows_in_turn
+    return (
+        violation.promise in (*TWICE, "one decision", "the first wins")
+        and bool(platform.rows_late)
+        and not platform.rows_in_turn
+    )
 
 
 def _finished_hides_a_press(facts: Facts, violation: Violation) -> bool:

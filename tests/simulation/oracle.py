@@ -1,8 +1,8 @@
-"""Judges a day: every promise, held against what TagoIO carried out and what the runs said. It imports nothing of lib."""
+"""Judges a day: every promise, held against what TagoIO carried out and what the runs said; it knows nothing of lib."""
 
 from collections.abc import Callable, Iterator
 
-from tests.simulation import promises_decided, promises_order, promises_said, promises_told
+from tests.simulation import promises_decided, promises_order, promises_said, promises_told, promises_words
 from tests.simulation.facts import Facts, facts_of
 from tests.simulation.findings import known
 from tests.simulation.history import History
@@ -11,6 +11,7 @@ from tests.simulation.violation import Violation
 PROMISES: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
     *promises_told.PROMISES,
     *promises_said.PROMISES,
+    *promises_words.PROMISES,
     *promises_decided.PROMISES,
     *promises_order.PROMISES,
 )
@@ -24,4 +25,6 @@ def judge(history: History) -> tuple[list[Violation], list[str]]:
     else:
         broken = [violation for promise in PROMISES for violation in promise(facts)]
     names = [known(facts, violation) for violation in broken]
-    return [each for each, name in zip(broken, names, strict=True) if not name], sorted({each for each in names if each})
+    return [each for each, name in zip(broken, names, strict=True) if not name], sorted(
+        {each for each in names if each}
+    )

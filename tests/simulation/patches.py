@@ -1,41 +1,23 @@
 """Loads analysis.py and lib with another clock, sleep, randomness, threads and wire; all names of lib that the
 simulation knows stand here.
 
-Nothing else of lib is replaced. Real runs are processes of their own; here they share one interpreter, so what lib keeps
-in its modules is kept apart by process, too.
+Nothing else of lib is replaced. Real runs are processes of their own; here they share one interpreter, so what lib
+keeps in its modules is kept apart by process, too.
 """
 
 import importlib
-import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from importlib.machinery import ModuleSpec
-from pathlib import Path
 from queue import Empty
-from types import ModuleType
 from typing import Any
 
+from tests.simulation.mutation import ROOT, Mutating, Mutation
 from tests.simulation.threads import World, simulated_modules
 from tests.simulation.wire import Channel, Response, Wire
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"TAGOIO_API": "http://tagoio.simulated", "T_ANALYSIS_CONTEXT": "tago-io", "T_ANALYSIS_ID": "d" * 24}
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """One defect: a piece of a module of lib, by its text, and what stands there instead."""
-
-    module: str
-    old: str
-    new: str
-
-
-class GoneError(Exception):
-    """A mutation's text does not stand in lib (any more)."""
 
 
 class Loaded:
@@ -48,14 +30,15 @@ class Loaded:
     def __init__(self, mutations: Sequence[Mutation] = ()) -> None:
         os.environ.clear()
         os.environ.update(ENVIRONMENT)
-        self.analysis = _load(mutations)
-        self._start = sys.modules["lib.app.start"].start
-        self._exchange = sys.modules["lib.tagoio.connection"].EXCHANGE
+        self.analysis: Any = _load(mutations)
+        modules: Mapping[str, Any] = sys.modules
+        self._start = modules["lib.app.start"].start
+        self.exchange = modules["lib.tagoio.connection"].EXCHANGE
         self.analysis.compose = lambda trigger, user: self.compose(trigger, user)
         self.analysis.decide = lambda press: self.decide(press)
-        sys.modules["lib.fallback.fallback"]._service = self._service
-        sys.modules["lib.base.log"]._secrets = _OwnSecrets()
-        sys.modules["lib.delivery.delivery"].Task.__hash__ = _hash_of_task
+        modules["lib.fallback.fallback"]._service = self._service
+        modules["lib.base.log"]._secrets = _OwnSecrets()
+        modules["lib.delivery.delivery"].Task.__hash__ = _hash_of_task
         self._replace_wire()
         self._save_time()
 
@@ -64,15 +47,18 @@ class Loaded:
         os.environ.update(T_ANALYSIS_TOKEN=token, T_ANALYSIS_ENV=environment, T_ANALYSIS_DATA=data)
         return int(self._start(self.analysis.notify, ROOT))
 
-    @property
-    def exchange(self) -> Any:
-        return self._exchange
-
     def _replace_wire(self) -> None:
         import urllib3
 
         def urlopen(
-            _pool: Any, method: str, url: str, body: bytes | None, headers: dict[str, str], *, timeout: Any, **_more: Any
+            _pool: Any,
+            method: str,
+            url: str,
+            body: bytes | None,
+            headers: dict[str, str],
+            *,
+            timeout: Any,
+            **_more: Any,
         ) -> Response:
             return self.wire.exchanged(method, url, body, headers, float(timeout.read_timeout))
 
@@ -147,35 +133,10 @@ class Streams:
 
     def __enter__(self) -> None:
         self._before = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = _Stream("out"), _Stream("err")  # type: ignore[assignment]
+        sys.stdout, sys.stderr = _Stream("out"), _Stream("err")
 
     def __exit__(self, *_: object) -> None:
         sys.stdout, sys.stderr = self._before
-
-
-class _Mutating:
-    """Finds the modules of lib that are to be mutated, before Python finds them as they are."""
-
-    def __init__(self, mutations: Sequence[Mutation]) -> None:
-        self.mutations = mutations
-
-    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> ModuleSpec | None:
-        if not any(each.module == name for each in self.mutations):
-            return None
-        return importlib.util.spec_from_loader(name, self)  # type: ignore[arg-type]
-
-    def create_module(self, _spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        path = ROOT.joinpath(*module.__name__.split(".")).with_suffix(".py")
-        text = path.read_text()
-        for each in self.mutations:
-            if each.module == module.__name__:
-                if each.old not in text:
-                    raise GoneError(f"{each.module} has no {each.old!r}")
-                text = text.replace(each.old, each.new)
-        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102  # that is what a mutation is
 
 
 def preload() -> None:
@@ -185,15 +146,15 @@ def preload() -> None:
         importlib.import_module(name)
 
 
-def _load(mutations: Sequence[Mutation]) -> ModuleType:
+def _load(mutations: Sequence[Mutation]) -> Any:
     preload()
     simulated = simulated_modules()
     real = {name: importlib.import_module(name) for name in simulated}
-    finder = _Mutating(mutations)
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    finder = Mutating(mutations)
+    sys.meta_path.insert(0, finder)
     sys.modules.update(simulated)
     try:
         return importlib.import_module("analysis")
     finally:
         sys.modules.update(real)
-        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(finder)

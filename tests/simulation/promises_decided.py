@@ -19,14 +19,18 @@ def decide_is_called_once(facts: Facts) -> Iterator[Violation]:
             excuses = sum(_was_taken_for_dead(facts, call) for call in ours)
             if len(again) > excuses:
                 who = ", ".join(f"{call.process} for {call.user}" for call in ours)
-                yield Violation("one decision", f"decide was called {len(ours)} times {topic}: {who}", ours[-1].process, topic=topic)
+                yield Violation(
+                    "one decision", f"decide was called {len(ours)} times {topic}: {who}", ours[-1].process, topic=topic
+                )
 
 
 def decisions_are_honest(facts: Facts) -> Iterator[Violation]:
     presses = [ran for ran in facts.history.ran if ran.is_honest]
     for call in facts.history.decided:
         if not any(ran.pressed["user_id"] == call.user and ran.started <= call.at for ran in presses):
-            yield Violation("honest decisions", f"{call.process} decided for {call.user}, who pressed nothing", call.process)
+            yield Violation(
+                "honest decisions", f"{call.process} decided for {call.user}, who pressed nothing", call.process
+            )
 
 
 def the_first_wins(facts: Facts) -> Iterator[Violation]:
@@ -55,7 +59,9 @@ def every_copy_is_closed(facts: Facts) -> Iterator[Violation]:
             continue
         for note in there:
             if note.is_enabled and not _is_unknown(facts, note):
-                yield Violation("every copy is closed", f"the copy of {note.user} {topic} is open", user=note.user, topic=topic)
+                yield Violation(
+                    "every copy is closed", f"the copy of {note.user} {topic} is open", user=note.user, topic=topic
+                )
         lines = {line for note in there if (line := _closing_line(note.body["message"]))}
         if len({line.rpartition(",")[0] for line in lines}) > 1:
             yield Violation("one decision", f"the copies {topic} say different things: {sorted(lines)}")
@@ -73,11 +79,17 @@ def only_decided_copies_close(facts: Facts) -> Iterator[Violation]:
             yield Violation("only what is decided closes", text, request.process)
 
 
-PROMISES = (decide_is_called_once, decisions_are_honest, the_first_wins, every_copy_is_closed, only_decided_copies_close)
+PROMISES = (
+    decide_is_called_once,
+    decisions_are_honest,
+    the_first_wins,
+    every_copy_is_closed,
+    only_decided_copies_close,
+)
 
 
 def _counted_apart(facts: Facts, calls: list[Decided]) -> list[str]:
-    """"" for the campaign as a whole; with `answers` each, each user."""
+    """ "" for the campaign as a whole; with `answers` each, each user."""
     each = facts.history.scenario.setup.answers == "each"
     return sorted({call.user for call in calls}) if each else [""]
 

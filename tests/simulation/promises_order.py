@@ -39,7 +39,9 @@ def _inversions(facts: Facts, ran: Ran, firsts: dict[tuple[str, str], Request]) 
     for at, rank, _ in ordered:
         late = [user for other_at, other, user in ordered if other < rank and other_at > at + AT_ONCE]
         if late:
-            yield Violation("urgent first", f"{ran.name} let {late[0]} wait for something less urgent", ran.name, late[0])
+            yield Violation(
+                "urgent first", f"{ran.name} let {late[0]} wait for something less urgent", ran.name, late[0]
+            )
             return
 
 
@@ -75,12 +77,18 @@ def everything_settles(facts: Facts) -> Iterator[Violation]:
     ran = facts.history.ran[-1]
     if _stays_open(facts):
         return
-    done = [each for each in facts.history.requests if each.process == ran.name and each.route in ("create", "write", "change")]
+    done = [
+        each
+        for each in facts.history.requests
+        if each.process == ran.name and each.route in ("create", "write", "change")
+    ]
     if done:
         kinds = ", ".join(sorted({_kind(each) for each in done}))
         yield Violation("everything settles", f"long after the trouble a run still has to do: {kinds}", ran.name)
     elif ran.code != 0 and "No TagoRUN user has" not in ran.console:
-        yield Violation("everything settles", f"long after the trouble a run ends with {ran.code}: {ran.console}", ran.name)
+        yield Violation(
+            "everything settles", f"long after the trouble a run ends with {ran.code}: {ran.console}", ran.name
+        )
 
 
 def _kind(request: Request) -> str:
@@ -104,10 +112,10 @@ def nobody_is_early(facts: Facts) -> Iterator[Violation]:
             if requests[0].sent_at < first + setup.escalate_after - CLOCKS:
                 yield Violation("nobody is early", f"{id} was told by a step before its time {topic}", user=id)
     for (id, topic), tries in facts.tried.items():
-        first = min((min(each.carried_at) for each in facts.told.get((id, topic), [])), default=None)
-        if first is None or REMINDED not in tries[0].text:
+        told = [min(each.carried_at) for each in facts.told.get((id, topic), [])]
+        if not told or REMINDED not in tries[0].text:
             continue
-        if tries[0].at < first + setup.remind_after - CLOCKS:
+        if tries[0].at < min(told) + setup.remind_after - CLOCKS:
             yield Violation("nobody is early", f"{id} was reminded before the time {topic}", user=id)
         read = min((note.read_at for note in facts.notes[topic] if note.user == id), default=float("inf"))
         if tries[0].at > read + AT_ONCE:

@@ -1,10 +1,10 @@
 """Nobody lost, nobody twice, nobody who should not be."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.simulation.facts import BY_HAND, PERHAPS, REMINDED, Facts, own_topic
-from tests.simulation.history import Ran
+from tests.simulation.history import Ran, Tried
 from tests.simulation.request import Request
 from tests.simulation.scenario import level_of
 from tests.simulation.server import User
@@ -19,14 +19,18 @@ def nobody_twice(facts: Facts) -> Iterator[Violation]:
         requests, taken = facts.told.get((user, topic), []), facts.taken.get((user, topic), [])
         if facts.is_at_risk(topic):
             continue
-        if topic.startswith(BY_HAND.lower()) and topic.endswith(" "):
+        if topic.startswith(BY_HAND) and topic.endswith(" "):
             continue  # without a mark nobody knows one round by hand from another
         for many, what in ((_most(facts, requests), "TagoRUN"), (_most(facts, taken), "another channel")):
             if many > 1:
-                yield Violation("nobody twice", f"{user} was told {many} times by {what} {topic}", user=user, topic=topic)
+                yield Violation(
+                    "nobody twice", f"{user} was told {many} times by {what} {topic}", user=user, topic=topic
+                )
         sure = [each for each in taken if REMINDED not in each.text and PERHAPS not in each.text]
         if requests and sure and _are_of_one(facts, [*requests, *sure]):
-            yield Violation("nobody twice", f"{user} was told by TagoRUN and by another channel {topic}", user=user, topic=topic)
+            yield Violation(
+                "nobody twice", f"{user} was told by TagoRUN and by another channel {topic}", user=user, topic=topic
+            )
 
 
 def nobody_lost(facts: Facts) -> Iterator[Violation]:
@@ -51,7 +55,9 @@ def nobody_left_out(facts: Facts) -> Iterator[Violation]:
         named = {said.user for said in facts.said if said.topic == topic and said.at <= ran.ended}  # another run may
         for user in audience(facts, topic, ran.started):
             if user.id not in named:
-                yield Violation("nobody unmentioned", f"{ran.name} has no word on {user.id} {topic}", ran.name, user.id, topic)
+                yield Violation(
+                    "nobody unmentioned", f"{ran.name} has no word on {user.id} {topic}", ran.name, user.id, topic
+                )
 
 
 def nobody_else(facts: Facts) -> Iterator[Violation]:
@@ -63,7 +69,9 @@ def nobody_else(facts: Facts) -> Iterator[Violation]:
         is_wanted = user.person.group == "crew" or setup.send_to == "all" or (setup.escalate_after and is_high)
         is_out = user.person.opt_out == "off" or (user.person.opt_out == "high" and not is_high)
         if not is_wanted or is_out or not user.person.is_active:
-            yield Violation("nobody else", f"{id} was to be left out, and was told {topic}", requests[0].process, id, topic)
+            yield Violation(
+                "nobody else", f"{id} was to be left out, and was told {topic}", requests[0].process, id, topic
+            )
 
 
 def nobody_after_a_decision(facts: Facts) -> Iterator[Violation]:
@@ -113,18 +121,17 @@ def _could_be_reached(facts: Facts, user: User) -> bool:
     return "text" in channels or ("mail" in channels and bool(user.email))
 
 
-def _most(facts: Facts, tellings: list[Request] | list[object]) -> int:
+def _most(facts: Facts, tellings: Sequence[Request | Tried]) -> int:
     """How often one was told; without a journal each run counts for itself."""
     if facts.has_journal or not tellings:
         return len(tellings)
-    return max(Counter(each.process for each in tellings).values())  # type: ignore[union-attr]
+    return max(Counter(each.process for each in tellings).values())
 
 
-def _are_of_one(facts: Facts, tellings: list[object]) -> bool:
-    return facts.has_journal or len({each.process for each in tellings}) < len(tellings)  # type: ignore[attr-defined]
+def _are_of_one(facts: Facts, tellings: Sequence[Request | Tried]) -> bool:
+    return facts.has_journal or len({each.process for each in tellings}) < len(tellings)
 
 
 def _has_no_round(ran: Ran) -> bool:
     reasons = ("Nobody was notified", "was dealt with before", "goes on with campaign", "was not begun", "left to it")
     return any(reason in ran.console for reason in reasons)
-

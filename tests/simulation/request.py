@@ -31,7 +31,9 @@ class Request:
         return str(self.body.get("run_user")) if self.route == "create" else self.target
 
 
-def read_request(process: str, number: int, at: float, method: str, url: str, body: bytes | None, token: str) -> Request:
+def read_request(
+    process: str, number: int, at: float, method: str, url: str, body: bytes | None, token: str
+) -> Request:
     path, _, text = url.partition("?")
     route, target = _route_of(method, path.rstrip("/"))
     query = _read_query(text) if text else {}

@@ -11,8 +11,9 @@ from itertools import islice
 from tests.simulation.day import play
 from tests.simulation.generate import generate
 from tests.simulation.history import History
+from tests.simulation.mutation import Mutation
 from tests.simulation.oracle import judge
-from tests.simulation.patches import Loaded, Mutation, preload
+from tests.simulation.patches import Loaded, preload
 from tests.simulation.scenario import Scenario
 from tests.simulation.shrink import shrunk
 from tests.simulation.violation import Violation

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+MORNING = 60.0  # seconds in which the events of a day come
 LEVELS = ("low", "normal", "high")
 
 

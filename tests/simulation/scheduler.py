@@ -10,9 +10,9 @@ import traceback
 from collections.abc import Callable
 from random import Random
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
 EPOCH = 1_790_000_040.0  # seconds: when every simulated day begins, on the minute
 MOST_TURNS = 60_000  # a day that takes more goes round in circles
@@ -175,7 +175,7 @@ class Scheduler:
             if self.turns > MOST_TURNS:
                 raise Stuck(f"no end after {self.turns} turns, at {self.now:.0f} s: {self._where()}")
             self.now = max(self.now, when)
-            return what
+            return cast(Fiber, what)
         return self._hub
 
     def _where(self) -> str:
@@ -195,7 +195,7 @@ class Scheduler:
 
 
 def _lib_functions(frame: FrameType | None) -> str:
-    names = []
+    names: list[str] = []
     while frame and len(names) < 4:
         if "/lib/" in frame.f_code.co_filename and "python" not in frame.f_code.co_filename:
             names.append(frame.f_code.co_qualname)

@@ -78,7 +78,9 @@ class Server:
     def join(self, number: int, person: Person) -> None:
         id = f"a{number:023x}"
         email = f"person{number}@mail.example" if person.has_email else ""
-        self.users[id] = User(id, f"Person {number}", person, email, f"+155501{number:05}", person.is_active, self.now())
+        self.users[id] = User(
+            id, f"Person {number}", person, email, f"+155501{number:05}", person.is_active, self.now()
+        )
         for place in range(person.old):
             body = {"title": "From before", "message": f"Old news {place}", "buttons": []}
             self.notes.append(Note(self._id(), id, self.now() - 90_000 + place, body, None))
@@ -127,7 +129,8 @@ class Server:
 
     def _shown(self, note: Note) -> dict[str, Any]:
         return {
-            "id": note.id, "title": note.body["title"], "message": note.body["message"], "read": note.read_at <= self.now(),
+            "id": note.id, "title": note.body["title"], "message": note.body["message"],
+            "read": note.read_at <= self.now(),
             "buttons": note.body.get("buttons", []), "buttons_enabled": note.is_enabled,
             "created_at": stamp(EPOCH + note.at + self.platform.ahead),
         }  # fmt: skip

@@ -38,10 +38,10 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
     for name in LISTS:
         listed = getattr(scenario, name)
         if name != "people" and len(listed) > 1:
-            yield replace(scenario, **{name: ()})
+            yield _with(scenario, name, ())
         for place in reversed(range(len(listed))):
             if len(listed) > 1 or name != "people":
-                yield replace(scenario, **{name: listed[:place] + listed[place + 1 :]})
+                yield _with(scenario, name, listed[:place] + listed[place + 1 :])
     yield from _usual_part(scenario, "platform", Platform())
     yield from _usual_part(scenario, "setup", Setup())
     for name in ("runs", "people"):
@@ -52,12 +52,17 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, stretch=1.0)
 
 
+def _with(given: Any, name: str, value: Any) -> Any:
+    """The same with another value for one of its fields."""
+    return replace(given, **{name: value})
+
+
 def _usual_part(scenario: Scenario, name: str, usual: Any) -> Iterator[Scenario]:
     """One value after another as it usually is."""
     part = getattr(scenario, name)
     for field in fields(part):
         if getattr(part, field.name) != getattr(usual, field.name):
-            yield replace(scenario, **{name: replace(part, **{field.name: getattr(usual, field.name)})})
+            yield _with(scenario, name, _with(part, field.name, getattr(usual, field.name)))
 
 
 def _usual_parts(scenario: Scenario, name: str) -> Iterator[Scenario]:
@@ -69,8 +74,7 @@ def _usual_parts(scenario: Scenario, name: str) -> Iterator[Scenario]:
     for place, each in enumerate(listed):
         for key, value in plain.items():
             if getattr(each, key) != value:
-                other = replace(each, **{key: value})
-                yield replace(scenario, **{name: (*listed[:place], other, *listed[place + 1 :])})
+                yield _with(scenario, name, (*listed[:place], _with(each, key, value), *listed[place + 1 :]))
 
 
 def scenario_from(given: dict[str, Any]) -> Scenario:

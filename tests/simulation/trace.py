@@ -39,7 +39,9 @@ def _unusual(given: Any, usual: Any) -> str:
 
 
 def _plain(parts: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in parts.items())
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in parts.items()
+    )
 
 
 def _events(history: History) -> Iterator[tuple[float, str]]:
@@ -70,8 +72,8 @@ def _of_run(ran: Ran) -> Iterator[tuple[float, str]]:
     if ran.process.frozen_until:
         yield ran.process.frozen_until - ran.process.frozen_for, f"{ran.name:<12} IS FROZEN"
         yield ran.process.frozen_until, f"{ran.name:<12} goes on"
-    for at, line in ran.outcomes():
-        text = f"says {line['status']} of {_short(line['user'])} in {line['campaign']}: {line['reason']}"
+    for at, said in ran.outcomes():
+        text = f"says {said['status']} of {_short(said['user'])} in {said['campaign']}: {said['reason']}"
         yield at, f"{ran.name:<12} {text}"
     for at, text in ran.process.out:
         for line in text.rstrip("\n").split("\n"):
@@ -98,7 +100,9 @@ def _shown(request: Request) -> str:
 
 
 def _row(row: dict[str, Any]) -> str:
-    about = {name: value for name, value in row.get("metadata", {}).items() if name in ("users", "first", "step", "press")}
+    about = {
+        name: value for name, value in row.get("metadata", {}).items() if name in ("users", "first", "step", "press")
+    }
     named = " ".join(f"{name}={' '.join(map(_short, str(value).split()))}" for name, value in about.items())
     return f"{row['variable'].removeprefix('notify_')} {row['value']} {named}".strip()
 

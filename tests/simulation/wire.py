@@ -90,7 +90,9 @@ class Wire:
 
     def _answer(self, request: Request, effect: Effect, box: list[tuple[int, str]]) -> Response:
         if effect.answer == "reset":
-            self._fail(request, "reset", ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer")))
+            self._fail(
+                request, "reset", ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
+            )
         if effect.answer == "closed":
             self._fail(request, "closed", ProtocolError("Connection aborted.", RemoteDisconnected("closed")))
         if effect.answer == "cut":
