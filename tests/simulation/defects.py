@@ -19,7 +19,7 @@ def _of(module: str, *defects: tuple[str, str, str]) -> tuple[Mutant, ...]:
 LEASE = (
     *_of(
         "tagoio.journal",
-        ("lease not checked", "return True if not self.keeps or", "return True or"),
+        ("lease not checked", "return True if not self.keeps or", "return True if True or"),
         ("heartbeat never written", "return [Row(key, HEARTBEATS", "return [] and [Row(key, HEARTBEATS"),
         ("outcomes not flushed", "dense = [row for", "dense = [] and [row for"),
         (

@@ -56,12 +56,13 @@ def _setup(random: Random, platform: Platform) -> Setup:
 
 def _people(random: Random, setup: Setup) -> tuple[Person, ...]:
     number = random.choice((2, 2, 3, 3, 4, 4, 5, 6))
+    is_busy = random.random() < 0.06  # inboxes so full that TagoIO may list only a part
     people = [
         Person(
             is_active=random.random() < 0.95,
             opt_out=random.choice(("off", "high")) if random.random() < 0.06 else "",
             has_email=random.random() < 0.85,
-            old=random.choice((19, 20, 22)) if random.random() < 0.04 else random.choice((0, 1, 1, 2)),
+            old=random.choice((19, 20, 22)) if is_busy else random.choice((0, 1, 1, 2)),
         )
         for _ in range(number)
     ]
@@ -106,7 +107,7 @@ def _runs(random: Random, setup: Setup, platform: Platform, people: int) -> tupl
             runs.append(_hit(random, Run(again, "action", event)))
         if setup.has_buttons:
             runs += _presses(random, at, event, people)
-    for _ in range(random.choice((0, 0, 1, 2))):
+    for _ in range(random.choice((0, 0, 1, 2) if platform.limit == 1000 else (1, 2, 3))):
         runs.append(_hit(random, Run(random.uniform(0, MORNING + 40), "schedule")))
     if random.random() < 0.12 and setup.has_buttons and not setup.is_document:
         at = random.uniform(0, MORNING)
@@ -132,8 +133,8 @@ def _hit(random: Random, run: Run) -> Run:
     killed_at = frozen_at = 0
     if random.random() < 0.25:
         killed_at = random.randint(1, 25)
-    elif random.random() < 0.12:
-        frozen_at = random.randint(1, 20)
+    elif random.random() < 0.15:
+        frozen_at = random.randint(1, 25)
     return Run(
         run.at,
         run.kind,
