@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from tests.simulation.device import Stored
@@ -88,10 +89,12 @@ class Facts:
         rows = (each for each in self.rows[topic] if each.row["variable"] == "notify_fallback")
         return any(user in str(each.about.get("users")).split() for each in rows) or bool(self.tried.get((user, topic)))
 
-    def first_told(self, topic: str) -> float:
-        """From when the steps of an escalation count; long ago where nobody was."""
-        others = [each.at for (_, about), listed in self.taken.items() if about == topic for each in listed]
-        return min([*(note.at for note in self.notes[topic]), *others], default=float("-inf"))
+    def first_told(self, topic: str, group: str) -> float:
+        """When somebody of that group was first told, in whatever way; long ago where nobody was."""
+        where = [(user, topic) for user, each in self.users.items() if each.person.group == group]
+        told = [min(each.carried_at) for each in chain.from_iterable(self.told.get(each, ()) for each in where)]
+        taken = [each.at for each in chain.from_iterable(self.taken.get(each, ()) for each in where)]
+        return min([*told, *taken], default=float("-inf"))
 
     def first_decided(self, topic: str) -> float:
         """When somebody had pressed, as TagoIO knows; for ever away where nobody has."""

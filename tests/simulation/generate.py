@@ -1,5 +1,6 @@
 """Draws a scenario from a seed, within the assumptions."""
 
+from dataclasses import replace
 from random import Random
 
 from tests.simulation.assumptions import ROWS_LATE
@@ -23,7 +24,7 @@ def generate(seed: int) -> Scenario:
         platform,
         setup,
         people,
-        runs,
+        runs if platform.limit == 1000 else _waiting_frozen(random, runs),
         faults=draw_faults(random, platform, setup),
         outages=draw_outages(random, is_alone=is_alone or not setup.has_journal),
         changes=draw_changes(random, len(people)),
@@ -147,3 +148,11 @@ def _hit(random: Random, run: Run) -> Run:
         frozen_at=frozen_at,
         frozen_for=random.choice((5.0, 12.0, 20.0, 40.0)) if frozen_at else 0.0,
     )
+
+
+def _waiting_frozen(random: Random, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Where the limit makes runs wait, one of them is often frozen while it waits, and another takes over."""
+    if random.random() < 0.5:
+        return runs
+    first, at, long = next(run for run in runs if run.kind == "action"), random.randint(14, 24), 45.0
+    return tuple(replace(run, killed_at=0, frozen_at=at, frozen_for=long) if run is first else run for run in runs)

@@ -108,7 +108,7 @@ def nobody_is_early(facts: Facts) -> Iterator[Violation]:
     setup = facts.history.scenario.setup
     for (id, topic), requests in facts.asked.items():
         if facts.users[id].person.group == "boss" and setup.send_to == "tags" and setup.escalate_after:
-            first = facts.first_told(topic)
+            first = facts.first_told(topic, "crew")
             if requests[0].sent_at < first + setup.escalate_after - CLOCKS:
                 yield Violation("nobody is early", f"{id} was told by a step before its time {topic}", user=id)
     for (id, topic), tries in facts.tried.items():
