@@ -62,11 +62,14 @@ class Facts:
 
     def is_at_risk(self, topic: str) -> bool:
         """Two runs had one event at the same time, and one of them was without its journal, so that neither knows of
-        the other: README, Two runs at once, what remains. Without a mark not even the inbox tells."""
+        the other: README, Two runs at once, what remains. Without a mark not even the inbox tells; and of a run that
+        could write nothing no later run knows, as it says itself."""
         at_it = {each.process for (_, about), listed in self.asked.items() if about == topic for each in listed}
         at_it |= {each.process for (_, about), listed in self.tried.items() if about == topic for each in listed}
-        if not self.history.scenario.setup.has_buttons:
-            return len(at_it) > 1 and any(map(self.is_blind, at_it))
+        blind = {name for name in at_it if self.is_blind(name)}
+        wrote = {stored.process for stored in self.rows[topic]}
+        if blind - wrote or not self.history.scenario.setup.has_buttons:
+            return len(at_it) > 1 and bool(blind)
         runs = [self.runs[name] for name in sorted(at_it)]
         return any(
             self.is_blind(one.name)

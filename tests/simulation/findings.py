@@ -123,6 +123,13 @@ def _held_late(facts: Facts, process: str, violation: Violation) -> bool:
     return bool(rows and told) and min(told) - min(rows) > 8.0
 
 
+def _waiting_task_is_not_asked_again(facts: Facts, violation: Violation) -> bool:
+    """Frozen with a user taken for sending; back, it reads that another run told them, and sends all the same."""
+    tellers = _tellers(facts, violation)
+    is_frozen = any(facts.runs[name].process.frozen_for > 8 for name in tellers)
+    return violation.promise in TWICE and len(tellers) > 1 and is_frozen
+
+
 def _claim_is_not_seen(facts: Facts, violation: Violation) -> bool:
     """Whom another run has begun to tell by another channel since the plan was made is told in TagoRUN all the same."""
     is_both = "by TagoRUN and by another channel" in violation.text
@@ -172,6 +179,7 @@ FINDINGS = (
     Finding("finished hides a press", _finished_hides_a_press),
     Finding("taken up is not written", _taken_up_is_not_written),
     Finding("an old row is believed", _old_row_is_believed),
+    Finding("a waiting task is not asked again", _waiting_task_is_not_asked_again),
     Finding("a claim is not seen", _claim_is_not_seen),
     Finding("pages shift", _pages_shift),
     Finding("a cut list verifies no button", _cut_list_verifies_no_button),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.simulation.defects import MUTANTS, Mutant
 from tests.simulation.mutation import GoneError
 from tests.simulation.patches import preload
-from tests.simulation.runner import Simulator, cores
+from tests.simulation.runner import Simulator, cores, run_seeds
 
 FIRST_SEED = 500_000  # the table is the same each time
 
@@ -25,9 +25,14 @@ class Found:
     is_gone: bool = False
 
 
+_dirty: set[int] = set()  # seeds on which lib as it is meets a known finding
+
+
 def show_table(most: int, only: str = "") -> int:
     """Print it as it comes; 1 where one was not found."""
     preload()
+    seeds = range(FIRST_SEED, FIRST_SEED + most)
+    _dirty.update(result.seed for result in run_seeds(seeds, cores()) if result.known or result.broken)
     chosen = [mutant for mutant in MUTANTS if only in mutant.name]
     print(f"{len(chosen)} mutants, at most {most} seeds each\n\n{'mutant':<36}{'seeds':>6}{'time':>7}  found by")
     missed = 0
@@ -48,16 +53,21 @@ def _searched(chosen: list[Mutant], most: int) -> Iterator[Found]:
 
 
 def _search(given: tuple[Mutant, int]) -> Found:
+    """On a day that lib as it is gets through with a known finding at most, the mutant must do worse: break another
+    promise, or one on a day that was clean."""
     mutant, most = given
     began = time.perf_counter()
     try:
         simulator = Simulator(mutant.mutations)
     except GoneError:
         return Found(mutant.name, is_gone=True)
-    for number, result in enumerate(simulator.results(range(FIRST_SEED, FIRST_SEED + most)), 1):
-        if result.broken:
-            seconds = time.perf_counter() - began
-            return Found(mutant.name, number, result.broken[0].promise, result.seed, seconds)
+    seeds = range(FIRST_SEED, FIRST_SEED + most)
+    for number, result in enumerate(simulator.results(seeds), 1):
+        promise = result.broken[0].promise if result.broken else ""
+        if not promise and result.known and result.seed not in _dirty:
+            promise = f"as in: {result.known[0]}"
+        if promise:
+            return Found(mutant.name, number, promise, result.seed, time.perf_counter() - began)
         if number % 25 == 0:
             simulator.clear_up()
     return Found(mutant.name, seconds=time.perf_counter() - began)

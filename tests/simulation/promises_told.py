@@ -81,7 +81,7 @@ def nobody_after_a_decision(facts: Facts) -> Iterator[Violation]:
     troubles = {fault.route for fault in scenario.faults} | {name for each in scenario.outages for name in each.routes}
     can_look = "rows" not in troubles  # it is looked for a press every five seconds
     for (user, topic), requests in facts.asked.items():
-        decided = facts.first_decided(topic)
+        decided = float("inf") if facts.is_at_risk(topic) else facts.first_decided(topic)
         for request in requests:
             ran = facts.runs[request.process]
             is_late = ran.started > decided + AWARE or (can_look and request.sent_at > decided + 2 * AWARE)
