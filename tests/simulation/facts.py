@@ -57,8 +57,16 @@ class Facts:
         return self.history.scenario.setup.has_journal
 
     def is_blind(self, process: str) -> bool:
-        """A run that has lost its journal, and says so."""
-        return "JOURNAL IS GONE" in self.runs[process].console
+        """A run that has lost its journal, and says so; or was killed before it could, but looked into each inbox first
+        and wrote nothing more."""
+        ran = self.runs[process]
+        if ran.killed is None:
+            return "JOURNAL IS GONE" in ran.console
+        requests = [each for each in self.history.requests if each.process == process]
+        first = min((each.sent_at for each in requests if each.route == "create"), default=0.0)
+        has_looked = any(each.route == "inbox" and each.sent_at < first for each in requests)
+        has_written = any(each.route == "write" and each.carried_at and each.sent_at >= first for each in requests)
+        return has_looked and not has_written
 
     def is_at_risk(self, topic: str) -> bool:
         """Two runs had one event at the same time, and one of them was without its journal, so that neither knows of

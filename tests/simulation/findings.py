@@ -27,21 +27,19 @@ def _first_is_believed(facts: Facts, violation: Violation) -> bool:
     """A run lost its journal before it could write that it tells others than the `first` of its own row."""
     if violation.promise not in TWICE:
         return False
-    return any(facts.is_blind(name) or _wrote_nothing_since(facts, name) for name in _tellers(facts, violation))
+    return any(facts.is_blind(name) or _only_looked_later(facts, name) for name in _tellers(facts, violation))
+
+
+def _only_looked_later(facts: Facts, process: str) -> bool:
+    """Its journal went after the first was told."""
+    requests = [each for each in facts.history.requests if each.process == process]
+    refused = any(each.route == "write" and not each.carried_at for each in requests)
+    return facts.runs[process].killed is not None and refused
 
 
 def _tellers(facts: Facts, violation: Violation) -> set[str]:
     where = violation.user, violation.topic
-    return {each.process for each in (*facts.told.get(where, ()), *facts.tried.get(where, ()))}
-
-
-def _wrote_nothing_since(facts: Facts, process: str) -> bool:
-    """Killed before it could say that its journal is gone: it looks into each inbox first, and writes no more."""
-    requests = [each for each in facts.history.requests if each.process == process]
-    first = min((each.sent_at for each in requests if each.route == "create"), default=0.0)
-    looked = any(each.route == "inbox" and each.sent_at < first for each in requests)
-    wrote = any(each.route == "write" and each.sent_at >= first for each in requests)
-    return facts.runs[process].killed is not None and looked and not wrote
+    return {each.process for each in (*facts.asked.get(where, ()), *facts.tried.get(where, ()))}
 
 
 def _first_is_not_the_only_one(facts: Facts, violation: Violation) -> bool:
@@ -145,6 +143,11 @@ def _pages_shift(facts: Facts, violation: Violation) -> bool:
     )
 
 
+def _other_status_own_reason(_facts: Facts, violation: Violation) -> bool:
+    """Where another channel was not tried, the status is another run's and the reason this one's."""
+    return violation.promise == "skipped is true" and "another run is at it" in violation.text
+
+
 def _only_asked_is_unknown(_facts: Facts, violation: Violation) -> bool:
     """Who was only asked about when the time was up is *unknown*, and nothing had been sent."""
     return violation.promise == "unknown is true" and "(no answer when the time was up)" in violation.text
@@ -185,4 +188,5 @@ FINDINGS = (
     Finding("a cut list verifies no button", _cut_list_verifies_no_button),
     Finding("an object is an empty page", _object_is_an_empty_page),
     Finding("only asked is unknown", _only_asked_is_unknown),
+    Finding("another's status, own reason", _other_status_own_reason),
 )
