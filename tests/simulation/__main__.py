@@ -19,6 +19,10 @@ def main() -> int:
         command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
     given = _arguments()
+    if given.strict:
+        from tests.simulation.findings import Strict
+
+        Strict.is_on = True
     if given.mutants:
         from tests.simulation.mutants import show_table
 
@@ -37,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--from", type=int, dest="start", metavar="S", help="the first of them (else at random)")
     parser.add_argument("--seed", type=int, metavar="S", help="one seed: its day, shrunk if it fails")
     parser.add_argument("--trace", action="store_true", help="with --seed: the whole day, not shrunk")
+    parser.add_argument("--strict", action="store_true", help="known findings (findings.py) count as failures too")
     parser.add_argument("--kept", action="store_true", help="the seeds of kept_seeds.txt")
     parser.add_argument("--mutants", action="store_true", help="after how many seeds each mutant of lib is found")
     parser.add_argument("--only", default="", metavar="WORD", help="with --mutants: those whose name has this word")
