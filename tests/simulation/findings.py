@@ -140,6 +140,13 @@ def _claim_is_not_seen(facts: Facts, violation: Violation) -> bool:
     return is_both and len(_tellers(facts, violation)) > 1 and facts.is_begun(violation.user, violation.topic)
 
 
+def _flush_does_not_wait(facts: Facts, violation: Violation) -> bool:
+    """`flush` returns while another thread has the rows under way: a claim is not written when it is acted upon."""
+    tries = facts.tried.get((violation.user, violation.topic), [])
+    claimed = [each.at for each in facts.rows[violation.topic] if each.row["variable"] == "notify_fallback"]
+    return violation.promise in TWICE and bool(tries) and min(claimed, default=float("inf")) > tries[0].at
+
+
 def _pages_shift(facts: Facts, violation: Violation) -> bool:
     """A user who is deleted while pages are read moves another off the next page."""
     scenario = facts.history.scenario
@@ -190,6 +197,7 @@ FINDINGS = (
     Finding("an old row is believed", _old_row_is_believed),
     Finding("a waiting task is not asked again", _waiting_task_is_not_asked_again),
     Finding("a claim is not seen", _claim_is_not_seen),
+    Finding("flush does not wait", _flush_does_not_wait),
     Finding("pages shift", _pages_shift),
     Finding("a cut list verifies no button", _cut_list_verifies_no_button),
     Finding("an object is an empty page", _object_is_an_empty_page),
