@@ -1,0 +1,186 @@
+"""The mutants: defects put into lib, each as a small change of its text, that the simulation must find."""
+
+from dataclasses import dataclass
+
+from tests.simulation.mutation import Mutation
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    mutations: tuple[Mutation, ...]
+
+
+def _of(module: str, *defects: tuple[str, str, str]) -> tuple[Mutant, ...]:
+    """Name, old text, new text."""
+    return tuple(Mutant(name, (Mutation(f"lib.{module}", old, new),)) for name, old, new in defects)
+
+
+LEASE = (
+    *_of(
+        "tagoio.journal",
+        ("lease not checked", "return True if not self.keeps or", "return True if True or"),
+        ("heartbeat never written", "return [Row(key, HEARTBEATS", "return [] and [Row(key, HEARTBEATS"),
+        ("outcomes not flushed", "dense = [row for", "dense = [] and [row for"),
+        (
+            "other run's outcomes not read",
+            'return [row for row in self.device.rows({"groups"',
+            'return [] and [row for row in ({"groups"',
+        ),
+    ),
+    *_of(
+        "tagoio.journal_device",
+        (
+            "own row not read back",
+            "if shows(rows):\n            return rows\n        while",
+            "return rows\n        while",
+        ),
+    ),
+    *_of(
+        "campaign.lease",
+        ("last writer wins", "first = min(fresh", "first = max(fresh"),
+        ("margin huge", "MARGIN = 8.0", "MARGIN = 8000.0"),
+        ("given up at once", "GIVEN_UP = 15.0", "GIVEN_UP = 0.5"),
+        ("nobody ever gone", "FRESH = 12.0", "FRESH = 12000.0"),
+        ("late: zero", "LATE = 32.0", "LATE = 0.0"),
+    ),
+    *_of(
+        "app.dispatch",
+        ("first not corrected", "if self._first != user.id:", "if False:"),
+        ("finished too early", '"finished" if is_done else "left"', '"finished"'),
+    ),
+)
+DOUBT = (
+    *_of(
+        "campaign.state",
+        ("may have it: never", "        return until\n\n    def copies", "        return 0.0\n\n    def copies"),
+    ),
+    *_of(
+        "delivery.delivery",
+        ("first not confirmed", "task.lane.confirm()", "pass"),
+        (
+            "doubtful sent again at once",
+            "self._doubt(task, error.message, began, self.clock() + LATE)",
+            "self._not_there(task)",
+        ),
+        ("pending said as sent", 'rest.lane.why_not() or ("pending"', 'rest.lane.why_not() or ("sent"'),
+        (
+            "doubt said as failed",
+            'self._end(task, "unknown", f"{task.why}; {doubt}")',
+            'self._end(task, "failed", doubt)',
+        ),
+    ),
+    *_of(
+        "tagoio.inbox",
+        ("unproven list believed", "listed or self._is_proven()", "True"),
+        ("cut list believed", "return Look(doubt=CUT)", "return Look()"),
+        ("mark not compared", "return entry.key == key", "return True"),
+    ),
+    *_of(
+        "tagoio.transport",
+        (
+            "5xx taken for refused",
+            "if status >= 500 or status == 408:\n        raise Doubtful(",
+            "if status >= 500 or status == 408:\n        raise Refused(",
+        ),
+        ("broken taken for refused", "if not EXCHANGE.sent:", "if True:"),
+        (
+            "status false taken for rejected",
+            "if _says_false(envelope):\n        raise Doubtful(",
+            "if _says_false(envelope):\n        raise Rejected(",
+        ),
+        ("429 counted as failed", "if status == 429 or (", "if False or ("),
+    ),
+)
+AUDIENCE = (
+    *_of("campaign.key", ("key random", 'return trigger.kind == "action" and', "return False and")),
+    *_of(
+        "tagoio.audience",
+        ("first page only", "            yield from fresh\n", "            yield from fresh\n            return\n"),
+        ("inactive users told", "return None if user.active else", "return None if True else"),
+    ),
+    *_of("campaign.courtesy", ("opting out ignored", 'if wish == "off":', "if False:")),
+)
+WORDS = (
+    *_of(
+        "app.report",
+        ("exit code always 0", "return 1 if counts", "return 0 if counts"),
+        (
+            "summary counts all as told",
+            "counts.total(), sum(counts[status] for status in TOLD)",
+            "counts.total(), counts.total()",
+        ),
+    ),
+    Mutant(
+        "addresses shown",
+        (
+            Mutation("lib.fallback.channels", 'return address.partition("://")[0].lower()', "return address"),
+            Mutation("lib.base.log", "if len(secret) >= 6:", "if False:"),
+        ),
+    ),
+)
+PRESSES = (
+    *_of(
+        "presses.verify",
+        ("press: any button", "if ids.button_id not in labels:", "if False:"),
+        (
+            "press: anybody's notification",
+            "if outcome is None or outcome.notification_id !=",
+            "if None is not None and 0 !=",
+        ),
+    ),
+    *_of(
+        "campaign.state",
+        (
+            "newest press decides",
+            "return min((each for each in list(self.presses",
+            "return max((each for each in list(self.presses",
+        ),
+    ),
+    *_of(
+        "presses.answer",
+        ("answer not written", 'self.journal.add([Row(press.campaign, DECISION, "answered", about)])', "pass"),
+    ),
+    *_of("app.press_run", ("closing forgotten", "number = self.answers.close(state, copies)", "number = len(copies)")),
+    *_of(
+        "campaign.next_steps",
+        ("copies of a dead press not closed", "if answer and state.copies()", "if False and state.copies()"),
+    ),
+    *_of("app.dispatch", ("told after a decision", "if self.state.decision else None", "if False else None")),
+)
+CHANNELS = (
+    *_of(
+        "app.reach",
+        (
+            "fallback not claimed",
+            'self.journal.add(fallback_rows(self.job.key, users, "begun", self.journal.run))',
+            "pass",
+        ),
+        ("reminded without asking", 'if each.why == "unread" and not self._is_unread(each):', "if False:"),
+    ),
+    *_of(
+        "fallback.fallback",
+        ("fallback in doubt tried on", '"doubt" if _leaves_doubt(heard) else "refused"', '"refused"'),
+    ),
+    *_of("campaign.next_steps", ("fallback never tried", "if not policy.has_fallback or state.decision:", "if True:")),
+)
+ORDER = (
+    *_of(
+        "app.dispatch",
+        (
+            "low priority first",
+            "for priority in PRIORITIES:\n                for lane",
+            "for priority in reversed(PRIORITIES):\n                for lane",
+        ),
+    ),
+    *_of(
+        "delivery.window",
+        ("rate limit not waited for", "self._closed_until = max(self._closed_until, until)\n", "pass\n"),
+    ),
+    *_of(
+        "app.plan",
+        ("time budget ignored", "self.deadline = self.started + (settings.time_budget or", "self.deadline = 1e12 + ("),
+    ),
+    *_of("campaign.next_steps", ("step taken at once", "now >= start + step.after", "now >= start")),
+)
+MUTANTS = (*LEASE, *DOUBT, *AUDIENCE, *WORDS, *PRESSES, *CHANNELS, *ORDER)

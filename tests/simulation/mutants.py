@@ -1,0 +1,73 @@
+"""Searches for the mutants of lib: after how many seeds the simulation finds each."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.simulation.defects import MUTANTS, Mutant
+from tests.simulation.mutation import GoneError
+from tests.simulation.patches import preload
+from tests.simulation.runner import Simulator, cores, run_seeds
+
+FIRST_SEED = 500_000  # the table is the same each time
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`seeds` until it was found (0: not found), by which promise; `seed` is the one. `is_gone`: lib has changed."""
+
+    name: str
+    seeds: int = 0
+    promise: str = ""
+    seed: int = 0
+    seconds: float = 0.0
+    is_gone: bool = False
+
+
+_dirty: set[int] = set()  # seeds on which lib as it is meets a known finding
+
+
+def show_table(most: int, only: str = "") -> int:
+    """Print it as it comes; 1 where one was not found."""
+    preload()
+    seeds = range(FIRST_SEED, FIRST_SEED + most)
+    _dirty.update(result.seed for result in run_seeds(seeds, cores()) if result.known or result.broken)
+    chosen = [mutant for mutant in MUTANTS if only in mutant.name]
+    print(f"{len(chosen)} mutants, at most {most} seeds each\n\n{'mutant':<36}{'seeds':>6}{'time':>7}  found by")
+    missed = 0
+    for found in _searched(chosen, most):
+        missed += not found.seeds
+        said = f"{found.promise} (seed {found.seed})" if found.seeds else "NOT FOUND"
+        said = "its text does not stand in lib any more" if found.is_gone else said
+        print(f"{found.name:<36}{found.seeds or '-':>6}{found.seconds:>6.0f}s  {said}", flush=True)
+    print(f"\n{len(chosen) - missed} of {len(chosen)} found")
+    return 1 if missed else 0
+
+
+def _searched(chosen: list[Mutant], most: int) -> Iterator[Found]:
+    """Each in a process of its own: lib is loaded once in a process."""
+    context = multiprocessing.get_context("fork")
+    with context.Pool(cores(), maxtasksperchild=1) as pool:
+        yield from pool.imap(_search, [(mutant, most) for mutant in chosen], chunksize=1)
+
+
+def _search(given: tuple[Mutant, int]) -> Found:
+    """On a day that lib as it is gets through with a known finding at most, the mutant must do worse: break another
+    promise, or one on a day that was clean."""
+    mutant, most = given
+    began = time.perf_counter()
+    try:
+        simulator = Simulator(mutant.mutations)
+    except GoneError:
+        return Found(mutant.name, is_gone=True)
+    seeds = range(FIRST_SEED, FIRST_SEED + most)
+    for number, result in enumerate(simulator.results(seeds), 1):
+        promise = result.broken[0].promise if result.broken else ""
+        if not promise and result.known and result.seed not in _dirty:
+            promise = f"as in: {result.known[0]}"
+        if promise:
+            return Found(mutant.name, number, promise, result.seed, time.perf_counter() - began)
+        if number % 25 == 0:
+            simulator.clear_up()
+    return Found(mutant.name, seconds=time.perf_counter() - began)
