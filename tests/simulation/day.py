@@ -40,7 +40,7 @@ class Day:
     def play(self) -> History:
         World.scheduler = self.scheduler
         lib, history = self.lib, self.history
-        lib.wire = Wire(self.scheduler, self.server, self.faults, self.strikes, history, lib.exchange)
+        lib.wire = Wire(self.scheduler, self.server, self.faults, self.strikes, history)
         lib.compose, lib.decide = self.developer.compose, self.developer.decide
         with Streams():
             try:

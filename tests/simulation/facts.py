@@ -108,9 +108,10 @@ class Facts:
         return min([*told, *taken], default=float("-inf"))
 
     def first_decided(self, topic: str) -> float:
-        """When somebody had pressed, as TagoIO knows; for ever away where nobody has."""
-        presses = [stored.at for stored in self.rows[topic] if stored.row["variable"] == "notify_press"]
-        return min([*presses, *(each.at for each in self.decided[topic])], default=float("inf"))
+        """When a press was known to be true; for ever away where none was."""
+        decisions = [stored for stored in self.rows[topic] if stored.row["variable"] == "notify_decision"]
+        verified = [stored.at for stored in decisions if stored.row["value"] in ("verified", "answered")]
+        return min([*verified, *(each.at for each in self.decided[topic])], default=float("inf"))
 
 
 def facts_of(history: History) -> Facts:

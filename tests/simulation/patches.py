@@ -10,12 +10,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from queue import Empty
 from typing import Any
 
 from tests.simulation.mutation import ROOT, Mutating, Mutation
 from tests.simulation.threads import World, simulated_modules
-from tests.simulation.wire import Channel, Response, Wire
+from tests.simulation.wire import Broken, Channel, Response, Wire
 
 ENVIRONMENT = {"TAGOIO_API": "http://tagoio.simulated", "T_ANALYSIS_CONTEXT": "tago-io", "T_ANALYSIS_ID": "d" * 24}
 
@@ -33,7 +32,6 @@ class Loaded:
         self.analysis: Any = _load(mutations)
         modules: Mapping[str, Any] = sys.modules
         self._start = modules["lib.app.start"].start
-        self.exchange = modules["lib.tagoio.connection"].EXCHANGE
         self.analysis.compose = lambda trigger, user: self.compose(trigger, user)
         self.analysis.decide = lambda press: self.decide(press)
         modules["lib.fallback.fallback"]._service = self._service
@@ -48,32 +46,26 @@ class Loaded:
         return int(self._start(self.analysis.notify, ROOT))
 
     def _replace_wire(self) -> None:
-        import urllib3
+        connection: Any = sys.modules["lib.tagoio.connection"]
 
-        def urlopen(
-            _pool: Any,
-            method: str,
-            url: str,
-            body: bytes | None,
-            headers: dict[str, str],
-            *,
-            timeout: Any,
-            **_more: Any,
+        def exchange(
+            _connections: Any, method: str, target: str, headers: dict[str, str], body: bytes, limit: float
         ) -> Response:
-            return self.wire.exchanged(method, url, body, headers, float(timeout.read_timeout))
+            try:
+                return self.wire.exchanged(method, target, body, headers, limit)
+            except Broken as error:
+                raise connection.Unanswered(error.reason, was_sent=error.was_sent, timed_out=error.timed_out) from error
 
-        urllib3.HTTPConnectionPool.urlopen = urlopen  # type: ignore[assignment, method-assign]
+        connection.Connections.exchange = exchange
+        connection.Connections.__init__ = lambda *_: None
 
     @staticmethod
     def _save_time() -> None:
         """What a real run does once and this process thousands of times; no answer of it changes."""
         import difflib
 
-        import urllib3
-
         found = lru_cache(maxsize=1000)(difflib.get_close_matches)
         difflib.get_close_matches = lambda word, listed, n=3, cutoff=0.6: found(word, tuple(listed), n, cutoff)
-        urllib3.HTTPConnectionPool.QueueCls = _NoConnections  # type: ignore[assignment]
 
     def _service(self, address: str, user: Any) -> Channel:
         """In place of Apprise, which would speak to the world."""
@@ -98,19 +90,6 @@ class _Stream:
 
     def isatty(self) -> bool:
         return False
-
-
-class _NoConnections:
-    """Of a pool whose requests never come to a connection."""
-
-    def __init__(self, _maxsize: int) -> None:
-        pass
-
-    def put(self, _connection: None, block: bool = True) -> None:
-        pass
-
-    def get(self, block: bool = True) -> None:
-        raise Empty
 
 
 class _OwnSecrets:
@@ -142,7 +121,7 @@ class Streams:
 def preload() -> None:
     """What lib imports from elsewhere sees the real clock and the real threads."""
     os.environ.update(ENVIRONMENT)  # the SDK reads one of them when it is imported
-    for name in ("structlog", "urllib3", "certifi", "tagoio_sdk", "tagoio_sdk.modules.Device.Device", "dotenv"):
+    for name in ("structlog", "certifi", "tagoio_sdk", "tagoio_sdk.modules.Device.Device", "dotenv"):
         importlib.import_module(name)
 
 

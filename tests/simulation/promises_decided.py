@@ -34,11 +34,18 @@ def decisions_are_honest(facts: Facts) -> Iterator[Violation]:
 
 
 def the_first_wins(facts: Facts) -> Iterator[Violation]:
-    """The oldest press that TagoIO took settles a campaign."""
+    """The oldest honest press that TagoIO took settles a campaign, unless it was refused: its user is gone, say."""
     if not facts.has_journal or facts.history.scenario.setup.answers != "first":
         return
     for topic, calls in facts.decided.items():
-        presses = [each for each in facts.rows[topic] if each.row["variable"] == "notify_press"]
+        refused = {each.about.get("press") for each in facts.rows[topic] if each.row["value"] == "refused"}
+        presses = [
+            each
+            for each in facts.rows[topic]
+            if each.row["variable"] == "notify_press"
+            and facts.runs[each.process].is_honest
+            and each.about.get("run") not in refused
+        ]
         if not presses:
             continue
         first = min(presses, key=lambda each: (each.stamped, each.at))

@@ -1,11 +1,8 @@
-"""The wire: what stands where urllib3's connections are, between a run and the server of the day."""
+"""The wire: what stands where the connections are, between a run and the server of the day."""
 
 import logging
 from email.utils import formatdate
-from http.client import IncompleteRead, RemoteDisconnected
 from typing import Any, NoReturn
-
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
 
 from tests.simulation.faults import CHANNEL_EFFECTS, EFFECTS, FINE, Effect
 from tests.simulation.history import History, Tried
@@ -18,30 +15,35 @@ CONNECTING = 5.0  # seconds after which a connection that does not come is given
 CHANNEL_PATIENCE = 8.0  # seconds after which Apprise gives a service up
 
 
+class Broken(Exception):
+    """A request that brought no answer; `was_sent`: some of it may have arrived."""
+
+    def __init__(self, reason: str, *, was_sent: bool = True, timed_out: bool = False) -> None:
+        self.reason, self.was_sent, self.timed_out = reason, was_sent, timed_out
+        super().__init__(reason)
+
+
 class Response:
-    """What lib reads of urllib3's."""
+    """What lib reads of a whole answer."""
 
-    __slots__ = ("data", "headers", "status")
+    __slots__ = ("content", "headers", "status")
 
-    def __init__(self, status: int, headers: dict[str, str], data: bytes) -> None:
-        self.status, self.headers, self.data = status, headers, data
+    def __init__(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        self.status, self.headers, self.content = status, headers, content
 
 
 class Wire:
-    """Carries requests of every run; `exchange` is lib's own record of how far the current one came."""
+    """Carries requests of every run."""
 
-    def __init__(
-        self, scheduler: Scheduler, server: Server, faults: Any, strikes: Strikes, history: History, exchange: Any
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, server: Server, faults: Any, strikes: Strikes, history: History) -> None:
         self.scheduler = scheduler
         self.server = server
         self.faults = faults
         self.strikes = strikes
         self.history = history
-        self.exchange = exchange
 
     def exchanged(self, method: str, url: str, body: bytes | None, headers: dict[str, str], limit: float) -> Response:
-        """The answer to one request, which may take `limit` seconds. Raises what urllib3 would."""
+        """The answer to one request, which may take `limit` seconds. Raises Broken."""
         scheduler = self.scheduler
         process, began = scheduler.current.process, scheduler.now
         number = self.strikes.count(process)
@@ -52,7 +54,6 @@ class Wire:
         self.strikes.strike(process, number, "before")
         if effect.answer in ("refused", "unreachable"):
             self._not_connected(request, effect, limit)
-        self.exchange.sent = True
         box: list[tuple[int, str]] = []
         there = began + self._latency()
         self._send(request, effect, there, seconds, box)
@@ -65,7 +66,7 @@ class Wire:
             scheduler.pause(back - began)
         self.strikes.strike(process, number, "after")
         if effect.answer == "none" or scheduler.now >= until:
-            self._fail(request, "no answer", ReadTimeoutError(None, url, "Read timed out."))  # type: ignore[arg-type]
+            self._fail(request, "no answer", Broken("timed out", timed_out=True))
         return self._answer(request, effect, box)
 
     def _latency(self) -> float:
@@ -81,22 +82,19 @@ class Wire:
             self.scheduler.at(at + seconds, arrive)
 
     def _not_connected(self, request: Request, effect: Effect, limit: float) -> NoReturn:
-        self.exchange.sent = False
         if effect.answer == "refused":
             self.scheduler.pause(self._latency())
-            self._fail(request, "refused", NewConnectionError(None, "Connection refused"))  # type: ignore[arg-type]
+            self._fail(request, "refused", Broken("Connection refused", was_sent=False))
         self.scheduler.pause(min(CONNECTING, limit))
-        self._fail(request, "unreachable", ConnectTimeoutError(None, "Connecting timed out"))
+        self._fail(request, "unreachable", Broken("timed out", was_sent=False, timed_out=True))
 
     def _answer(self, request: Request, effect: Effect, box: list[tuple[int, str]]) -> Response:
         if effect.answer == "reset":
-            self._fail(
-                request, "reset", ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
-            )
+            self._fail(request, "reset", Broken("Connection reset by peer"))
         if effect.answer == "closed":
-            self._fail(request, "closed", ProtocolError("Connection aborted.", RemoteDisconnected("closed")))
+            self._fail(request, "closed", Broken("closed"))
         if effect.answer == "cut":
-            self._fail(request, "cut", ProtocolError("Connection broken", IncompleteRead(b"{", 40)))
+            self._fail(request, "cut", Broken("IncompleteRead(1 bytes read, 39 more expected)"))
         headers: dict[str, str] = {}
         if self.server.platform.has_date:
             headers["date"] = formatdate(self.server.clock(), usegmt=True)
@@ -110,7 +108,7 @@ class Wire:
         self._note(request, f"{status} garbled" if status < 300 and effect.answer != "ok" else str(status))
         return Response(status, headers, content)
 
-    def _fail(self, request: Request, answer: str, error: HTTPError) -> NoReturn:
+    def _fail(self, request: Request, answer: str, error: Broken) -> NoReturn:
         self._note(request, answer)
         raise error
 
