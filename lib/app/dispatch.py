@@ -290,11 +290,12 @@ class CampaignLane:
             notification = self._composed(user)
             ruled = self.job.otherwise.get(user.id) or (notification if isinstance(notification, Outcome) else None)
             until = min(self.state.may_have_it(user.id, self.journal.run), self.journal.now() + MARGIN + LATE)
-            if ruled and not until:
+            if ruled and not (until or self.state.may_hide_it(user.id, self.journal.run)):
                 self.record(ruled)
                 continue
             task = Task(user, None if isinstance(notification, Outcome) else notification, self, otherwise=ruled)
-            if until:
+            if until or ruled:
+                until = until or self.journal.now()
                 task.since, task.until, task.why = self._ours(self.job.started_at), self._ours(until), EARLIER
             return task
         return None

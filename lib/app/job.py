@@ -124,7 +124,7 @@ class Sorting:
         if verdict is None and isinstance(notification, Notification):
             self.rules.note_told(user, notification)
             job.users[priority].append(user)
-        elif verdict and job.state.may_have_it(user.id, self.run):
+        elif verdict and job.state.may_hide_it(user.id, self.run):
             job.otherwise[user.id] = verdict
             job.users[priority].append(user)
         elif verdict:

@@ -81,8 +81,9 @@ class Left:
         wanted = list(tell.users)
         if tell.only_ask:
             self.report.note(f"campaign {job.key} was decided meanwhile; the rest is not told")
-            job.settled += [Outcome(user, "", "skipped", DECIDED) for user, until in tell.users.items() if not until]
-            wanted = [user for user, until in tell.users.items() if until]
+            wanted = [user for user in tell.users if job.state.may_hide_it(user, self.policy.run)]
+            untold = tell.users.keys() - set(wanted)
+            job.settled += [Outcome(user, "", "skipped", DECIDED) for user in tell.users if user in untold]
         missing = set(wanted) - known.keys()
         found = {**known, **users_by_id(self.run_users, missing, self.sleep)} if missing else known
         users = deque(found[user] for user in wanted if user in found)

@@ -266,4 +266,4 @@ def open_journal(
     def patience() -> float:
         return min(JOURNAL_PATIENCE, max((deadline - time.time()) / 3, 0.5))
 
-    return Journal(JournalDevice(module, now, patience=patience, sleep=sleep), now, sleep=sleep)
+    return Journal(JournalDevice(module, now, patience=patience, sleep=sleep), now, tago.client.learn_time, sleep=sleep)

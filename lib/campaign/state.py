@@ -314,8 +314,9 @@ class CampaignState:
         return until
 
     def may_hide_it(self, user: str, asking: str) -> bool:
-        """Whether a run that lost its journal may have told this user after its last row: so a look is due."""
-        return next(self._cut_off(user, asking), None) is not None
+        """Whether a look is due before anything is said of this user: they may have it, or a run that lost its journal
+        may have told them after its last row."""
+        return self.may_have_it(user, asking) > 0 or next(self._cut_off(user, asking), None) is not None
 
     def _cut_off(self, user: str, asking: str) -> Iterator[Presence]:
         """Runs that were telling people, of which no row says what they did with this user."""

@@ -19,6 +19,7 @@ from lib.message.user import User
 
 WORKERS = 40
 LOOKERS = 4  # threads that ask about users in doubt, while the others send
+LOOKS_FIRST = 5  # looks that may fail before a user is told whom another run may have told
 TRIES = 4  # sends that left doubt, after which a user is left for the next run
 
 LOOKS = (0.3, 3.0, 12.0)  # seconds after a doubtful answer; the last look is when nothing more can come
@@ -80,6 +81,7 @@ class Task:
     why: str = ""
     otherwise: Outcome | None = None
     sends: int = 0
+    looks: int = 0  # that failed, before it was sent for the first time
     asked_at: float = 0.0  # when it was seen last that nobody has told them
     is_out: bool = False  # a request of it may be on its way
     is_ended: bool = False
@@ -209,14 +211,17 @@ class Delivery:
 
     def _ask_safely(self, task: Task) -> None:
         try:
-            self._ask(task)
+            if task.since:
+                self._ask(task)
+            else:  # it only waited for another look before it is sent
+                self._make_ready(task)
         except Exception as error:
             self._end(task, "unknown", f"internal error: {type(error).__name__}: {error}")
 
     # ---- one task
 
     def _send(self, task: Task, ticket: Ticket) -> None:
-        if not self._may_send(task) or (task.lane.must_ask(task.user) and self._is_there(task)):
+        if not self._may_send(task) or (task.lane.must_ask(task.user) and not self._is_clear(task)):
             self.window.unused(ticket)
             return
         assert task.notification is not None  # noqa: S101  # who is only asked about never comes here
@@ -240,16 +245,21 @@ class Delivery:
                 task.lane.confirm()  # the others may go when it is known that this one is told
             self.window.passed(ticket)
 
-    def _is_there(self, task: Task) -> bool:
-        """A look on the chance that another run has told this user; what cannot be seen keeps nobody from being
-        told."""
+    def _is_clear(self, task: Task) -> bool:
+        """A look on the chance that another run has told this user. What cannot be seen keeps nobody from being told;
+        a look that failed is repeated some times."""
         try:
             found = task.lane.look(task.user, task.notification, self.clock(), self.clock())
+        except Rejected:
+            return True
         except TagoIOError:
-            return False
+            task.looks += 1
+            if task.looks < LOOKS_FIRST:
+                self._put_aside(task, self.clock() + AGAIN)
+            return task.looks >= LOOKS_FIRST
         if found.id:
             self._end(task, "sent", "", found.id)
-        return bool(found.id)
+        return not found.id
 
     def _may_send(self, task: Task) -> bool:
         """Whether this one is to be told now. Where the journal had to be read again first, the lane looks anew at what
@@ -290,9 +300,7 @@ class Delivery:
             self._end(task, "pending", f"{self.stopped}; {error.message}" if self.stopped == NO_TIME else self.stopped)
             return
         task.is_out = False
-        with self._lock:
-            self._under_way.discard(task)
-            self._ready.append(task)
+        self._make_ready(task)
 
     def _doubt(self, task: Task, why: str, since: float, until: float) -> None:
         task.since, task.until, task.why = task.since or since, max(task.until, until), why
@@ -344,15 +352,18 @@ class Delivery:
         elif task.sends >= TRIES:
             self._end(task, "pending", f"{task.why}; tried {task.sends} times")
         else:
-            with self._lock:
-                self._under_way.discard(task)
-                self._ready.append(task)
+            self._make_ready(task)
 
     def _may_still_learn(self) -> bool:
         with self._lock:
             return not self._is_dry or bool(self._ready) or any(not task.since for task in self._under_way)
 
     # ---- books
+
+    def _make_ready(self, task: Task) -> None:
+        with self._lock:
+            self._under_way.discard(task)
+            self._ready.append(task)
 
     def _put_aside(self, task: Task, at: float) -> None:
         with self._lock:
@@ -390,7 +401,10 @@ class Delivery:
             else:
                 self._end(task, "pending", self.stopped)
         for task in aside:
-            self._end(task, "unknown", f"{task.why}; time ran out before it could be settled")
+            if task.since:
+                self._end(task, "unknown", f"{task.why}; time ran out before it could be settled")
+            else:
+                self._end(task, "pending", self.stopped)
         for task in waiting:
             self._end(task, "pending", self.stopped)
         while (rest := self.take()) is not None:

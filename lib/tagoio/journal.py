@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import Literal
 
 from lib.base.errors import Rejected, TagoIOError
-from lib.campaign.lease import FLUSH, HEARTBEAT, MARGIN, holder
+from lib.campaign.lease import FLUSH, FRESH, HEARTBEAT, MARGIN, holder
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import CAMPAIGN, HEARTBEATS, OUTCOME, Row, campaign_row, outcome_rows
 from lib.campaign.state import CampaignState
 from lib.tagoio.journal_device import JournalDevice
 
+TRIES_TO_SHOW = 3  # times that a run which was frozen meanwhile writes its sign anew
 SIGNS = (CAMPAIGN, HEARTBEATS)
 Holding = Literal["telling", "answering"]
 
@@ -32,12 +33,14 @@ class Journal:
         self,
         device: JournalDevice | None,
         now: Callable[[], float],
+        learn_time: Callable[[float, float, float], None] = lambda at, began, ended: None,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.device = device
         self.now = now
+        self.learn_time = learn_time
         self.clock = clock
         self.sleep = sleep
         self.run = secrets.token_hex(6)  # tells the rows of different runs apart
@@ -285,29 +288,40 @@ class Journal:
         """Write these rows, by which this run shows itself, and read until they show: by campaign, the run that holds
         it. Raises TagoIOError."""
         assert self.device is not None  # noqa: S101
-        self._shown += 1
-        number = self._shown
-        self.device.write(
-            (replace(row, about={**row.about, "n": number}) if row.kind in SIGNS else row for row in rows), once=once
-        )
-        query = {"variables": list(SIGNS), "groups": keys, "start_date": self.device.hour_ago()}
-
-        def shows(rows: list[Row]) -> bool:
-            ours = {row.key for row in rows if row.run == self.run and row.number("n") == number}
-            return ours.issuperset(keys)
-
-        shown = self.device.seen(query, shows)
+        for _ in range(TRIES_TO_SHOW):
+            self._shown += 1
+            began, wrote_at = self.clock(), time.time()
+            self.device.write(self._numbered(rows), once=once)
+            query = {"variables": list(SIGNS), "groups": keys, "start_date": self.device.hour_ago()}
+            shown = self.device.seen(query, self._shows(keys))
+            if self.clock() - began <= FRESH:
+                break
+            rows = [Row(key, HEARTBEATS, "telling", {"run": self.run}) for key in keys]  # frozen meanwhile
         found = {}
         for key in keys:
+            own = max((row.at for row in shown if row.key == key and row.run == self.run), default=0.0)
+            if own:
+                self.learn_time(own, wrote_at, time.time())
             state = CampaignState(key)
             state.take(shown)
-            own = max((row.at for row in shown if row.key == key and row.run == self.run), default=self.now())
-            found[key] = holder(state.signs.values(), own)
+            found[key] = holder(state.signs.values(), own or self.now())
             rivals = {row.run for row in shown if row.key == key} - {self.run}
             if rivals or self.state(key).presences.keys() - {self.run}:
                 with self._lock:
                     self.state(key).take(self._read_again(key))
         return found
+
+    def _numbered(self, rows: list[Row]) -> Iterator[Row]:
+        for row in rows:
+            yield replace(row, about={**row.about, "n": self._shown}) if row.kind in SIGNS else row
+
+    def _shows(self, keys: list[str]) -> Callable[[list[Row]], bool]:
+        """Whether the rows that were numbered last are there."""
+
+        def shows(rows: list[Row]) -> bool:
+            return {row.key for row in rows if row.run == self.run and row.number("n") == self._shown}.issuperset(keys)
+
+        return shows
 
     def _read_again(self, key: str) -> list[Row]:
         """What another run has written since the plan was made."""

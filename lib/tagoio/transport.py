@@ -92,6 +92,11 @@ class Client:
         self._tago_clock.hear(answer.headers.get("date", ""), began, self.clock())
         return _result(answer.status, answer.headers, answer.content)
 
+    def learn_time(self, at: float, began: float, ended: float) -> None:
+        """From what TagoIO wrote at its time `at` between these times of ours, where its answers have no Date."""
+        if not self.knows_time:
+            self._tago_clock.learn(at, began, ended)
+
     @property
     def knows_time(self) -> bool:
         """Whether an answer has told TagoIO's time."""
@@ -130,12 +135,16 @@ class _TagoClock:
         """`began` and `ended` are our times of the request and its answer."""
         if date == self._date:
             return  # of one second the first answer says most
+        self._date = date
+        try:
+            at = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()  # HTTP dates are GMT
+        except ValueError:
+            return
+        self.learn(at, began, ended)
+
+    def learn(self, at: float, began: float, ended: float) -> None:
+        """TagoIO's time, to the second, at some moment between these times of ours."""
         with self._lock:
-            self._date = date
-            try:
-                at = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()  # HTTP dates are GMT
-            except ValueError:
-                return
             lowest, highest = at - ended, at + 1 - began
             if self.ahead is None or not lowest <= self.ahead <= highest:
                 self.ahead = lowest
