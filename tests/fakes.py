@@ -95,6 +95,9 @@ class ScriptedLane:
     def take_back(self, user: User, notification: Notification | None) -> None:
         raise AssertionError("this lane is never away")
 
+    def may_hide_it(self, user: User) -> bool:
+        return False
+
     def must_ask(self, user: User) -> bool:
         return False
 

@@ -290,7 +290,7 @@ class CampaignLane:
             notification = self._composed(user)
             ruled = self.job.otherwise.get(user.id) or (notification if isinstance(notification, Outcome) else None)
             until = min(self.state.may_have_it(user.id, self.journal.run), self.journal.now() + MARGIN + LATE)
-            if ruled and not (until or self.state.may_hide_it(user.id, self.journal.run)):
+            if ruled and not (until or self.may_hide_it(user)):
                 self.record(ruled)
                 continue
             task = Task(user, None if isinstance(notification, Outcome) else notification, self, otherwise=ruled)
@@ -307,8 +307,9 @@ class CampaignLane:
         """Nobody more of this campaign is told by this run."""
         for priority in PRIORITIES:
             while task := self.next(priority):
-                status: Status = "unknown" if task.since else "pending"
-                self.record(Outcome(task.user.id, task.user.name, status, f"{task.why}; {why}" if task.since else why))
+                is_open = task.since or self.may_hide_it(task.user)
+                status: Status = "unknown" if is_open else "pending"
+                self.record(Outcome(task.user.id, task.user.name, status, f"{EARLIER}; {why}" if is_open else why))
 
     def _composed(self, user: User) -> Notification | Outcome:
         """The text for a user, or what becomes of whoever gets none after all."""
@@ -343,9 +344,12 @@ class CampaignLane:
     def why_not(self) -> tuple[Status, str] | None:
         return ("skipped", DECIDED) if self.state.decision else None
 
+    def may_hide_it(self, user: User) -> bool:
+        return self.state.may_hide_it(user.id, self.journal.run)
+
     def must_ask(self, user: User) -> bool:
         """A run that lost its journal does not know what others do, nor others what it does."""
-        return bool(self.journal.gone) or self.state.may_hide_it(user.id, self.journal.run)
+        return bool(self.journal.gone) or self.may_hide_it(user)
 
     def confirm(self) -> None:
         self.journal.flush()

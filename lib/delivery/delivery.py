@@ -55,6 +55,9 @@ class Lane(Protocol):
     def why_not(self) -> tuple[Status, str] | None:
         """The outcome of who is not told any more, where nobody is."""
 
+    def may_hide_it(self, user: User) -> bool:
+        """Whether another run may have told them, as far as the rows tell."""
+
     def must_ask(self, user: User) -> bool:
         """Whether they may have been told by a run of which this one cannot know."""
 
@@ -259,6 +262,8 @@ class Delivery:
             return task.looks >= LOOKS_FIRST
         if found.id:
             self._end(task, "sent", "", found.id)
+        elif not found.doubt:
+            task.asked_at = self.clock()
         return not found.id
 
     def _may_send(self, task: Task) -> bool:
@@ -276,7 +281,7 @@ class Delivery:
         if self.clock() > last:
             self.stopped = self.stopped or NO_TIME
         if self.stopped:
-            self._end(task, "pending", self.stopped)
+            self._give_up(task)
         elif why_not or not may_tell:
             self._end(task, *(why_not or ("pending", ELSEWHERE)))
         return not task.is_ended
@@ -396,19 +401,18 @@ class Delivery:
             under_way, waiting = list(self._under_way), list(self._ready)
             aside = [task for _, _, task in self._aside]
         for task in under_way:
-            if task.is_out or task.since:
+            if task.is_out:
                 self._end(task, "unknown", f"{task.why or 'no answer'} when the time was up")
-            else:
-                self._end(task, "pending", self.stopped)
-        for task in aside:
-            if task.since:
-                self._end(task, "unknown", f"{task.why}; time ran out before it could be settled")
-            else:
-                self._end(task, "pending", self.stopped)
-        for task in waiting:
-            self._end(task, "pending", self.stopped)
         while (rest := self.take()) is not None:
-            if rest.since:
-                self._end(rest, "unknown", f"{rest.why}; {self.stopped}")
-            else:
-                self._end(rest, *(rest.lane.why_not() or ("pending", self.stopped)))
+            waiting.append(rest)
+        for task in (*under_way, *aside, *waiting):
+            self._give_up(task)
+
+    def _give_up(self, task: Task) -> None:
+        """Nothing more is done for this user; whether they may have it is said, and so it is asked about later."""
+        if task.since and self.clock() - task.asked_at > LOOKED:
+            self._end(task, "unknown", f"{task.why}; {self.stopped}, before it could be settled")
+        elif not task.asked_at and task.lane.may_hide_it(task.user):
+            self._end(task, "unknown", f"an earlier run may have sent it; {self.stopped}")
+        else:
+            self._end(task, *(task.lane.why_not() or ("pending", self.stopped)))

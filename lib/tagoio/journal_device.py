@@ -18,6 +18,7 @@ CALL = 150_000  # bytes of one call: TagoIO takes 200 kB (D docs sending-data.md
 ROWS_IN_AN_ANSWER = 1000
 GROUPS_IN_A_QUERY = 50
 JOURNAL_PATIENCE = 25.0  # seconds in which a journal that cannot be reached is tried again
+STROKE = 6.0  # seconds: a call to the journal takes five at most
 SLOW = 6.0  # seconds: a device that showed our row late may show another's so much later
 
 
@@ -26,6 +27,22 @@ class SdkDevice(Protocol):
 
     def sendData(self, data: list[dict[str, Any]]) -> Any: ...  # noqa: N802  # the SDK's names
     def getData(self, queryParams: dict[str, Any]) -> Any: ...  # noqa: N802, N803
+
+
+class Patience:
+    """Counts the seconds that were spent on something. What passes at one stroke, longer than any call takes, is time
+    in which this process was frozen, and counts for little."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._at = clock()
+        self._spent = 0.0
+
+    def is_over(self, seconds: float) -> bool:
+        now = self._clock()
+        self._spent += min(now - self._at, STROKE)
+        self._at = now
+        return self._spent >= seconds
 
 
 class JournalDevice:
@@ -119,13 +136,13 @@ class JournalDevice:
     def seen(self, query: dict[str, Any], shows: Callable[[list[Row]], bool]) -> list[Row]:
         """The rows of a query, read until our own are among them: TagoIO does not promise that a row shows at once, nor
         that an older one of another run shows before ours. Where ours came late, the others are waited for too."""
-        began, missing_at = self.clock(), float("-inf")
+        began, missing_at, patience = self.clock(), float("-inf"), Patience(self.clock)
         while True:
             asked_at = self.clock()
             rows = list(self.rows(query))
             if shows(rows):
                 break
-            if asked_at - began >= self.patience():
+            if patience.is_over(self.patience()):
                 raise TagoIOError("the device does not show what was written")
             missing_at = asked_at
             self.sleep(0.25)
@@ -162,7 +179,7 @@ class JournalDevice:
 
     def _call(self, call: Callable[[], Any], *, once: bool) -> Any:
         """Tried again for a while, unless `once`."""
-        began, pause = self.clock(), 0.5
+        patience, pause = Patience(self.clock), 0.5
         while True:
             try:
                 return call()
@@ -171,7 +188,7 @@ class JournalDevice:
                     raise
                 pause = min(pause * 2, 4.0)
                 wait = error.retry_after if error.retry_after is not None else pause
-                if self.clock() - began + wait > self.patience():
+                if patience.is_over(self.patience() - wait):
                     raise
                 self.sleep(wait)
 
