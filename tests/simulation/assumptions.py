@@ -67,7 +67,7 @@ ASSUMPTIONS = (
         "README, Two runs at once: a run without any row for 15 seconds",
     ),
     Assumption(
-        "The push quota is never reached, and no icon, dictionary text or device name is asked for.",
-        "Not simulated; tests/test_dispatch.py and tests/promises hold these",
+        "The push quota is never reached; no icon, device name, cooldown, quiet hours or dry run is asked for.",
+        "Not simulated; tests/test_dispatch.py, tests/test_courtesy.py and tests/promises hold these",
     ),
 )

@@ -42,7 +42,6 @@ class Developer:
             "rate_limit": str(setup.rate_limit or ""),
             "fallback": " ".join(CHANNELS[name] for name in setup.fallback),
             "remind_after": f"{setup.remind_after:g}s" if setup.remind_after else "",
-            "cooldown": f"{setup.cooldown:g}s" if setup.cooldown else "",
             "notification": self._document() if setup.is_document else "",
         }
         return {name: value for name, value in given.items() if value}

@@ -54,8 +54,10 @@ def _first_is_not_the_only_one(facts: Facts, violation: Violation) -> bool:
         return False
     for name in _tellers(facts, violation):
         sent = [each for each in facts.history.requests if each.process == name and each.route == "create"]
-        first = [each for each in sent if each.user == sent[0].user and each.answer not in ("200", "")]
-        if first and facts.runs[name].killed is not None:
+        named = [each.about.get("first") for each in facts.rows[violation.topic] if each.process == name]
+        first = [each for each in sent if each.user in named and each.answer not in ("200", "")]
+        is_cut_off = facts.runs[name].killed is not None or facts.runs[name].process.frozen_for > 8
+        if first and first[0] is sent[0] and is_cut_off:
             return True
     return False
 
@@ -120,18 +122,28 @@ def _old_row_is_believed(facts: Facts, violation: Violation) -> bool:
 
 def _held_late(facts: Facts, process: str, violation: Violation) -> bool:
     """It began to tell so long after its first row that this was no fresh one any more; or it came back to it."""
-    if facts.runs[process].process.frozen_for and facts.history.scenario.platform.rows_late:
+    if facts.history.scenario.platform.rows_late and _has_read_again(facts, process, violation):
         return True
     rows = [each.at for each in facts.rows[violation.topic] if each.process == process]
     told = [each.sent_at for listed in facts.asked.values() for each in listed if each.process == process]
     return bool(rows and told) and min(told) - min(rows) > 8.0
 
 
+def _has_read_again(facts: Facts, process: str, violation: Violation) -> bool:
+    """Frozen for longer than the lease lasts, and it has read the journal since, before it told this user."""
+    thawed, frozen_for = facts.runs[process].process.frozen_until, facts.runs[process].process.frozen_for
+    where = violation.user, violation.topic
+    sent = [each.sent_at for each in facts.asked.get(where, ()) if each.process == process]
+    told = max([*sent, *(each.at for each in facts.tried.get(where, ()) if each.process == process)], default=0.0)
+    read = (each for each in facts.history.requests if each.process == process and each.route == "rows")
+    return frozen_for > 8 and any(thawed < each.sent_at and each.answered_at <= told for each in read)
+
+
 def _waiting_task_is_not_asked_again(facts: Facts, violation: Violation) -> bool:
     """Frozen with a user taken for sending; back, it reads that another run told them, and sends all the same."""
     tellers = _tellers(facts, violation)
-    is_frozen = any(facts.runs[name].process.frozen_for > 8 for name in tellers)
-    return violation.promise in TWICE and len(tellers) > 1 and is_frozen
+    is_back = any(_has_read_again(facts, name, violation) for name in tellers)
+    return violation.promise in TWICE and len(tellers) > 1 and is_back
 
 
 def _claim_is_not_seen(facts: Facts, violation: Violation) -> bool:
@@ -143,8 +155,12 @@ def _claim_is_not_seen(facts: Facts, violation: Violation) -> bool:
 def _flush_does_not_wait(facts: Facts, violation: Violation) -> bool:
     """`flush` returns while another thread has the rows under way: a claim is not written when it is acted upon."""
     tries = facts.tried.get((violation.user, violation.topic), [])
+    if violation.promise not in TWICE or not tries:
+        return False
     claimed = [each.at for each in facts.rows[violation.topic] if each.row["variable"] == "notify_fallback"]
-    return violation.promise in TWICE and bool(tries) and min(claimed, default=float("inf")) > tries[0].at
+    writes = [each for each in facts.history.requests if each.route == "write" and each.process == tries[0].process]
+    begun = any(row["value"] == "begun" for each in writes for row in each.body if each.sent_at <= tries[0].at)
+    return begun and min(claimed, default=float("inf")) > tries[0].at
 
 
 def _pages_shift(facts: Facts, violation: Violation) -> bool:
@@ -154,6 +170,11 @@ def _pages_shift(facts: Facts, violation: Violation) -> bool:
     return (
         violation.promise in ("nobody lost", "nobody unmentioned") and is_deleted and scenario.platform.users_page < 10
     )
+
+
+def _young_likeness_is_unknown(_facts: Facts, violation: Violation) -> bool:
+    """Without a mark, one that came seconds before the last look is not looked at once more."""
+    return violation.promise == "unknown is true" and "with the same text; whose it is" in violation.text
 
 
 def _other_status_own_reason(_facts: Facts, violation: Violation) -> bool:
@@ -202,5 +223,6 @@ FINDINGS = (
     Finding("a cut list verifies no button", _cut_list_verifies_no_button),
     Finding("an object is an empty page", _object_is_an_empty_page),
     Finding("only asked is unknown", _only_asked_is_unknown),
+    Finding("young likeness is unknown", _young_likeness_is_unknown),
     Finding("another's status, own reason", _other_status_own_reason),
 )

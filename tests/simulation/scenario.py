@@ -95,7 +95,6 @@ class Setup:
     fallback: tuple[str, ...] = ()
     remind_after: float = 0.0
     escalate_after: float = 0.0
-    cooldown: float = 0.0
     answers: str = "first"
     decide: str = "line"  # or lines, nothing, raise, slow
     send_to: str = "tags"

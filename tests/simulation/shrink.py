@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any
 
-from tests.simulation.scenario import Fault, Outage, Person, Platform, Run, Scenario, Setup
+from tests.simulation.scenario import Person, Platform, Scenario, Setup
 
 LISTS = ("runs", "faults", "outages", "changes", "people")
 MOST_TRIES = 600
@@ -29,7 +29,7 @@ def shrunk(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
 def _is_sound(scenario: Scenario) -> bool:
     """Settings that lib takes."""
     setup = scenario.setup
-    needs_journal = setup.remind_after or setup.escalate_after or setup.cooldown
+    needs_journal = setup.remind_after or setup.escalate_after
     return (setup.has_journal or not needs_journal) and bool(setup.fallback or not setup.remind_after)
 
 
@@ -75,14 +75,3 @@ def _usual_parts(scenario: Scenario, name: str) -> Iterator[Scenario]:
         for key, value in plain.items():
             if getattr(each, key) != value:
                 yield _with(scenario, name, (*listed[:place], _with(each, key, value), *listed[place + 1 :]))
-
-
-def scenario_from(given: dict[str, Any]) -> Scenario:
-    """A scenario that was written as JSON."""
-    parts: dict[str, Any] = dict(given)
-    parts["platform"] = Platform(**parts["platform"])
-    parts["setup"] = Setup(**{**parts["setup"], "fallback": tuple(parts["setup"]["fallback"])})
-    for name, kind in (("people", Person), ("runs", Run), ("faults", Fault)):
-        parts[name] = tuple(kind(**each) for each in parts[name])
-    parts["outages"] = tuple(Outage(**{**each, "routes": tuple(each["routes"])}) for each in parts["outages"])
-    return Scenario(**parts)
