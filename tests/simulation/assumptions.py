@@ -23,8 +23,9 @@ ASSUMPTIONS = (
         "README, What delivery promises (asked about for 32 seconds) and Two runs at once (what remains)",
     ),
     Assumption(
-        f"A row shows at most {ROWS_LATE} s after TagoIO took it; rows of one call are taken together or not at all.",
-        "README, Two runs at once: rows that TagoIO shows more than 6 seconds late",
+        f"A row shows at most {ROWS_LATE} s after TagoIO took it, and never before an older one; rows of one call are "
+        "taken together or not at all.",
+        "README, Two runs at once: rows that TagoIO shows more than 6 seconds late, or before older ones",
     ),
     Assumption(
         "The lists of notifications are filtered to nothing for all users or for none.",

@@ -44,7 +44,7 @@ class Device:
             number = len(self.rows)
             text = json.dumps({**row, "id": f"c{number:023x}", "time": time})
             shows_at = at + self.random.random() * self.platform.rows_late
-            if self.platform.rows_in_turn and self.rows:
+            if self.rows:
                 shows_at = max(shows_at, self.rows[-1].shows_at)
             place = number * 2654435761 % 1_000_003
             self.rows.append(Stored(at, shows_at, request.process, row, stamped, text, place))

@@ -77,6 +77,7 @@ def _platform(random: Random) -> Platform:
     has_date = random.random() < 0.93
     latency = random.choice((0.02, 0.1, 0.1, 0.6))
     inbox = "hidden" if random.random() < 0.04 else random.choice(("whole", "whole", "newest", "oldest", "unordered"))
+    random.random()  # so that the kept seeds have the days for which they are kept
     return Platform(
         ahead=random.choice((0.0, 0.0, 7.5, -41.0, 3600.0 if has_date else 20.0)),
         has_date=has_date,
@@ -84,7 +85,6 @@ def _platform(random: Random) -> Platform:
         inbox=inbox,
         inbox_late=random.choice((0.0, 0.0, 0.0, 1.0, 5.0, 20.0)),
         rows_late=random.choice((0.0, 0.0, 0.3, 2.0, ROWS_LATE)),
-        rows_in_turn=random.random() < 0.8,
         rows_order=random.choice(("descending", "descending", "shuffled")),
         rows_page=random.choice((1000, 1000, 25, 100) if latency < 0.3 else (1000, 100)),
         limit=random.choice((3, 4, 6)) if is_scarce else 1000,

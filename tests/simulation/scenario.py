@@ -74,7 +74,6 @@ class Platform:
     inbox: str = "whole"  # or newest, oldest, unordered, hidden
     inbox_late: float = 0.0
     rows_late: float = 0.0
-    rows_in_turn: bool = True  # no row shows before one that is older
     rows_order: str = "descending"  # or shuffled
     rows_page: int = 1000
     limit: int = 1000  # creates a minute
