@@ -92,6 +92,9 @@ class ScriptedLane:
     def why_not(self) -> tuple[Status, str] | None:
         return ("skipped", DECIDED) if self.decided else None
 
+    def has_changed(self, user: User, *, is_asked: bool) -> bool:
+        return False
+
     def take_back(self, user: User, notification: Notification | None) -> None:
         raise AssertionError("this lane is never away")
 

@@ -282,8 +282,7 @@ class CampaignLane:
         users = self.job.users[priority]
         while users:
             user = users.popleft()
-            known = self.state.outcomes.get(user.id)
-            if user.id in self.state.tries or (known and known.status in FINAL and known.run != self.journal.run):
+            if self._is_settled(user):
                 self.run.total -= 1
                 self.run.by_others += 1
                 continue  # told by another run since this one planned
@@ -299,6 +298,15 @@ class CampaignLane:
                 task.since, task.until, task.why = self._ours(self.job.started_at), self._ours(until), EARLIER
             return task
         return None
+
+    def _is_settled(self, user: User) -> bool:
+        """By another run, since this one planned."""
+        known = self.state.outcomes.get(user.id)
+        return user.id in self.state.tries or bool(known and known.status in FINAL and known.run != self.journal.run)
+
+    def has_changed(self, user: User, *, is_asked: bool) -> bool:
+        may_have_it = not is_asked and self.state.may_have_it(user.id, self.journal.run) > 0
+        return may_have_it or self._is_settled(user)
 
     def take_back(self, user: User, notification: Notification | None) -> None:
         self.job.users[notification.priority if notification else PRIORITIES[-1]].appendleft(user)

@@ -12,7 +12,7 @@ from lib.campaign.rows import PRESS, Row
 from lib.campaign.state import CampaignState, PressFact, Verdict
 from lib.message.trigger import PressIds
 from lib.presses.answer import Answers, DecideFunction
-from lib.presses.closing import Closing, copies_by_looking
+from lib.presses.closing import Closing, Copy, copies_by_looking
 from lib.presses.verify import Press, PressRefused, verify
 from lib.tagoio.audience import choose_audience, retrying
 from lib.tagoio.inbox import Inbox
@@ -116,8 +116,6 @@ class PressRun:
             self.answers.refuse(state.key, own.run)
             self._finish(state)
             raise
-        if not state.started:
-            self.lines.append(f"The journal knows nothing of campaign {press.campaign}: other copies stay open")
         who, counting = press.user.name or press.user.id, self._counting(state, own)
         counts = counting.run == own.run and (not self.journal.was_away or self.answers.is_mine(state, own))
         if counts:
@@ -160,6 +158,9 @@ class PressRun:
         if everybody and device:
             state.take(device.rows({"groups": [state.key]}))  # what was sent while `decide` was at it
         copies = state.copies() if everybody or is_due else {}
+        if everybody and not state.started:
+            found = self._copies_found(press, f"The journal knows nothing of campaign {press.campaign}")
+            copies |= {copy.user_id: copy.notification_id for copy, _ in found}
         if press.notification_id not in state.closed:
             copies = {**copies, press.user.id: press.notification_id}
         number = self.answers.close(state, copies)
@@ -172,26 +173,27 @@ class PressRun:
         is_done = not next_steps(state, now, policy) and wakes_at(state, now, policy) is None
         self.journal.end(state.key, "finished" if is_done and not others else "left")
 
+    def _copies_found(self, press: Press, why: str) -> list[tuple[Copy, bool]]:
+        """The other users' copies, and whether each is open, where no row tells of them."""
+        self.lines.append(f"{why}: looking for the other copies among the users of send_to")
+        try:
+            chosen = choose_audience(self.tago.run, self.settings.choice, sleep=self.sleep).chosen
+            users = [user for user in chosen if user.id != press.user.id]
+            return copies_by_looking(self.inbox, users, press.campaign, self.sleep)
+        except (SetupError, TagoIOError) as error:
+            self.answers.problems += 1
+            self.lines.append(f"The other copies cannot be found: {error}")
+            return []
+
     def _settle_by_looking(self, press: Press) -> None:
         """Without a journal."""
         self.outcome = "counted"
         who = press.user.name or press.user.id
         copies, is_settled = {press.user.id: press.notification_id}, False
         if press.campaign and not press.each_counts:
-            self.lines.append(
-                "No journal (delivery_log_token): looking for the other copies among the users of send_to"
-            )
-            try:
-                users = [
-                    user
-                    for user in choose_audience(self.tago.run, self.settings.choice).chosen
-                    if user.id != press.user.id
-                ]
-                found = copies_by_looking(self.inbox, users, press.campaign, self.sleep)
-                is_settled = any(not is_open for _, is_open in found)
-                copies |= {copy.user_id: copy.notification_id for copy, _ in found if not is_settled}
-            except SetupError as error:
-                self.lines.append(f"The other copies cannot be found: {error}")
+            found = self._copies_found(press, "No journal (delivery_log_token)")
+            is_settled = any(not is_open for _, is_open in found)
+            copies |= {copy.user_id: copy.notification_id for copy, _ in found if not is_settled}
         if is_settled:
             self.outcome = "settled"
             self.lines.append(f"{who} pressed {press.button}: settled already")

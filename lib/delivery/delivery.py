@@ -61,6 +61,9 @@ class Lane(Protocol):
     def must_ask(self, user: User) -> bool:
         """Whether they may have been told by a run of which this one cannot know."""
 
+    def has_changed(self, user: User, *, is_asked: bool) -> bool:
+        """Whether another run has told them since, or may have (where TagoIO is not asked about that already)."""
+
     def take_back(self, user: User, notification: Notification | None) -> None:
         """Give them out again, if they are still to be told."""
 
@@ -267,14 +270,12 @@ class Delivery:
         return not found.id
 
     def _may_send(self, task: Task) -> bool:
-        """Whether this one is to be told now. Where the journal had to be read again first, the lane looks anew at what
-        others did meanwhile."""
+        """Whether this one is to be told now. Where the journal shows that another run was at it since the task was
+        taken, the lane gives it out anew."""
         last = self.deadline - LAST_SEND
-        was_away = False
         while (may_tell := task.lane.may_tell()) is None and not self.stopped and self.clock() <= last:
-            was_away = True
             self.sleep(IDLE)
-        if was_away and may_tell and not self.stopped:
+        if may_tell and not self.stopped and task.lane.has_changed(task.user, is_asked=bool(task.since)):
             self._take_back(task)
             return False
         why_not = task.lane.why_not()

@@ -68,6 +68,10 @@ ASSUMPTIONS = (
         "README, Two runs at once: a run without any row for 15 seconds",
     ),
     Assumption(
+        "`decide` ends before the time budget does; else no answer can be written, and it is called again.",
+        "README, Decisions: called again where its run died, or ran out of time, before the answer was written",
+    ),
+    Assumption(
         "The push quota is never reached; no icon, device name, cooldown, quiet hours or dry run is asked for.",
         "Not simulated; tests/test_dispatch.py, tests/test_courtesy.py and tests/promises hold these",
     ),
