@@ -86,6 +86,9 @@ class ScriptedLane:
             found = self.inbox.get(user.id, [])
             return said or Look(found[0] if found and self.arrives() else "")
 
+    def announce(self, user: User) -> None:
+        pass
+
     def may_tell(self) -> bool | None:
         return True
 

@@ -330,11 +330,13 @@ class CampaignLane:
             return Outcome(user.id, user.name, "skipped", notification)
         return notification
 
-    def send(self, user: User, notification: Notification) -> str:
+    def announce(self, user: User) -> None:
         if self._first and self._first != user.id:  # after a kill now, the next run must not take this one for untold
             self.journal.add([campaign_row(self.key, "resumed", self.journal.run, first="")])
             self.journal.flush()
             self._first = ""
+
+    def send(self, user: User, notification: Notification) -> str:
         return self.run.inbox.create(user.id, notification, self.key)
 
     def look(self, user: User, notification: Notification | None, since: float, until: float) -> Look:

@@ -49,6 +49,9 @@ class Lane(Protocol):
 
     def look(self, user: User, notification: Notification | None, since: float, until: float) -> Found: ...
 
+    def announce(self, user: User) -> None:
+        """Write down what others must know before this user is told."""
+
     def may_tell(self) -> bool | None:
         """None: in a moment."""
 
@@ -273,6 +276,7 @@ class Delivery:
         """Whether this one is to be told now. Where the journal shows that another run was at it since the task was
         taken, the lane gives it out anew."""
         last = self.deadline - LAST_SEND
+        task.lane.announce(task.user)
         while (may_tell := task.lane.may_tell()) is None and not self.stopped and self.clock() <= last:
             self.sleep(IDLE)
         if may_tell and not self.stopped and task.lane.has_changed(task.user, is_asked=bool(task.since)):

@@ -139,21 +139,27 @@ class JournalDevice:
         began, missing_at, patience = self.clock(), float("-inf"), Patience(self.clock)
         while True:
             asked_at = self.clock()
-            rows = list(self.rows(query))
+            pages = list(self._pages(query))
+            rows = [row for page in pages for row in page]
             if shows(rows):
                 break
             if patience.is_over(self.patience()):
                 raise TagoIOError("the device does not show what was written")
             missing_at = asked_at
             self.sleep(0.25)
-        if missing_at < began:
-            return rows
+        if missing_at < began:  # rows that showed while several pages were read may have shifted others
+            return rows + list(self.rows(query)) if len(pages) > 1 else rows
         took = missing_at - began  # at least; when it showed is not known where this run was frozen meanwhile
         self.sleep(max(2 * took, SLOW) - took)
         return list(self.rows(query))
 
     def rows(self, query: dict[str, Any], pages: int = 10_000, *, once: bool = False) -> Iterator[Row]:
-        """Each row once, page after page until one brings nothing new.
+        """Each row once."""
+        for page in self._pages(query, pages, once=once):
+            yield from page
+
+    def _pages(self, query: dict[str, Any], pages: int = 10_000, *, once: bool = False) -> Iterator[list[Row]]:
+        """Page after page until one brings nothing new.
 
         Whether `skip` and `qty` count in all or for each variable is not settled (tagoio-platform.md, 9), so it skips
         as many as the most frequent variable had, and leaves out what it has seen.
@@ -169,7 +175,7 @@ class JournalDevice:
             if not fresh:
                 return
             seen.update(fresh)
-            yield from (row for row in map(read_row, fresh.values()) if row)
+            yield [row for row in map(read_row, fresh.values()) if row]
             skip += max(
                 Counter(str(each.get("variable")) for each in answer if isinstance(each, dict)).values(), default=1
             )

@@ -80,10 +80,7 @@ class Facts:
             return len(at_it) > 1 and bool(blind)
         runs = [self.runs[name] for name in sorted(at_it)]
         return any(
-            self.is_blind(one.name)
-            and not one.process.frozen_for
-            and one.started <= other.over + LATE
-            and other.started <= one.over + LATE
+            self.is_blind(one.name) and one.started <= other.over + LATE and other.started <= one.over + LATE
             for one in runs
             for other in runs
             if one is not other

@@ -29,7 +29,7 @@ def _failed(facts: Facts, said: Said) -> str:
 
 def _pending(facts: Facts, said: Said) -> str:
     """*Not told yet*: what a run that is alive does is its own affair."""
-    if "another run is at it" in said.reason:
+    if "another run is at it" in said.reason or said.ran.process.frozen_for:
         return ""
     told = _told_by(facts, said)
     return f"it was carried out for {told}" if told else ""
@@ -72,7 +72,14 @@ def _could_be_settled(facts: Facts, said: Said) -> str:
     scenario = facts.history.scenario
     routes = {fault.route for fault in scenario.faults} | {name for each in scenario.outages for name in each.routes}
     has_left = facts.users[said.user].left_at <= said.at
-    if has_left or routes & {"inbox", "rows", "write"} or facts.is_unseen(said.user) or scenario.setup.time_budget:
+    is_timeless = not scenario.platform.has_date and not facts.has_journal and not scenario.setup.has_buttons
+    if (
+        is_timeless
+        or has_left
+        or routes & {"inbox", "rows", "write"}
+        or facts.is_unseen(said.user)
+        or scenario.setup.time_budget
+    ):
         return ""
     return "" if said.ran.process.frozen_for else "TagoIO could have been asked"
 

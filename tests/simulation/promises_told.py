@@ -133,5 +133,8 @@ def _are_of_one(facts: Facts, tellings: Sequence[Request | Tried]) -> bool:
 
 
 def _has_no_round(ran: Ran) -> bool:
-    reasons = ("Nobody was notified", "was dealt with before", "goes on with campaign", "was not begun", "left to it")
+    reasons = (
+        "Nobody was notified", "was dealt with before", "goes on with campaign", "was not begun", "left to it",
+        "left: time budget used up",
+    )  # fmt: skip
     return any(reason in ran.console for reason in reasons)
