@@ -206,7 +206,7 @@ def test_a_users_tag_can_be_asked_for() -> None:
 
 
 class Pages:
-    """TagoIO's list of users: two on a page; `after` says what happens when a page was read."""
+    """TagoIO's list of users: twenty on a page; `after` says what happens when a page was read."""
 
     def __init__(self, names: str, after: Callable[[int, list[str]], None] = lambda read, users: None) -> None:
         self.users = list(names)
@@ -214,8 +214,8 @@ class Pages:
         self.read = 0
 
     def listUsers(self, query: Any) -> list[dict[str, Any]]:  # noqa: N802  # the SDK's name
-        first = 2 * (query["page"] - 1)
-        shown = [{"id": name, "name": name, "active": True} for name in self.users[first : first + 2]]
+        first = 20 * (query["page"] - 1)
+        shown = [{"id": name, "name": name, "active": True} for name in self.users[first : first + 20]]
         self.read += 1
         self.after(self.read, self.users)
         return shown
@@ -229,13 +229,17 @@ def test_a_user_who_is_listed_twice_on_one_page_is_chosen_once() -> None:
     assert [user.id for user in audience.chosen] == ["a", "b", "c"]
 
 
-def test_nobody_is_left_out_because_another_is_deleted_while_pages_are_read() -> None:
-    def delete(read: int, users: list[str]) -> None:
-        if read == 2:
-            users.remove("a")
+@pytest.mark.parametrize("number", [20, 21, 55])
+@pytest.mark.parametrize("when", [1, 2])
+def test_nobody_is_left_out_because_another_is_deleted_while_pages_are_read(number: int, when: int) -> None:
+    everyone = [chr(ord("A") + each) for each in range(number)]
 
-    audience = choose_audience(Pages("abcdefg", delete), Choice(send_to=("all",)))
-    assert {user.id for user in audience.chosen} == set("abcdefg")
-    single = Pages("ab")
-    choose_audience(single, Choice(send_to=("all",)))
-    assert single.read == 2, "one page is not read again"
+    def delete(read: int, users: list[str]) -> None:
+        if read == when:
+            users.remove("A")
+
+    audience = choose_audience(Pages("".join(everyone), delete), Choice(send_to=("all",)))
+    assert {user.id for user in audience.chosen} >= set(everyone) - {"A"}
+    few = Pages("ab")
+    choose_audience(few, Choice(send_to=("all",)))
+    assert few.read == 2, "a few are not read again"

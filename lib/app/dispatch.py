@@ -93,6 +93,9 @@ class Dispatch:
 
     def _round(self, jobs: list[Job]) -> None:
         lanes = self.lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
+        for lane in lanes:
+            if lane.job.size and lane.is_ours:  # somebody may have decided, and nobody more is told then
+                self._answer_presses(lane)
         self._tell(lanes)
         for lane in lanes:
             self._look_after(lane)
@@ -180,14 +183,17 @@ class Dispatch:
         if not lane.is_ours:
             return
         self._look_for_presses([lane])
-        for action in self._due(lane):
-            if isinstance(action, Decide):
-                self.answers.take_up(lane.state, action.press)
+        self._answer_presses(lane)
         for action in self._due(lane):
             if isinstance(action, Close):
                 self.answers.close(lane.state, action.copies)
             elif isinstance(action, SayUnknown):
                 self._say_unknown(lane, action.users)
+
+    def _answer_presses(self, lane: "CampaignLane") -> None:
+        for action in self._due(lane):
+            if isinstance(action, Decide):
+                self.answers.take_up(lane.state, action.press)
 
     def _say_unknown(self, lane: "CampaignLane", users: tuple[str, ...]) -> None:
         try:

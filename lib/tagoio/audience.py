@@ -11,6 +11,7 @@ from lib.message.user import User, read_user
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
 FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags", "options"]
+SMALLEST_PAGE = 20  # TagoIO's default amount; fewer users than that were one page
 LOOKUP_TRIES = 5
 FEW = 50
 
@@ -178,7 +179,8 @@ class _Finder:
 
         Neither a short page nor the amount asked for says that it was the last: the server may cap the amount, and
         Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page. One who is
-        deleted does, onto a page that was read already: so several pages are read again until nobody new shows.
+        deleted does, onto a page that was read already: so what may be more than one page is read again until nobody new
+        shows.
         """
         seen: set[str] = set()
         last = float("inf")
@@ -191,7 +193,7 @@ class _Finder:
                     last = page - 1
                 seen.update(fresh)
                 yield from fresh.values()
-            if last <= 1 or len(seen) == before:
+            if len(seen) < SMALLEST_PAGE or len(seen) == before:
                 return
 
     def _page(self, page: int, matching: dict[str, Any]) -> list[User]:

@@ -18,6 +18,7 @@ from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.trouble import Trouble
 
 TAGS = [{"key": "group", "value": "all"}]
+OLDER = "From before"  # one in each inbox: a list that has never shown anything proves nothing
 
 
 @dataclass
@@ -100,13 +101,21 @@ def _serve(pipe: Connection, users: int, tls: bool, folder: str) -> None:
         while True:
             asked = pipe.recv()
             if asked is None:
-                received = Counter(note["run_user"] for note in list(sandbox.store.notifications.values()))
+                notes = [note for note in list(sandbox.store.notifications.values()) if note["title"] != OLDER]
+                received = Counter(note["run_user"] for note in notes)
                 posts = sum(method == "POST" and path.startswith("/run/notif") for method, path in sandbox.store.log)
                 pipe.send(Stats(received, sandbox.trouble.refused, posts, sandbox.trouble.connections))
                 continue
             sandbox.store.notifications.clear()
             sandbox.store.inboxes.clear()
+            _fill_inboxes(sandbox, ids)
             sandbox.store.log.clear()
             fresh = Trouble(**asked)
             sandbox.trouble.__dict__.update(fresh.__dict__)
             pipe.send("done")
+
+
+def _fill_inboxes(sandbox: Sandbox, users: list[str]) -> None:
+    for user in users:
+        note = sandbox.store.notify({"run_user": user, "title": OLDER, "message": "m"})
+        note["created_at"] = "2026-01-01T00:00:00.000Z"
