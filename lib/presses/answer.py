@@ -57,7 +57,7 @@ class Answers:
             press = self._verified(state, fact)
         except PressRefused as refusal:
             self.refuse(state.key, fact.run)
-            self.lines.append(f"Press refused, which an earlier run left: {refusal}")
+            self.lines.append(f"A press that an earlier run left is refused: {refusal}")
             return
         except (TagoIOError, SetupError) as error:
             self._note(f"a press of {fact.button} could not be answered now: {error}")

@@ -179,8 +179,8 @@ class _Finder:
 
         Neither a short page nor the amount asked for says that it was the last: the server may cap the amount, and
         Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page. One who is
-        deleted does, onto a page that was read already: so what may be more than one page is read again until nobody new
-        shows.
+        deleted does, onto a page that was read already: so what may be more than one page is read again until nobody
+        new shows.
         """
         seen: set[str] = set()
         last = float("inf")

@@ -77,7 +77,7 @@ def presses_are_answered(facts: Facts) -> Iterator[Violation]:
             yield Violation("presses are verified", f"{ran.name} is forged ({ran.run.forged}) and counted", ran.name)
         if ran.code == 1 and not _has_reason(ran):
             yield Violation("exit code", f"{ran.name} ended with 1, and says no reason", ran.name)
-        if ran.is_honest and "Press refused" in ran.console and not _may_be_refused(facts, ran):
+        if ran.is_honest and "Press refused: " in ran.console and not _may_be_refused(facts, ran):
             yield Violation("presses count", f"{ran.name} was refused: {ran.console.strip()}", ran.name)
 
 
