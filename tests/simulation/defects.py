@@ -32,8 +32,8 @@ LEASE = (
         "tagoio.journal_device",
         (
             "own row not read back",
-            "if shows(rows):\n            return rows\n        while",
-            "return rows\n        while",
+            "if shows(rows):\n                break",
+            "break",
         ),
     ),
     *_of(
@@ -46,7 +46,7 @@ LEASE = (
     ),
     *_of(
         "app.dispatch",
-        ("first not corrected", "if self._first != user.id:", "if False:"),
+        ("first not corrected", "if self._first and self._first != user.id:", "if False:"),
         ("finished too early", '"finished" if is_done else "left"', '"finished"'),
     ),
 )
@@ -133,13 +133,17 @@ PRESSES = (
         "campaign.state",
         (
             "newest press decides",
-            "return min((each for each in list(self.presses",
-            "return max((each for each in list(self.presses",
+            "if each.run not in refused), key=_age)",
+            "if each.run not in refused), key=_age, reverse=True)",
         ),
     ),
     *_of(
         "presses.answer",
-        ("answer not written", 'self.journal.add([Row(press.campaign, DECISION, "answered", about)])', "pass"),
+        (
+            "answer not written",
+            'self.journal.add([decision_row(press.campaign, "answered", self.journal.run, press_run, **about)])',
+            "pass",
+        ),
     ),
     *_of("app.press_run", ("closing forgotten", "number = self.answers.close(state, copies)", "number = len(copies)")),
     *_of(
