@@ -153,6 +153,14 @@ def test_a_press_decides_nothing_before_it_is_verified_and_no_newer_one_overtake
     assert state.decision == state.presses[PRESS_RUN], "whoever saw it once saw it"
 
 
+def test_one_verified_press_ends_the_telling_though_an_older_one_may_yet_be_the_decision() -> None:
+    state = campaign(told("u1", priority="high"), escalate='[[900, "x"]]')
+    assert [type(each) for each in next_steps(state, 1100, ME)] == [Tell, TakeStep, TellOtherwise]
+    pressed(pressed(state, 110, verdict=""), 112, "d" * 12)
+    assert state.decision is None
+    assert next_steps(state, 1100, ME) == [Decide(state.presses[PRESS_RUN]), Tell({"u2": 0.0}, only_ask=True)]
+
+
 def test_a_press_that_nobody_had_seen_when_it_was_finished_opens_a_campaign_again() -> None:
     state = campaign(*BOTH)
     state.take(stamped([campaign_row(KEY, "finished", A, presses=0)], 104))

@@ -358,7 +358,7 @@ class CampaignLane:
         return True if self.job.is_empty else self.journal.may_tell(self.key)
 
     def why_not(self) -> tuple[Status, str] | None:
-        return ("skipped", DECIDED) if self.state.decision else None
+        return ("skipped", DECIDED) if self.state.is_decided else None
 
     def may_hide_it(self, user: User) -> bool:
         return self.state.may_hide_it(user.id, self.journal.run)

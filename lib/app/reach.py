@@ -151,7 +151,7 @@ class Reach:
 
     def _tell(self, each: TellOtherwise) -> None:
         user, notification = self._ready[each.user_id]
-        if self.job.state.decision:
+        if self.job.state.is_decided:
             attempt = Attempt("refused", reason="decided meanwhile")
         else:
             attempt = self.plan.fallback.tell(user, notification, each.why)

@@ -99,7 +99,7 @@ def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]
 def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
     """When something is due next; None: never."""
     has_press = next(_open_presses(state), None) is not None
-    if state.decision:
+    if state.is_decided:
         return now if has_press or state.copies() else None
     times = [now] if has_press or next(state.unsettled(), None) else []
     if len(state.steps_taken) < len(state.steps):
@@ -131,12 +131,12 @@ def close_copies(state: CampaignState, now: float, policy: Policy) -> Iterator[C
 def resume(state: CampaignState, now: float, policy: Policy) -> Iterator[Tell]:
     users = {user: state.may_have_it(user, policy.run) for user in state.unsettled()}
     if users:
-        yield Tell(users, only_ask=state.decision is not None)
+        yield Tell(users, only_ask=state.is_decided)
 
 
 def escalate(state: CampaignState, now: float, policy: Policy) -> Iterator[TakeStep]:
     start = state.first_sent_at
-    if state.decision or not start:
+    if state.is_decided or not start:
         return
     for number, step in enumerate(state.steps, start=1):
         if number not in state.steps_taken and now >= start + step.after:
@@ -144,7 +144,7 @@ def escalate(state: CampaignState, now: float, policy: Policy) -> Iterator[TakeS
 
 
 def fall_back(state: CampaignState, now: float, policy: Policy) -> Iterator[TellOtherwise]:
-    if not policy.has_fallback or state.decision:
+    if not policy.has_fallback or state.is_decided:
         return
     wanted = ("failed",) if policy.has_memory else ("failed", "unknown", "pending")
     for user, outcome in state.outcomes.items():
@@ -182,7 +182,7 @@ def _open_presses(state: CampaignState) -> Iterator[PressFact]:
 
 def _reminders(state: CampaignState, policy: Policy) -> Iterator[tuple[str, float]]:
     """Who is to be reminded, and when."""
-    if not policy.remind_after or not policy.has_fallback or state.decision:
+    if not policy.remind_after or not policy.has_fallback or state.is_decided:
         return
     answered = {press.user_id for press in state.standing()}
     for user, outcome in state.outcomes.items():

@@ -270,6 +270,11 @@ class CampaignState:
         oldest = next((each for each in self.standing() if not each.each), None)
         return oldest if oldest and oldest.run in self.verdicts else None
 
+    @property
+    def is_decided(self) -> bool:
+        """Some press is verified, though an older one, still to be verified, may turn out to be the decision."""
+        return any(press.run in self.verdicts for press in self.standing() if not press.each)
+
     def deciding(self) -> Iterator[PressFact]:
         """The presses that count if they are true: the oldest, or each user's oldest."""
         standing = self.standing()

@@ -144,7 +144,8 @@ class Answers:
         device.write([decision_row(state.key, "taken", self.journal.run, fact.run)])
 
         def shows(rows: list[Row]) -> bool:
-            return any(row.kind == DECISION and row.run == self.journal.run for row in rows)
+            claims = (row for row in rows if row.kind == DECISION and row.value == "taken")  # not what it verified
+            return any(row.run == self.journal.run and row.text("press") == fact.run for row in claims)
 
         state.take(device.seen({"groups": [state.key]}, shows))
         if fact.run in state.answers:

@@ -32,7 +32,7 @@ from tests.simulation.wire import Broken, Response
 BEGIN = 66 * 86400.0  # seconds after the simulation's epoch: later than any time that a scenario names
 LATENCY = 0.002  # seconds of a request on its way, and of its answer
 JITTER = 0.0005  # seconds more, at most
-LATE = float("inf")
+NEVER = float("inf")
 MOST_TURNS = 3_000_000  # a scenario that takes more goes round in circles
 OURS = ("analysis", "lib", "tagoio_sdk")  # these are loaded anew, as they keep the clock and the environment
 
@@ -139,7 +139,7 @@ class VirtualRun:
         """SIGSTOP or SIGCONT."""
         assert isinstance(World.scheduler, Machine)
         if number == signal.SIGSTOP:
-            self._process.frozen_until = LATE
+            self._process.frozen_until = NEVER
         else:
             World.scheduler.thaw(self._process)
 
@@ -150,7 +150,7 @@ class VirtualRun:
         scheduler = World.scheduler
         if self._code is None:
             self._waiting.append(scheduler.current)
-            scheduler.wake(scheduler.current, scheduler.now + (timeout or LATE))
+            scheduler.wake(scheduler.current, scheduler.now + (timeout or NEVER))
             scheduler.hand_over()
             self._waiting.remove(scheduler.current)
         if self._code is None:
@@ -173,7 +173,7 @@ class Machine(Scheduler):
     def thaw(self, process: Process) -> None:
         process.frozen_until = 0.0
         self._heap = [
-            (self.now if turn >= 0 and what.process is process and when == LATE else when, order, turn, what)
+            (self.now if turn >= 0 and what.process is process and when == NEVER else when, order, turn, what)
             for when, order, turn, what in self._heap
         ]
         heapq.heapify(self._heap)

@@ -15,6 +15,7 @@ from tagoio_sdk import Device, Resources
 
 from lib.tools.install.wanted import JOURNAL_STORAGE
 from lib.tools.sandbox.page.desk import BadInput, Desk
+from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.storage import MUTABLE_ROWS, first_kept
 from lib.tools.sandbox.store import Identity
@@ -263,6 +264,12 @@ def test_a_device_that_is_removed_takes_its_data_and_its_tokens_along(peopled: S
     assert call(peopled, "DELETE", f"/device/{device['id']}")[0] == 200
     assert call(peopled, "GET", "/info", token) == (401, {"status": False, "message": "Invalid token"})
     assert device["id"] not in peopled.store.data
+
+
+@pytest.mark.parametrize(("took", "billed"), [(0.2, 1), (1.0, 1), (1.01, 2), (61.5, 62)])
+def test_a_run_is_billed_by_the_second_and_one_outside_is_free(took: float, billed: int) -> None:
+    assert Run("a", started=100, ended=100 + took).seconds_billed == billed
+    assert Run("a", started=100, ended=100 + took, is_external=True).seconds_billed == 0
 
 
 @pytest.mark.parametrize("path", ["/run/notification", "/run/notification/"])
