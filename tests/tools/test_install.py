@@ -65,7 +65,7 @@ def test_it_makes_an_analysis_that_works_with_its_own_token(bare: Sandbox) -> No
     assert only(bare.store.policies)["targets"] == [["analysis", "id", analysis["id"]]]
     assert rights(bare) == {
         ("access", "run_user"), ("create_notification", "run_user"), ("access_notification", "run_user"),
-        ("edit_notification", "run_user"), ("access", "profile"),
+        ("edit_notification", "run_user"), ("access_profile", "account"),
     }  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def test_a_value_changed_on_tagoio_stays_unless_told(bare: Sandbox) -> None:
             [
                 {
                     "tag_key": "kind", "tag_value": "fridge", "variable": "door", "is": "=", "value": "open",
-                    "value_type": "string", "unlock": False,
+                    "value_type": "string",
                 }
             ],
         ),

@@ -49,7 +49,7 @@ def wanted_policy(analysis_id: str, *, with_device_names: bool) -> dict[str, Any
     """Lets the Analysis' own token do exactly what a run does, and no more."""
     permissions = [
         {"effect": "allow", "action": RUN_USER_RIGHTS, "resource": ["run_user"]},
-        {"effect": "allow", "action": ["access"], "resource": ["profile"]},  # to read the push quota
+        {"effect": "allow", "action": ["access_profile"], "resource": ["account"]},  # to read the push quota
     ]
     if with_device_names:
         permissions.append({"effect": "allow", "action": ["access"], "resource": ["device"]})
@@ -116,7 +116,9 @@ def when(condition: str, device: str, device_tag: str, unlock: str) -> Trigger:
             "--unlock works with --device only: TagoIO unlocks Actions of a single device (docs trigger-by-variable.md)"
         )
     whose = {"device": device} if device else {"tag_key": key, "tag_value": value}
-    triggers = [{**whose, **_condition("--when", condition), "unlock": False}]
+    # TagoIO refuses `unlock` beside a tag (D docs trigger-by-variable.md; C cli action-builders.ts).
+    fires = {"unlock": False} if device else {}
+    triggers = [{**whose, **_condition("--when", condition), **fires}]
     if unlock:
         triggers.append({**whose, **_condition("--unlock", unlock), "unlock": True})
     return Trigger("condition", triggers)
