@@ -202,7 +202,7 @@ class Runner:
         channel = f"analysis_trigger.{analysis['id']}"
         if not self.listeners[channel]:
             run.lines.append("Nobody listens for this external Analysis: start it, then run it again")
-        environment = _merged(analysis, run)
+        environment = self._merged(analysis, run)
         payload = {"environment": environment, "data": run.scope, "analysis_id": analysis["id"], "token": run.token}
         self.publish(channel, {"payload": payload})
         self._end(run, None)
@@ -233,6 +233,13 @@ class Runner:
         self.on_change()
         return True
 
+    def _merged(self, analysis: Record, run: Run) -> list[dict[str, str]]:
+        """The Analysis' own variables, the Secrets that they do not override, then what TagoIO adds for this run."""
+        own = analysis["variables"] if isinstance(analysis["variables"], list) else []
+        keys = {each.get("key") for each in own}
+        secret = [each for each in self.store.secrets_for(analysis["id"]) if each["key"] not in keys]
+        return [*own, *secret, *({"key": key, "value": value} for key, value in run.extra.items())]
+
     def _environment(self, analysis: Record, run: Run) -> dict[str, str]:
         return {
             **{key: os.environ[key] for key in KEPT if key in os.environ},
@@ -240,7 +247,7 @@ class Runner:
             "T_ANALYSIS_CONTEXT": "tago-io",
             "T_ANALYSIS_TOKEN": run.token,
             "T_ANALYSIS_ID": analysis["id"],
-            "T_ANALYSIS_ENV": json.dumps(_merged(analysis, run)),
+            "T_ANALYSIS_ENV": json.dumps(self._merged(analysis, run)),
             "T_ANALYSIS_DATA": json.dumps(run.scope),
             "TAGOIO_API": self.api,
             "TAGOIO_SSE": f"{self.api}/events",
@@ -252,12 +259,6 @@ def _kill(process: asyncio.subprocess.Process) -> None:
     """It and whatever it has started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _merged(analysis: Record, run: Run) -> list[dict[str, str]]:
-    """The Analysis' own variables, then what TagoIO adds for this run."""
-    own = analysis["variables"] if isinstance(analysis["variables"], list) else []
-    return [*own, *({"key": key, "value": value} for key, value in run.extra.items())]
 
 
 RUNNER = web.AppKey("runner", Runner)

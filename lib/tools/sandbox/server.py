@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from lib.tools.sandbox import analysis_routes, device_routes, platform_routes, run_routes
+from lib.tools.sandbox import analysis_routes, device_routes, platform_routes, run_routes, secret_routes
 from lib.tools.sandbox.app import make_app
 from lib.tools.sandbox.changes import Changes
 from lib.tools.sandbox.runner import RUNNER, Runner
@@ -37,7 +37,9 @@ class Sandbox:
         self, port: int = 0, ssl: SSLContext | None = None, extend: Callable[[web.Application], None] | None = None
     ) -> web.AppRunner:
         """Listen; port 0 takes any free one. `extend` may add to the application."""
-        tables = (module.routes for module in (platform_routes, device_routes, analysis_routes, run_routes))
+        tables = (
+            module.routes for module in (platform_routes, device_routes, analysis_routes, secret_routes, run_routes)
+        )
         app = make_app(self.store, self.trouble, self.changes, *tables)
         app[RUNNER] = self.runner
         if extend:
