@@ -17,7 +17,8 @@ from lib.base.errors import Refused, SetupError, TagoIOError
 from lib.base.log import hide, redact
 from lib.message.address import ADMIN
 from lib.tagoio.transport import Client
-from lib.tools.bundle import BundleError, bundle
+from lib.tools.bundle.layout import bundle
+from lib.tools.bundle.source import BundleError
 from lib.tools.install.checks import audience, warnings
 from lib.tools.install.hand import Hand
 from lib.tools.install.installer import Installer, Wanted

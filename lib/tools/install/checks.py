@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lib.base.errors import TagoIOError
-from lib.tools.bundle import ROOT, bundle
+from lib.tools.bundle.__main__ import ROOT
+from lib.tools.bundle.layout import bundle
 from lib.tools.install.platform import Platform, Record
 from lib.tools.install.wanted import TAG
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import Rejected
-from lib.tools.bundle import Bundle
+from lib.tools.bundle.layout import Bundle
 from lib.tools.install.actions import others_stay, put_action
 from lib.tools.install.hand import Hand
 from lib.tools.install.journal import put_journal
