@@ -57,10 +57,12 @@ def environment_of(
     }
 
 
-def merged(analysis: Record, extra: dict[str, str]) -> list[dict[str, str]]:
-    """The Analysis' own variables, then what TagoIO adds for this run."""
+def merged(analysis: Record, secrets: list[Record], extra: dict[str, str]) -> list[dict[str, str]]:
+    """The Analysis' own variables, the Secrets that they do not override, then what TagoIO adds for this run."""
     own = analysis["variables"] if isinstance(analysis["variables"], list) else []
-    return [*own, *({"key": key, "value": value} for key, value in extra.items())]
+    keys = {each.get("key") for each in own}
+    granted = [each for each in secrets if each["key"] not in keys]
+    return [*own, *granted, *({"key": key, "value": value} for key, value in extra.items())]
 
 
 def kill(process: asyncio.subprocess.Process) -> None:

@@ -109,7 +109,7 @@ class Runner:
         if script is None:
             run.lines.append("No script was uploaded")
             return 1
-        environment = environment_of(analysis["id"], run.token, merged(analysis, run.extra), run.scope, self.api)
+        environment = environment_of(analysis["id"], run.token, self._variables(analysis, run), run.scope, self.api)
         if self.watches_outcomes:
             environment["LOG_LEVEL"] = "debug"
         process = await asyncio.create_subprocess_exec(
@@ -185,6 +185,9 @@ class Runner:
         self.runs.append(run)
         self.on_change()
 
+    def _variables(self, analysis: Record, run: Run) -> list[dict[str, str]]:
+        return merged(analysis, self.store.secrets_for(analysis["id"]), run.extra)
+
     def _end(self, run: Run, code: int | None) -> None:
         run.code, run.ended = code, time.time()
         self.on_change()
@@ -194,7 +197,7 @@ class Runner:
         channel = f"analysis_trigger.{analysis['id']}"
         if not self.listeners[channel]:
             run.lines.append("Nobody listens for this external Analysis: start it, then run it again")
-        environment = merged(analysis, run.extra)
+        environment = self._variables(analysis, run)
         payload = {"environment": environment, "data": run.scope, "analysis_id": analysis["id"], "token": run.token}
         self.publish(channel, {"payload": payload})
         self._end(run, None)

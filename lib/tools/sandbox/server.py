@@ -19,6 +19,7 @@ from lib.tools.sandbox import (
     device_routes,
     run_routes,
     run_user_routes,
+    secret_routes,
 )
 from lib.tools.sandbox.actions import fire_by_clock
 from lib.tools.sandbox.app import make_app
@@ -30,7 +31,7 @@ from lib.tools.sandbox.trouble import Trouble
 HOST = "127.0.0.1"
 ROUTES = (
     account_routes, access_routes, action_routes, admin_routes, analysis_routes, data_routes, device_routes,
-    run_user_routes, run_routes,
+    run_user_routes, run_routes, secret_routes,
 )  # fmt: skip
 T = TypeVar("T")
 

@@ -28,6 +28,7 @@ KEPT = (
     "analyses",
     "actions",
     "policies",
+    "kept_secrets",
     "devices",
     "data",
     "parameters",

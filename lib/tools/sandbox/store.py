@@ -66,6 +66,7 @@ class Store:
     downloads: dict[str, Path] = field(default_factory=dict)  # the secret part of an address -> a script
     actions: dict[str, Record] = field(default_factory=dict)
     policies: dict[str, Record] = field(default_factory=dict)
+    kept_secrets: dict[str, Record] = field(default_factory=dict)
     devices: dict[str, Record] = field(default_factory=dict)
     data: defaultdict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     parameters: dict[str, list[Record]] = field(default_factory=dict)  # of devices, by their id
@@ -251,6 +252,12 @@ class Store:
         self.data.pop(device_id, None)
         self.parameters.pop(device_id, None)
         self.tokens = {token: whose for token, whose in self.tokens.items() if whose.id != device_id}
+
+    def secrets_for(self, analysis_id: str) -> list[Record]:
+        """The Secrets that a policy grants to an Analysis, as they stand in its environment (D secrets.md)."""
+        who = Identity("analysis", analysis_id)
+        granted = [each for each in self.kept_secrets.values() if self.may(who, "access", "secrets", each)]
+        return [{"key": each["key"], "value": each["value"]} for each in granted]
 
     def check_room(self, kind: str, records: dict[str, Record]) -> None:
         """The plan's limit of a kind of resource (C cli)."""
