@@ -67,22 +67,19 @@ def check_row(given: Any) -> Record:
     return {**given, "variable": variable}
 
 
-def with_room(
-    device: Record, rows: list[Record], fresh: list[Record], now: float, when_full: str = "refused"
-) -> list[Record]:
-    """`rows` with the `fresh` ones; all of them or none. `when_full` is the fact `full_device`. Raises Refusal."""
-    together = [*rows, *fresh]
-    if device.get("type") == "mutable" and len(together) > MUTABLE_ROWS:
-        if when_full == "refused":
-            # C TagoCore's words; on TagoIO U. TagoCore looks before it writes: there a POST may go past the limit.
-            raise Refusal(400, f"The device has reached the limit of {MUTABLE_ROWS} data registers")
-        together = together[-MUTABLE_ROWS:]
+def put_rows(device: Record, rows: list[Record], fresh: list[Record], now: float, when_full: str = "refused") -> None:
+    """Add the `fresh` ones to `rows`; all of them or none. `when_full` is the fact `full_device`. Raises Refusal."""
+    if device.get("type") == "mutable" and len(rows) + len(fresh) > MUTABLE_ROWS and when_full == "refused":
+        # C TagoCore's words; on TagoIO U. TagoCore looks before it writes: there a POST may go past the limit.
+        raise Refusal(400, f"The device has reached the limit of {MUTABLE_ROWS} data registers")
     if device.get("type") == "immutable":
         first, last = first_kept(device, now), _end_of_tomorrow(now)
         for row in fresh:
             if not first <= time_of(row) <= last:  # C TagoCore's words; D docs device-data-management.md, of imports
                 raise Refusal(400, f"Time must be between {first:%Y-%m-%d} and {last:%Y-%m-%d}")
-    return together
+    rows += fresh
+    if device.get("type") == "mutable":
+        del rows[:-MUTABLE_ROWS]
 
 
 def check_change(device: Record, doing: str) -> None:

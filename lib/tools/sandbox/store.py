@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lib.tools.sandbox.access import effects
 from lib.tools.sandbox.notification_form import checked
 from lib.tools.sandbox.refusal import Refusal
-from lib.tools.sandbox.storage import check_row, first_kept, kept_of, with_room
+from lib.tools.sandbox.storage import check_row, first_kept, kept_of, put_rows
 from lib.tools.sandbox.unknowns import Facts, check_fact, default_facts
 
 Record = dict[str, Any]
@@ -231,8 +231,8 @@ class Store:
             | {"time": row.get("time") or self.now(), "group": row.get("group") or new_id()}
             for row in taken
         ]
-        device, rows = self.devices.get(device_id, {}), self.rows_of(device_id)
-        self.data[device_id] = with_room(device, rows, fresh, self.clock(), self.facts["full_device"])
+        device = self.devices.get(device_id, {})
+        put_rows(device, self.rows_of(device_id), fresh, self.clock(), self.facts["full_device"])
         device["last_input"] = self.now()
         return fresh
 
