@@ -60,7 +60,7 @@ def test_the_whole_circle(desk: Desk, open_page: OpenPage) -> None:
     expect(page.locator("#console")).to_contain_text("Notified 7 of 8 users")
     expect(page.locator("#runs tbody tr")).to_have_count(8)
     expect(page.locator("#runs tbody tr").last).to_contain_text("skippedGrace Liminactive user")
-    expect(page.locator("#runs")).to_contain_text("1 s billed")
+    expect(page.locator("#runs")).to_contain_text(re.compile(r"\b\d+ s billed"))  # more where the machine is busy
 
     bens = open_newest(open_inbox(other, "Ben Carter"))
     expect(bens.get_by_role("button", name="Acknowledge")).to_be_enabled()
