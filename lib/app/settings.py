@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tagoio_sdk.regions import getConnectionURI
+
 from lib.base.duration import read_duration, shown_duration
 from lib.base.errors import SetupError, one_error
 from lib.campaign.courtesy import QuietHours, read_quiet_hours
@@ -45,6 +47,7 @@ class Settings:
     fallback: tuple[str, ...] = ()
     remind_after: float = 0.0
     log_level: str = "info"
+    region: str = ""
     uses_own_token: bool = False
 
     def secrets(self) -> Iterator[str]:
@@ -92,6 +95,7 @@ def read_settings(
                 "there, or run this as an Analysis, which has a token of its own"
             )
     settings = Settings(**values)
+    use_region(settings.region)
     problems += _misspelt(own)
     problems += _missing_tags(settings, problems)
     if settings.cooldown and not settings.delivery_log_token:
@@ -115,6 +119,19 @@ def read_env_file(path: Path) -> dict[str, str | None]:
         if values.get(name):
             os.environ.setdefault(name, values[name] or "")
     return values
+
+
+def region_addresses(region: str) -> tuple[str, str]:
+    """The addresses of the API and of the event stream, of a region or a TagoDeploy project (C: whl regions.py)."""
+    known = region if region in ("us-e1", "eu-w1", "usa-1") else {"tdeploy": region}
+    found = getConnectionURI(known)
+    return found["api"], found["sse"]
+
+
+def use_region(region: str) -> None:
+    """Call that region from now on; where TAGOIO_API is set, that goes before it: the sandbox is reached by it."""
+    if region and not os.environ.get("TAGOIO_API"):
+        os.environ["TAGOIO_API"], os.environ["TAGOIO_SSE"] = region_addresses(region)
 
 
 def _merged(*sources: Mapping[str, Any]) -> dict[str, str]:
@@ -219,6 +236,12 @@ def _device_token(text: str) -> str:
     return text
 
 
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
+        raise ValueError(f'is "{text}"; use us-e1, eu-w1, or the id of a TagoDeploy project')
+    return text
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError(f'is "{text}"; use one of {", ".join(LOG_LEVELS)}')
@@ -242,4 +265,5 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "fallback": read_fallback,
     "remind_after": _remind_after,
     "log_level": _log_level,
+    "region": _region,
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lib.app.console import Console
-from lib.app.settings import read_env_file
+from lib.app.settings import read_env_file, use_region
 from lib.base.errors import Rejected, SetupError, TagoIOError
 from lib.base.log import hide, redact
 from lib.base.text import tolerant
@@ -55,6 +55,7 @@ def start(notify: Notify, folder: Path) -> int:
     variables = {**_lowered(from_file), **_lowered(os.environ)}
     if inside:
         return _run_inside(notify, variables)
+    use_region((variables.get("region") or "").strip())
     if os.environ.get("T_ANALYSIS_TOKEN"):
         return _listen(notify, variables, os.environ["T_ANALYSIS_TOKEN"])
     context = LaptopContext(analysis_id=os.environ.get("T_ANALYSIS_ID", ""))

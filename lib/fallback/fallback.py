@@ -11,8 +11,8 @@ from typing import Any, Literal
 from lib.base.log import HIDDEN, redact
 from lib.fallback.channels import EMAIL, NoAddress, channel_of, filled
 from lib.fallback.mail_phase import PHASE
-from lib.message.address import is_path
-from lib.message.notification import ADMIN, Notification
+from lib.message.address import admin_address, is_path
+from lib.message.notification import Notification
 from lib.message.user import User
 
 # What Apprise's log says when a message was handed over and nobody knows whether it was taken (of mail see MailPhase).
@@ -155,7 +155,7 @@ def text_for(notification: Notification, why: str, tago_run: str = "") -> tuple[
     """Title and text, plain. The links of the buttons are in it; a decision can only be made in TagoRUN."""
     lines = [notification.message, ""]
     for button in notification.buttons:
-        address = button.link or (ADMIN + button.page if is_path(button.page) else button.page)
+        address = button.link or (admin_address() + button.page if is_path(button.page) else button.page)
         if address:
             lines.append(f"{button.label}: {address}")
     answers = ", ".join(button.label for button in notification.buttons if button.analysis)

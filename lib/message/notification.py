@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.base.errors import SetupError, one_error
-from lib.message.address import is_path, is_web_address
+from lib.message.address import admin_address, is_path, is_web_address
 from lib.message.escalation import escalation_problems, read_steps
 from lib.message.icon import icon_problems, wire_icon
 
 MAX_BUTTONS = 4  # the user's document: "up to four buttons in a single notification"
 PUSH_CHARACTERS = 140  # docs notification-service.md; whether TagoIO cuts or refuses more is unknown: so a warning
-ADMIN = "https://admin.tago.io"  # TagoRUN opens links to it inside itself (TagoIO Admin changelog 7.0.0)
 
 THIS = "this"  # as a button's analysis: the Analysis that sends
 BUTTON_PARTS = ("id", "label", "color", "page", "link", "analysis")
@@ -214,5 +213,5 @@ def _wire_button(button: Button, mark: str) -> dict[str, str]:
     if button.analysis:
         wire["analysis"] = button.analysis
     else:
-        wire["url"] = button.link or (ADMIN + button.page if is_path(button.page) else button.page)
+        wire["url"] = button.link or (admin_address() + button.page if is_path(button.page) else button.page)
     return wire

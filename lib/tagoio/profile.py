@@ -20,7 +20,7 @@ def quota_left(profiles: Profiles) -> tuple[int, int] | str:
         limit, used = summary["limit"]["push_notification"], summary["limit_used"]["push_notification"]
         return max(int(limit) - int(used), 0), int(limit)
     except TagoIOError as error:
-        return f"the push quota cannot be read ({error.message}); allow Profile / Access to have it checked"
+        return f"the push quota cannot be read ({error.message}); allow Account / Access profile to have it checked"
     except (KeyError, TypeError, ValueError):
         return "the push quota cannot be read (TagoIO's answer has no push_notification)"
 

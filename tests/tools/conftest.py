@@ -38,6 +38,14 @@ async def _stop(desk: Desk) -> None:
     await desk.sandbox.runner.stop()
 
 
+@pytest.fixture
+def bare(peopled: Sandbox) -> Sandbox:
+    """Users, and nothing installed."""
+    peopled.store.analyses.clear()
+    peopled.store.policies.clear()
+    return peopled
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:

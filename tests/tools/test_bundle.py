@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from lib.tools.bundle import LARGEST, BundleError, bundle
+from lib.tools.bundle.layout import LARGEST, NOTHING_BELOW, bundle
+from lib.tools.bundle.source import BundleError
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
 from tests.conftest import MAINTENANCE, ROOT, names_told, run_python
@@ -29,15 +32,26 @@ def test_it_is_small_and_the_same_each_time(script: Path) -> None:
     assert script.read_text(encoding="utf-8") == bundle(ROOT).text
 
 
-def test_it_is_readable_with_the_part_to_edit_first_and_the_entrypoint_last(script: Path) -> None:
+def test_it_reads_from_the_top(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
-    places = [
-        text.index(mark) for mark in ("# /// script", '"""Notify', "EDIT ME", "# lib/base/errors.py", "the entrypoint")
-    ]
+    marks = ["# /// script", '"""Notify', "EDIT ME", "def compose", "def decide", NOTHING_BELOW, "\nimport "]
+    places = [text.index(mark) for mark in [*marks, "\n# lib/base/errors.py", "- the entrypoint\n"]]
     assert places == sorted(places)
     assert "from lib" not in text
     assert "# docs rate-limits-hard-limits.md: the count starts anew at :00" in text
     assert text.rstrip().endswith("sys.exit(start(notify, Path(__file__).parent))")
+
+
+def test_its_table_of_contents_names_the_line_of_each_part(script: Path) -> None:
+    lines = script.read_text(encoding="utf-8").splitlines()
+    contents = [re.fullmatch(r"# line +(\d+)  ([\w./ ]+?)(:.*)?", line) for line in lines]
+    found = {match[2]: int(match[1]) for match in contents if match}
+    assert {"imports", "lib/base/errors.py", "lib/app/plan.py", "the entrypoint"} <= set(found)
+    assert lines[found.pop("imports") - 1].startswith("import ")
+    assert lines[found.pop("the entrypoint") - 1].endswith("- the entrypoint")
+    for path, number in found.items():
+        assert lines[number] == f"# {path}"  # the line after the rule
+    assert len(found) == sum(line.startswith("# lib/") for line in lines)
 
 
 def test_ruff_finds_nothing_in_it(script: Path) -> None:
@@ -252,9 +266,63 @@ def test_marker_lines_in_the_wrong_order_are_an_error(tmp_path: Path) -> None:
         bundle(root)
 
 
+@pytest.mark.parametrize("code", ["LIMIT = time.time()", "LIMIT: re.Pattern = re.compile('x')", "LIMIT = Path.cwd()"])
+def test_an_import_that_the_part_to_edit_needs_at_once_stands_above_it_and_no_other_does(
+    tmp_path: Path, code: str
+) -> None:
+    modules = {"p.a": "import json\nx_a = json.dumps(1)"}
+    top = "import re\nimport time\nfrom pathlib import Path"
+    written = bundle(project(tmp_path, modules, f"{code}\n\n\ndef compose():\n    return x_a", top=top)).text
+    above, below = written.split(NOTHING_BELOW)
+    assert len(re.findall("^(?:import|from) ", above, re.MULTILINE)) == 1
+    assert "import json" in below
+    assert printed_by(written, tmp_path) == "1"
+
+
 def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
     missing = tmp_path / "none" / "notify.py"
     ran = run_python("-m", "lib.tools.bundle", "-o", missing, cwd=ROOT)
     assert (ran.code, ran.err) == (1, f"{missing} cannot be written: there is no folder {missing.parent}\n")
     ran = run_python("-m", "lib.tools.bundle", "-o", tmp_path, cwd=ROOT)
     assert (ran.code, ran.err) == (1, f"{tmp_path} cannot be written: Is a directory\n")
+
+
+def test_what_is_no_bundle_is_never_overwritten(tmp_path: Path) -> None:
+    for path in (ROOT / "analysis.py", ROOT / "lib" / "base" / "text.py", ROOT / "README.md"):
+        before = path.read_bytes()
+        ran = run_python("-m", "lib.tools.bundle", "-o", path, cwd=ROOT)
+        assert (ran.code, ran.err) == (
+            1,
+            f"{path} is there and is no bundle, so it stays; name another file with -o\n",
+        )
+        assert path.read_bytes() == before
+    link = tmp_path / "notify.py"
+    link.symlink_to(ROOT / "analysis.py")
+    assert run_python("-m", "lib.tools.bundle", "-o", link, cwd=ROOT).code == 1
+    for _ in range(2):
+        assert run_python("-m", "lib.tools.bundle", "-o", tmp_path / "older.py", cwd=ROOT).code == 0
+
+
+def test_with_a_wheel_of_lib_analysis_py_alone_is_run_by_uv(peopled: Sandbox, tmp_path: Path) -> None:
+    script = tmp_path / "notify.py"
+    for _ in range(2):
+        ran = run_python("-m", "lib.tools.bundle", "--wheel", "-o", script, cwd=ROOT)
+        assert ran.code == 0, ran.err
+    (wheel,) = tmp_path.glob("*.whl")
+    assert f"{wheel.as_uri()}#sha256=" in script.read_text()
+    assert "from lib.app.plan import Plan" in script.read_text()
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.testzip() is None
+        assert not [name for name in archive.namelist() if "tools" in name]
+    done = run_with_uv(peopled, script, tmp_path / "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert names_told(peopled) == MAINTENANCE
+
+
+def test_the_address_of_the_wheel_is_the_one_that_is_given(tmp_path: Path) -> None:
+    script = tmp_path / "notify.py"
+    command = ["-m", "lib.tools.bundle", "--wheel", "--at", "https://files.example.com/notify/", "-o", script]
+    assert run_python(*command, cwd=ROOT).code == 0
+    (wheel,) = tmp_path.glob("*.whl")
+    assert f'"tagorun-notify @ https://files.example.com/notify/{wheel.name}#sha256=' in script.read_text()
+    assert run_python("-m", "lib.tools.bundle", "--at", "https://x", "-o", script, cwd=ROOT).code == 1

@@ -10,47 +10,16 @@ from typing import Any
 import pytest
 
 from lib.base.errors import SetupError
-from lib.tools.install.__main__ import _admin, _region, main
-from lib.tools.install.wanted import TAG, at_cron, every, names_a_device, when
+from lib.tools.install.__main__ import addresses, admin_of
+from lib.tools.install.rights import names_a_device
+from lib.tools.install.triggers import PART, at_cron, every, when
+from lib.tools.install.wanted import TAG
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault
-from tests.conftest import MAINTENANCE, ROOT, Ran, names_told, run_python
+from tests.conftest import MAINTENANCE, ROOT, names_told
+from tests.tools.installing import in_process, install, only, rights, secrets, story, variables, writes
 
 HOT = {"device": "d1", "variable": "temperature", "value_type": "number"}
-WRITES = ("POST", "PUT", "DELETE")
-
-
-@pytest.fixture
-def bare(peopled: Sandbox) -> Sandbox:
-    """Users, and nothing installed."""
-    peopled.store.analyses.clear()
-    peopled.store.policies.clear()
-    return peopled
-
-
-def install(sandbox: Sandbox, *flags: str, **variables: str) -> Ran:
-    env = {"TAGOIO_API": sandbox.api, "account_token": sandbox.store.profile_token}
-    env |= {"TAGOIO_SSE": f"{sandbox.api}/events", "tag_key": "group", "tag_value": "maintenance"}
-    return run_python("-m", "lib.tools.install", *flags, cwd=ROOT, env={**env, **variables})
-
-
-def only(records: dict[str, Record]) -> Record:
-    (record,) = records.values()
-    return record
-
-
-def variables(sandbox: Sandbox) -> dict[str, str]:
-    return {each["key"]: each["value"] for each in only(sandbox.store.analyses)["variables"]}
-
-
-def rights(sandbox: Sandbox) -> set[tuple[str, ...]]:
-    permissions = only(sandbox.store.policies)["permissions"]
-    return {(action, *each["resource"]) for each in permissions for action in each["action"]}
-
-
-def writes(sandbox: Sandbox) -> int:
-    return sum(method in WRITES for method, _ in sandbox.store.log)
 
 
 def test_it_makes_an_analysis_that_works_with_its_own_token(bare: Sandbox) -> None:
@@ -63,10 +32,9 @@ def test_it_makes_an_analysis_that_works_with_its_own_token(bare: Sandbox) -> No
     assert names_told(bare) == MAINTENANCE
     assert f"https://admin.tago.io/analysis/{analysis['id']}" in ran.out
     assert only(bare.store.policies)["targets"] == [["analysis", "id", analysis["id"]]]
-    assert rights(bare) == {
-        ("access", "run_user"), ("create_notification", "run_user"), ("access_notification", "run_user"),
-        ("edit_notification", "run_user"), ("access", "profile"),
-    }  # fmt: skip
+    of_users = ("access", "create_notification", "access_notification", "edit_notification")
+    tagged = ("run_user", "tag.key", "group", "tag.value", "maintenance")
+    assert rights(bare) == {("access_profile", "account"), *((action, *tagged) for action in of_users)}
 
 
 def test_devices_may_be_read_only_where_the_notification_asks_for_the_name_of_one(bare: Sandbox) -> None:
@@ -84,29 +52,16 @@ def test_devices_may_be_read_only_where_the_notification_asks_for_the_name_of_on
 )
 def test_a_devices_name_is_asked_for_in_any_capitals(text: str, is_named: bool) -> None:
     assert names_a_device("", text) is is_named
-
-
-def in_process(sandbox: Sandbox, root: Path, patch: pytest.MonkeyPatch, *flags: str) -> int:
-    """The installer, with an analysis.py of one's own."""
-    patch.setattr("lib.tools.install.__main__.ROOT", root)
-    patch.setenv("TAGOIO_API", sandbox.api)
-    patch.setenv("account_token", sandbox.store.profile_token)
-    return main([*flags])
-
-
-def story(tmp_path: Path, change: tuple[str, str]) -> Path:
-    """A project whose analysis.py differs in one place."""
-    (tmp_path / "lib").symlink_to(ROOT / "lib")
-    text = (ROOT / "analysis.py").read_text()
-    assert text.count(change[0]) == 1
-    (tmp_path / "analysis.py").write_text(text.replace(*change))
-    return tmp_path
+    assert names_a_device(f'title = "{text}"', "") is is_named
+    assert names_a_device(f"# {text}", "") is False
+    assert names_a_device("def compose(trigger, user):\n    return trigger.device_name", "")
 
 
 @pytest.mark.parametrize(
     ("change", "is_allowed"),
     [
-        (('title="Refrigerator alarm"', 'title="$device.name$ alarm"'), True),
+        (("- EDIT ME\n", '- EDIT ME\n\nTITLE = "$device.name$ alarm"\n'), True),
+        (("- EDIT ME\n", "- EDIT ME\n\n# $DEVICE.NAME$\n"), False),
         (("# Tell them, and say", "# $DEVICE.NAME$. Tell them, and say"), False),
         (('"""Notify TagoRUN users', '"""$DEVICE.NAME$. Notify TagoRUN users'), False),
     ],
@@ -155,7 +110,8 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(bare: Sandbox) -> None:
 def test_the_journals_token_is_set_and_works(bare: Sandbox) -> None:
     assert install(bare, "--journal", "--run").code == 0
     device = only(bare.store.devices)
-    assert bare.store.tokens[variables(bare)["delivery_log_token"]].id == device["id"]
+    assert bare.store.tokens[secrets(bare)["delivery_log_token"]].id == device["id"]
+    assert "delivery_log_token" not in variables(bare)
     rows = [row for row in bare.store.data[device["id"]] if row["variable"] == "notify_outcome"]
     assert sum(len(row["metadata"]["users"].split()) for row in rows) == 8
 
@@ -177,25 +133,30 @@ def test_an_older_journal_of_type_mutable_stays_and_is_replaced_once_it_is_remov
     (line,) = [line for line in ran.out.splitlines() if "Journal device" in line]
     assert "is there and stays, but it is of type mutable: it takes 50,000 rows and then no more. Remove it" in line
     assert "Nothing to change" in ran.out
-    token = variables(bare)["delivery_log_token"]
+    token = secrets(bare)["delivery_log_token"]
     bare.store.remove_device(old["id"])
     assert token not in bare.store.tokens
-    assert "Variables set: delivery_log_token" in install(bare, "--journal").out
+    assert "Secret delivery_log_token set anew" in install(bare, "--journal").out
     new = only(bare.store.devices)
     assert new["type"] == "immutable"
-    assert bare.store.tokens[variables(bare)["delivery_log_token"]].id == new["id"]
+    assert bare.store.tokens[secrets(bare)["delivery_log_token"]].id == new["id"]
     assert "Nothing to change" in install(bare, "--journal").out
 
 
-def test_a_journal_of_the_developers_own_stays_unless_told(bare: Sandbox) -> None:
+@pytest.mark.parametrize("place", ["secret", "variable"])
+def test_a_journal_of_the_developers_own_stays_unless_told(bare: Sandbox, place: str) -> None:
     _, token = bare.store.add_device({"name": "Mine"})
     install(bare, delivery_log_token=token)
+    if place == "variable":  # as an installation without Secrets left it
+        bare.store.kept_secrets.clear()
+        only(bare.store.analyses)["variables"].append({"key": "delivery_log_token", "value": token})
+    standing = variables if place == "variable" else secrets
     ran = install(bare, "--journal")
-    assert "Journal device Mine is your own and stays (--overwrite sets another)" in ran.out
-    assert variables(bare)["delivery_log_token"] == token
+    assert "is your own and stays (--overwrite sets another)" in ran.out
+    assert standing(bare)["delivery_log_token"] == token
     assert len(bare.store.devices) == 1
     assert install(bare, "--journal", "--overwrite").code == 0
-    assert variables(bare)["delivery_log_token"] != token
+    assert secrets(bare)["delivery_log_token"] != token
     assert len(bare.store.devices) == 2
 
 
@@ -223,7 +184,7 @@ def test_a_value_changed_on_tagoio_stays_unless_told(bare: Sandbox) -> None:
             ["--when", "temperature > 35", "--device", "d1", "--unlock", "temperature < 30"],
             "condition",
             [
-                {**HOT, "is": ">", "value": "35", "unlock": False},
+                {**HOT, "is": ">", "value": "35"},
                 {**HOT, "is": "<", "value": "30", "unlock": True},
             ],
         ),
@@ -233,7 +194,7 @@ def test_a_value_changed_on_tagoio_stays_unless_told(bare: Sandbox) -> None:
             [
                 {
                     "tag_key": "kind", "tag_value": "fridge", "variable": "door", "is": "=", "value": "open",
-                    "value_type": "string", "unlock": False,
+                    "value_type": "string",
                 }
             ],
         ),
@@ -242,11 +203,46 @@ def test_a_value_changed_on_tagoio_stays_unless_told(bare: Sandbox) -> None:
 def test_an_action_starts_it(bare: Sandbox, flags: list[str], kind: str, trigger: Any) -> None:
     assert install(bare, *flags).code == 0
     action, analysis = only(bare.store.actions), only(bare.store.analyses)
-    assert (action["type"], action["trigger"], action["tags"]) == (kind, trigger, [TAG])
+    part = flags[0].removeprefix("--")
+    assert (action["type"], action["trigger"]) == (kind, trigger)
+    assert action["tags"] == [TAG, {"key": PART, "value": part}]
     assert action["action"] == {"type": "script", "script": [analysis["id"]]}
-    changed = install(bare, "--every", "1 hour")
-    assert "Action (interval)" in changed.out
-    assert only(bare.store.actions)["trigger"] == [{"interval": "1 hour"}]
+    assert f"Action {part} ({kind}) is there" in install(bare, *flags).out
+
+
+def test_each_flag_is_an_action_of_its_own_and_the_others_stay(bare: Sandbox) -> None:
+    install(bare, "--every", "1 hour")
+    both = install(bare, "--when", "temperature > 35", "--device-tag", "kind=fridge", "--every", "15 minutes")
+    assert "Action every (interval) changed" in both.out
+    again = install(bare, "--cron", "0 8 * * *", "--timezone", "UTC")
+    assert "Actions of earlier runs stay beside: every, when" in again.out
+    assert sorted(each["type"] for each in bare.store.actions.values()) == ["condition", "interval", "schedule"]
+    (interval,) = (each for each in bare.store.actions.values() if each["type"] == "interval")
+    assert interval["trigger"] == [{"interval": "15 minutes"}]
+    interval["action"]["script"].append("another")  # added by hand
+    interval["active"] = False
+    install(bare, "--every", "15 minutes")
+    assert interval["active"] is True
+    assert interval["action"]["script"][1:] == ["another"]
+
+
+def test_an_alarm_of_one_device_ends_by_its_unlock_and_that_of_a_tag_by_an_action(bare: Sandbox) -> None:
+    ends = ("--when", "temperature > 35", "--clear", "temperature < 30")
+    install(bare, *ends, "--device", "d1")
+    action = only(bare.store.actions)
+    assert action["trigger_when_unlock"] is True
+    assert action["trigger"] == [
+        {**HOT, "is": ">", "value": "35"},
+        {**HOT, "is": "<", "value": "30", "unlock": True},
+    ]
+    install(bare, "--uninstall", "--yes")
+    install(bare, *ends, "--device-tag", "kind=fridge")
+    begins, stops = sorted(bare.store.actions.values(), key=lambda each: each["name"], reverse=True)
+    assert not [each for each in (begins, stops) if "trigger_when_unlock" in each]
+    assert [(each["is"], each["tag_key"], "unlock" in each) for each in begins["trigger"] + stops["trigger"]] == [
+        (">", "kind", False),
+        ("<", "kind", False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -264,6 +260,12 @@ def test_an_action_starts_it(bare: Sandbox, flags: list[str], kind: str, trigger
         (["--when", "t >= 35", "--device", "d"], "TagoIO has <, >, =, !, >< and *, and one of them a condition"),
         (["--when", "t > 5", "--device-tag", "a=b", "--unlock", "t < 3"], "--unlock works with --device only"),
         (["--unlock", "t < 3"], "--unlock belongs to --when"),
+        (["--clear", "t < 3"], "--clear belongs to --when"),
+        (["--when", "t > 5", "--device", "d", "--clear", "t < 3", "--unlock", "t < 3"], "say the same to TagoIO"),
+        (["--when", "t > 5", "--device-tag", "a=b", "--clear", "t < 8"], "--when and --clear both hold at t = 5.5"),
+        (["--when", "t >< 5,9", "--device-tag", "a=b", "--clear", "t = 7"], "--when and --clear both hold at t = 7"),
+        (["--when", "door = open", "--device", "d", "--clear", "door ! shut"], "both hold at door = open"),
+        (["--when", "t > 5", "--device", "d", "--clear", "t *"], "would end the alarm at every reading"),
         (["--cron", "0 8 * * *", "--timezone", "Mars/Base"], "not Mars/Base"),
         (["--when", "t > 5", "--device-tag", "kind"], "is not KEY=VALUE"),
     ],
@@ -281,8 +283,10 @@ def test_intervals_and_conditions_are_written_as_tagoio_has_them() -> None:
     assert every("1 Hour".lower()).trigger == [{"interval": "1 hour"}]
     assert every("1 minutes").trigger == [{"interval": "1 minute"}]
     assert at_cron("0 8 * * *", "UTC").type == "schedule"
-    assert when("t >< 2,8", "d", "", "").trigger[0]["second_value"] == "8"
-    assert when("t *", "d", "", "").trigger[0]["value_type"] == "*"
+    assert when(["T >< 2,8"], "d", "")[0].trigger == [
+        {"device": "d", "variable": "t", "is": "><", "value": "2", "value_type": "number", "second_value": "8"}
+    ]
+    assert when(["t *"], "d", "")[0].trigger == [{"device": "d", "variable": "t", "is": "*", "value_type": "*"}]
     with pytest.raises(SetupError):
         every("15")
 
@@ -342,40 +346,21 @@ def test_a_token_or_an_address_that_is_wrong_is_said(bare: Sandbox, variables: d
     ("region", "api", "admin"),
     [
         ("us-e1", "https://api.tago.io", "https://admin.tago.io"),
-        ("eu-w1", "https://api.eu-w1.tago.io", "https://admin.tago.io"),
+        ("eu-w1", "https://api.eu-w1.tago.io", "https://admin.eu-w1.tago.io"),
         ("68a1b2", "https://api.68a1b2.tagoio.net", "https://admin.68a1b2.tagoio.net"),
     ],
 )
 def test_a_region_is_a_name_or_a_tagodeploy_project(region: str, api: str, admin: str) -> None:
-    assert (_region(region)["api"], _admin(region)) == (api, admin)
+    assert (addresses(region)[0], admin_of(region)) == (api, admin)
 
 
-def test_uninstall_removes_what_it_made_and_nothing_else(bare: Sandbox) -> None:
-    mine = bare.store.add_analysis({"name": "mine"})
-    bare.store.policies["mine"] = {"id": "mine", "name": "mine", "tags": [], "targets": [], "permissions": []}
-    install(bare, "--journal", "--every", "15 minutes")
-    ran = install(bare, "--uninstall")
-    assert ran.code == 0, ran.err
-    assert list(bare.store.analyses) == [mine["id"]]
-    assert list(bare.store.policies) == ["mine"]
-    assert not bare.store.actions
-    assert not bare.store.devices
-    assert "Nothing to remove" in install(bare, "--uninstall").out
-
-
-def test_two_that_bear_the_tag_are_not_guessed_between(bare: Sandbox) -> None:
-    install(bare)
-    bare.store.add_analysis({"name": "copy", "tags": [TAG]})
-    ran = install(bare)
-    assert ran.code == 1
-    assert "More than one Analysis bears the tag" in ran.err
-
-
-def test_a_changed_script_is_uploaded_again(bare: Sandbox) -> None:
-    install(bare)
-    tags = only(bare.store.analyses)["tags"]
-    next(tag for tag in tags if tag["key"] == "tagorun_notify_bundle")["value"] = "old"
-    assert "Script uploaded" in install(bare).out
+def test_the_analysis_of_another_region_is_told_its_region(
+    bare: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lib.tools.install.__main__.addresses", lambda region: (bare.api, f"{bare.api}/events"))
+    assert in_process(bare, ROOT, monkeypatch, "--region", "eu-w1") == 0
+    assert variables(bare)["region"] == "eu-w1"
+    assert "https://admin.eu-w1.tago.io/analysis" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not on this machine")

@@ -1,35 +1,35 @@
 """`python -m lib.tools.install`: the Analysis on TagoIO in one command, and away again with `--uninstall`.
 
 Needs a profile token (p-…): account_token in .env or the environment, or it asks. The other variables of .env become
-the Analysis' Environment Variables; the token stays at home, for the Analysis gets a policy for its own.
+the Analysis' Environment Variables or Secrets; the token stays at home, for the Analysis gets a policy for its own.
+Nobody is told before you say so: it ends with a dry run on TagoIO, and asks.
 """
 
 import argparse
 import getpass
-import json
 import os
 import sys
-import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
-import requests
-from tagoio_sdk.regions import getConnectionURI
-
-from lib.app.settings import VARIABLES, read_env_file
+from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
 from lib.base.log import hide, redact
-from lib.message.notification import ADMIN
+from lib.message.address import ADMIN
 from lib.tagoio.transport import Client
-from lib.tools.bundle import BundleError, bundle
-from lib.tools.install.installer import Installer
-from lib.tools.install.wanted import Trigger, at_cron, every, when
+from lib.tools.bundle.layout import bundle
+from lib.tools.bundle.source import BundleError
+from lib.tools.install.checks import audience, warnings
+from lib.tools.install.hand import Hand
+from lib.tools.install.installer import Installer, Wanted
+from lib.tools.install.platform import Platform
+from lib.tools.install.trial import Trial, is_dry
+from lib.tools.install.triggers import Trigger, at_cron, every, tag_of, when
+from lib.tools.install.values import Values
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLLOWED = 120.0  # seconds
-QUIET = 3.0  # seconds without a line after the summary, after which a run has ended
-ENDINGS = ("Notified ", "Nobody was notified", "Dry run", "Stopped by")
+COMMAND = "python -m lib.tools.install"
+BELONGS = (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("unlock", "when"), ("clear", "when"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,33 +42,34 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lib.tools.install", description=__doc__)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     add = parser.add_argument
-    add("--name", default="Notify TagoRUN users", help="of the Analysis and the Action")
+    add("--name", default="Notify TagoRUN users", help="of the Analysis and the Actions")
     add("--region", default="", help="us-e1, eu-w1, or the id of a TagoDeploy project (default: TAGOIO_API, or us-e1)")
     add("--journal", action="store_true", help="make a device for the journal and set its token")
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--every", metavar="INTERVAL", help='an Action on an interval: "15 minutes"')
-    start.add_argument("--cron", help='an Action on a schedule: "0 8 * * 1-5", with --timezone')
-    start.add_argument("--when", metavar="CONDITION", help="an Action on data: 'temperature > 35'")
+    add("--every", metavar="INTERVAL", help='an Action on an interval: "15 minutes"')
+    add("--cron", help='an Action on a schedule: "0 8 * * 1-5", with --timezone')
     add("--timezone", default="", help="for --cron, such as America/Sao_Paulo")
+    add("--when", action="append", default=[], metavar="CONDITION", help="an Action on data: 'temperature > 35'")
+    add(
+        "--clear", action="append", default=[], metavar="CONDITION", help="for --when: what ends it, 'temperature < 30'"
+    )
     add("--device", default="", metavar="ID", help="for --when: whose data")
     add("--device-tag", default="", metavar="KEY=VALUE", help="for --when: the data of all devices with a tag")
-    add("--unlock", default="", metavar="CONDITION", help="for --when: what lets it fire again")
-    add("--overwrite", action="store_true", help="replace variables that differ on TagoIO")
-    add("--run", action="store_true", help="run it once and follow its console")
+    add("--unlock", default="", metavar="CONDITION", help="for --when and --device: what lets it fire again")
+    add("--live", action="store_true", help="send for real from now on, after the dry run")
+    add("--run", action="store_true", help="run it once more at the end, for real if it is live")
+    add("--untried", action="store_true", help="leave out the dry run on TagoIO")
+    add("--overwrite", action="store_true", help="replace what differs on TagoIO: script, variables, Secrets, rights")
     add("--dry-run", action="store_true", help="show the plan, change nothing")
-    add("--uninstall", action="store_true", help="remove what this command made, and nothing else")
+    add("--uninstall", action="store_true", help="list what this command made, and remove it after a question")
+    add("--yes", action="store_true", help="for --uninstall: do not ask")
     return parser
 
 
 def _install(options: argparse.Namespace) -> int:
-    variables = {
-        **read_env_file(ROOT / ".env"),
-        **{key: value for key, value in os.environ.items() if key.lower() in VARIABLES},
-    }
-    given = {key.lower(): value or "" for key, value in variables.items()}
-    trigger = _trigger(options)
+    given = _given()
+    triggers = _triggers(options)
     token = given.get("account_token") or _asked_token()
     hide(token)
     hide(given.get("delivery_log_token", ""))
@@ -76,21 +77,55 @@ def _install(options: argparse.Namespace) -> int:
         raise SetupError(
             "account_token is not a profile token (p-…): installing needs one, from My Account > Profile > Tokens"
         )
-    region = _region(options.region)
-    client = Client(region["api"])
-    installer = Installer(client, token, _admin(options.region), _say, time.sleep, dry_run=options.dry_run)
+    region = options.region or given.get("region", "")
+    api, sse = addresses(region)
+    hand = Hand(Platform(Client(api), token, time.sleep), admin_of(region), _say, dry_run=options.dry_run)
+    installer = Installer(hand)
     if options.uninstall:
-        installer.uninstall()
-        return 0
-    script = bundle(ROOT)
-    analysis_id = installer.install(
-        options.name, script, given, trigger, journal=options.journal, overwrite=options.overwrite
-    )
-    if not installer.changes:
+        return 0 if installer.uninstall(lambda question: options.yes or _asked(question)) else 1
+    given.pop("region", "")
+    wanted = Wanted(
+        options.name, bundle(ROOT), ROOT, given, triggers, region=region, journal=options.journal,
+        overwrite=options.overwrite,
+    )  # fmt: skip
+    values = installer.install(wanted)
+    if not hand.changes:
         _say("Nothing to change")
-    if options.run and not options.dry_run:
-        return _run(installer, analysis_id, region["sse"] or f"{region['api']}/events", token)
-    return 0
+    for line in audience(hand.platform, values.variables):
+        _say(line)
+    tags = [tag_of(options.device_tag)] if options.device_tag else []
+    for line in warnings(hand.platform, wanted.script.edit_me, values.variables, options.device, tags):
+        _say(f"WARNING: {line}")
+    return 0 if options.dry_run else _end(options, Trial(hand, sse), values)
+
+
+def _end(options: argparse.Namespace, trial: Trial, values: Values) -> int:
+    """The dry run, the question, the run; the last lines are the next step."""
+    live: bool | None = not is_dry(values)
+    if not live:
+        live = trial.go_live(values, lambda question: options.live or _asked(question), with_trial=not options.untried)
+    is_well = live is not None
+    if options.run and is_well:
+        is_well = trial.run("Running" if live else "Running, with dry_run = true")
+    page = f"{trial.hand.admin}/analysis/{trial.hand.analysis_id}"
+    _say("")
+    if live is None:
+        _say(f"Next: mend what the console says, then run this again. The Analysis: {page}")
+    elif not live:
+        _say(f"Nobody can be told yet: dry_run = true is set. Next, when the dry run is right: {COMMAND} --live")
+    elif any(part in trial.hand.record for part in ("every", "cron", "when")):
+        _say(f"It is live, and its Actions start it. Next: watch its console at {page}")
+    else:
+        _say(f"It is live. Next: press Run at {page}, or let an Action start it: {COMMAND} --help")
+    return 0 if is_well else 1
+
+
+def _given() -> dict[str, str]:
+    variables = {
+        **read_env_file(ROOT / ".env"),
+        **{key: value for key, value in os.environ.items() if key.lower() in VARIABLES},
+    }
+    return {key.lower(): (value or "").strip() for key, value in variables.items()}
 
 
 def _asked_token() -> str:
@@ -99,68 +134,36 @@ def _asked_token() -> str:
     return getpass.getpass("Profile token (p-…), from My Account > Profile > Tokens: ").strip()
 
 
-def _trigger(options: argparse.Namespace) -> Trigger | None:
-    for name, needs in (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("unlock", "when")):
+def _asked(question: str) -> bool:
+    """No, where there is nobody to answer."""
+    if not sys.stdin.isatty():
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _triggers(options: argparse.Namespace) -> list[Trigger]:
+    for name, needs in BELONGS:
         if getattr(options, name) and not getattr(options, needs):
             raise SetupError(f"--{name.replace('_', '-')} belongs to --{needs}, which is not given")
-    if options.every:
-        return every(options.every)
-    if options.cron:
-        return at_cron(options.cron, options.timezone)
+    found = [every(options.every)] if options.every else []
+    found += [at_cron(options.cron, options.timezone)] if options.cron else []
     if options.when:
-        return when(options.when, options.device, options.device_tag, options.unlock)
-    return None
+        found += when(options.when, options.device, options.device_tag, clear=options.clear, unlock=options.unlock)
+    return found
 
 
-def _region(name: str) -> dict[str, str]:
-    known = ("us-e1", "eu-w1", "usa-1")
-    region: dict[str, str] = getConnectionURI((name if name in known else {"tdeploy": name}) if name else None)
-    return region
+def addresses(region: str) -> tuple[str, str]:
+    """Of the API and of the event stream; without a region those of TAGOIO_API and TAGOIO_SSE, or of us-e1."""
+    if region:
+        return region_addresses(region)
+    api = os.environ.get("TAGOIO_API", "").rstrip("/")
+    return (api, os.environ.get("TAGOIO_SSE") or f"{api}/events") if api else region_addresses("us-e1")
 
 
-def _admin(region: str) -> str:
-    return f"https://admin.{region}.tagoio.net" if region and region not in ("us-e1", "eu-w1", "usa-1") else ADMIN
-
-
-def _run(installer: Installer, analysis_id: str, sse: str, token: str) -> int:
-    """Run it and show its console until its summary has come: 0 when it has."""
-    lines: list[str] = []
-    ready = threading.Event()
-    listener = threading.Thread(target=_follow, args=(analysis_id, sse, token, lines, ready), daemon=True)
-    listener.start()
-    ready.wait(10)
-    installer.analyses.run(analysis_id)
-    _say("Running; its console:")
-    began, shown, last = time.monotonic(), 0, time.monotonic()
-    while time.monotonic() - began < FOLLOWED:
-        for line in lines[shown:]:
-            _say(f"  {line}")
-            shown, last = shown + 1, time.monotonic()
-        ended = any(line.lstrip().startswith(ENDINGS) for line in lines)
-        if ended and time.monotonic() - last > QUIET:
-            return 0 if any(line.lstrip().startswith(("Notified ", "Dry run")) for line in lines) else 1
-        time.sleep(0.2)
-    _say(f"No end seen within {FOLLOWED:.0f} s; see its console: {installer.admin}/analysis/{analysis_id}")
-    return 1
-
-
-def _follow(analysis_id: str, sse: str, token: str, lines: list[str], ready: threading.Event) -> None:
-    """The console's stream (C cli analysis-console.ts)."""
-    query = {"channel": f"analysis_console.{analysis_id}", "token": token}
-    with suppress(requests.RequestException), requests.get(sse, params=query, stream=True, timeout=(10, 60)) as stream:
-        ready.set()
-        for raw in stream.iter_lines(chunk_size=1):
-            if raw.startswith(b"data:"):
-                with suppress(ValueError):
-                    lines.extend(_message(json.loads(raw[5:])).splitlines())
-
-
-def _message(event: object) -> str:
-    """The text of a console event, wherever in it that stands."""
-    if isinstance(event, dict):
-        found = event.get("message")
-        return found if isinstance(found, str) else "".join(_message(value) for value in event.values())
-    return "".join(map(_message, event)) if isinstance(event, list) else ""
+def admin_of(region: str) -> str:
+    if region in ("", "us-e1", "usa-1"):
+        return ADMIN
+    return "https://admin.eu-w1.tago.io" if region == "eu-w1" else f"https://admin.{region}.tagoio.net"
 
 
 def _explained(error: SetupError | TagoIOError | BundleError) -> str:

@@ -10,8 +10,8 @@ import webcolors
 
 from lib.campaign.key import marked_parts
 from lib.campaign.outcome import STATUSES
-from lib.message.address import is_path, is_web_address
-from lib.message.notification import ADMIN, COLOR
+from lib.message.address import ADMIN, is_path, is_web_address
+from lib.message.notification import COLOR
 from lib.message.placeholders import local_time
 from lib.message.user import read_user
 from lib.tools.sandbox.run_routes import analyses_of, triggers_of

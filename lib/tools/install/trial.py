@@ -1,0 +1,84 @@
+"""The first live contact: a dry run on TagoIO, whose console is shown; then the question whether to send for real."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import requests
+
+from lib.tools.install.hand import Hand
+from lib.tools.install.record import LIVE
+from lib.tools.install.values import Values
+
+FOLLOWED = 120.0  # seconds
+QUIET = 1.5  # seconds without a line after the summary, after which a run has ended
+ENDINGS = ("Notified ", "Nobody was notified", "Dry run", "Stopped by")
+WELL = ("Notified ", "Dry run")
+FALSE = ("", "false", "no", "off", "0")
+
+
+class Trial:
+    """Runs the installed Analysis. `sse` is the address of TagoIO's event stream."""
+
+    def __init__(self, hand: Hand, sse: str) -> None:
+        self.hand = hand
+        self.sse = sse
+
+    def run(self, what: str) -> bool:
+        """Run it once and show its console until its summary has come; whether it ended well."""
+        analysis_id, platform = self.hand.analysis_id, self.hand.platform
+        lines: list[str] = []
+        ready = threading.Event()
+        follow = (analysis_id, self.sse, platform.token, lines, ready)
+        threading.Thread(target=_follow, args=follow, daemon=True).start()
+        ready.wait(10)
+        platform.analyses.run(analysis_id)
+        self.hand.say(f"{what}; its console:")
+        began, shown, last = time.monotonic(), 0, time.monotonic()
+        while time.monotonic() - began < FOLLOWED:
+            for line in lines[shown:]:
+                self.hand.say(f"  {line}")
+                shown, last = shown + 1, time.monotonic()
+            ended = any(line.lstrip().startswith(ENDINGS) for line in lines)
+            if ended and time.monotonic() - last > QUIET:
+                return any(line.lstrip().startswith(WELL) for line in lines)
+            time.sleep(0.1)
+        self.hand.say(f"No end seen within {FOLLOWED:.0f} s; see its console: {self.hand.admin}/analysis/{analysis_id}")
+        return False
+
+    def go_live(self, values: Values, confirm: Callable[[str], bool], *, with_trial: bool) -> bool | None:
+        """Whether it may tell real people from now on; None where the dry run did not end well."""
+        if with_trial and not self.run("A dry run on TagoIO, nobody is told"):
+            self.hand.say("The dry run did not end well, so dry_run = true stays set")
+            return None
+        if not confirm("Send for real from now on?"):
+            return False
+        rest = {name: value for name, value in values.variables.items() if name != "dry_run"}
+        values.write("Variable dry_run removed: it is live, and tells real people from now on", rest)
+        self.hand.remember(**{LIVE: "yes"})
+        return True
+
+
+def is_dry(values: Values) -> bool:
+    return values.variables.get("dry_run", "").strip().lower() not in FALSE
+
+
+def _follow(analysis_id: str, sse: str, token: str, lines: list[str], ready: threading.Event) -> None:
+    """The console's stream (C cli analysis-console.ts)."""
+    query = {"channel": f"analysis_console.{analysis_id}", "token": token}
+    with suppress(requests.RequestException), requests.get(sse, params=query, stream=True, timeout=(10, 60)) as stream:
+        ready.set()
+        for raw in stream.iter_lines(chunk_size=1):
+            if raw.startswith(b"data:"):
+                with suppress(ValueError):
+                    lines.extend(_message(json.loads(raw[5:])).splitlines())
+
+
+def _message(event: object) -> str:
+    """The text of a console event, wherever in it that stands."""
+    if isinstance(event, dict):
+        found = event.get("message")
+        return found if isinstance(found, str) else "".join(_message(value) for value in event.values())
+    return "".join(map(_message, event)) if isinstance(event, list) else ""
