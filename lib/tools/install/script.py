@@ -56,7 +56,7 @@ def _there(hand: Hand) -> tuple[str | None, str]:
         return hand.platform.script_of(hand.analysis_id), ""
     except TagoIOError as error:
         return None, error.message
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # an answer of another form
         return None, type(error).__name__
 
 
