@@ -32,7 +32,8 @@ class Trial:
         lines: list[str] = []
         ready = threading.Event()
         follow = (analysis_id, self.sse, platform.token, lines, ready)
-        threading.Thread(target=_follow, args=follow, daemon=True).start()
+        follower = threading.Thread(target=_follow, args=follow, daemon=True)
+        follower.start()
         ready.wait(10)
         platform.analyses.run(analysis_id)
         self.hand.say(f"{what}; its console:")
@@ -44,8 +45,11 @@ class Trial:
             ended = any(line.lstrip().startswith(ENDINGS) for line in lines)
             if ended and time.monotonic() - last > QUIET:
                 return any(line.lstrip().startswith(WELL) for line in lines)
+            if not follower.is_alive() and shown == len(lines):
+                break
             time.sleep(0.1)
-        self.hand.say(f"No end seen within {FOLLOWED:.0f} s; see its console: {self.hand.admin}/analysis/{analysis_id}")
+        why = f"No end seen within {FOLLOWED:.0f} s" if follower.is_alive() else "TagoIO's stream of its console has ended"
+        self.hand.say(f"{why}; see its console: {self.hand.admin}/analysis/{analysis_id}")
         return False
 
     def go_live(self, values: Values, confirm: Callable[[str], bool], *, with_trial: bool) -> bool | None:
