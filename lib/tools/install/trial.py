@@ -48,7 +48,11 @@ class Trial:
             if not follower.is_alive() and shown == len(lines):
                 break
             time.sleep(0.1)
-        why = f"No end seen within {FOLLOWED:.0f} s" if follower.is_alive() else "TagoIO's stream of its console has ended"
+        why = (
+            f"No end seen within {FOLLOWED:.0f} s"
+            if follower.is_alive()
+            else "TagoIO's stream of its console has ended"
+        )
         self.hand.say(f"{why}; see its console: {self.hand.admin}/analysis/{analysis_id}")
         return False
 
