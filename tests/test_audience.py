@@ -9,8 +9,9 @@ from lib.base.errors import Doubtful, SetupError
 from lib.message.user import User
 from lib.tagoio.audience import Audience, Choice, choose_audience
 from lib.tagoio.transport import Client, TagoIO
+from lib.tools.sandbox.listing import select
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Record, Store, select
+from lib.tools.sandbox.store import Record, Store
 from lib.tools.sandbox.trouble import Fault
 from tests.conftest import MAINTENANCE
 

@@ -137,7 +137,7 @@ def test_a_user_who_is_gone_is_rejected_with_that_hint(peopled: Sandbox) -> None
 
 
 def test_an_icon_that_tagoio_refuses_is_left_out_from_then_on(peopled: Sandbox) -> None:
-    peopled.store.takes_icons = False
+    peopled.store.facts["icons"] = "none"
     inbox = on(peopled)
     for user in list(peopled.store.users)[:3]:
         inbox.create(user, Notification("t", "m", icon="warning"), KEY)

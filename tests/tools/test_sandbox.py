@@ -324,7 +324,7 @@ def test_a_press_runs_the_analysis_with_what_tagoio_hands_it(peopled: Sandbox, t
     peopled.call(peopled.runner.settled())
     (run,) = peopled.runner.runs
     environment, data = run.lines[0].rsplit(" ", 1)
-    assert data == "null"
+    assert data == "[]"
     handed = {entry["key"]: entry["value"] for entry in json.loads(environment)}
     assert handed == {
         "tag_key": "group", "tag_value": "maintenance",

@@ -18,18 +18,19 @@ from lib.tagoio.transport import Client, TagoIO
 from lib.tools.install.wanted import JOURNAL_STORAGE
 from lib.tools.reading import last_key, open_device, read_campaign
 from lib.tools.report import as_table
+from lib.tools.sandbox.flags import chosen_facts, make_parser
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
 from lib.tools.sandbox.serve import JOURNAL, serve
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, new_id
-from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
+from lib.tools.sandbox.trouble import Fault
 
 ANALYSIS = Path(__file__).resolve().parents[3] / "analysis.py"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_parser(__doc__).parse_args(arguments)
     if not ANALYSIS.is_file():
         sys.exit(f"{ANALYSIS.name} is not where the sandbox looks for it, at the top of the repository")
     with contextlib.suppress(KeyboardInterrupt):
@@ -37,49 +38,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lib.tools.sandbox", description=__doc__)
-    add = parser.add_argument
-    add(
-        "--set",
-        action="append",
-        default=[],
-        type=_pair,
-        metavar="NAME=VALUE",
-        help="a variable of the Analysis (repeatable)",
-    )
-    add("--no-policy", action="store_true", help="leave the Analysis without an Access Management policy")
-    add("--plan", choices=PLANS, default="starter", help="whose rate limit applies (default: starter)")
-    add("--latency", type=float, default=0, metavar="SECONDS", help="how long every answer takes")
-    trouble = f"trouble on each user's first request: {', '.join(KINDS)}"
-    add("--fault", action="append", default=[], metavar="KIND", choices=KINDS, help=trouble)
-    add("--trigger", type=_pair, metavar="VARIABLE=VALUE", help="run it as an Action on that data point would")
-    add("--press", metavar="BUTTON", help="then press this button as the first user who has it, with a journal")
-    add("--journal", action="store_true", help="keep a journal on a device")
-    add("--serve", action="store_true", help="keep the sandbox running, with a page to see and press it all")
-    add("--port", type=int, default=0, help="for --serve; any free one by default")
-    add("--state", type=Path, metavar="FILE", help="for --serve: keep users and notifications in this file")
-    return parser
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f'"{text}" is not NAME=VALUE')
-    return name, value
-
-
 async def _run(options: argparse.Namespace) -> int:
+    facts = chosen_facts(options)
     if options.serve:
-        return await serve(options, ANALYSIS)
+        return await serve(options, ANALYSIS, facts)
     sandbox = Sandbox(echo=lambda line: print(f"  {line}", flush=True))
+    sandbox.store.facts.update(facts)
     seed_users(sandbox.store)
     variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(options.set)}
     if options.journal or options.press:
         variables["delivery_log_token"] = sandbox.store.add_device({"name": JOURNAL, **JOURNAL_STORAGE})[1]
     analysis = seed_analysis(sandbox.store, variables, with_policy=not options.no_policy)
     sandbox.store.scripts[str(analysis["id"])] = ANALYSIS
-    sandbox.trouble.rate_limit = PLANS[options.plan]
+    sandbox.trouble.set_plan(options.plan)
     sandbox.trouble.latency = options.latency
     sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
     if options.fault:  # lists that have never shown anything prove nothing, see README

@@ -1,29 +1,30 @@
-"""Analyses in the sandbox: their records, their services and console, the stream of their triggers."""
+"""Analyses in the sandbox: their records, their scripts, the stream of their triggers and console."""
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable
 
 from aiohttp import web
 
-from lib.tools.sandbox.app import answered, body, store_of, who
-from lib.tools.sandbox.records import found_in, page_of, profile_only
+from lib.tools.sandbox.app import answered, body, store_of
+from lib.tools.sandbox.records import allow, found_in, may_see, page_of
 from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.runner import runner_of
-from lib.tools.sandbox.store import DENIED, Identity, Record, new_id
+from lib.tools.sandbox.store import Identity, Record
 
 routes = web.RouteTableDef()
 
 
 @routes.get("/analysis")
 async def list_analyses(request: web.Request) -> web.Response:
-    profile_only(request)
-    return page_of(store_of(request).analyses, request)
+    analyses = may_see(request, store_of(request).analyses.values(), "analysis")
+    return page_of(({key: value for key, value in each.items() if key != "token"} for each in analyses), request)
 
 
 @routes.post("/analysis")
 async def create_analysis(request: web.Request) -> web.Response:
-    profile_only(request)
+    allow(request, "create", "analysis")
     if not body(request).get("name"):
         raise Refusal(400, "name: Required")
     store_of(request).check_room("Analysis", store_of(request).analyses)
@@ -38,9 +39,10 @@ def _token(request: web.Request, analysis: Record) -> str:
     return str(analysis["token"])
 
 
-def _analysis(request: web.Request) -> Record:
-    profile_only(request)
-    return found_in(store_of(request).analyses, request, "Analysis")
+def _analysis(request: web.Request, action: str = "access") -> Record:
+    analysis = found_in(store_of(request).analyses, request, "Analysis")
+    allow(request, action, "analysis", analysis)
+    return analysis
 
 
 @routes.get("/analysis/{id}")
@@ -50,18 +52,24 @@ async def analysis_info(request: web.Request) -> web.Response:
 
 @routes.put("/analysis/{id}")
 async def edit_analysis(request: web.Request) -> web.Response:
-    """PUT cannot change the runtime: that is the last upload's language (C cli)."""
-    analysis = _analysis(request)
+    """PUT cannot change the runtime: that is the last upload's language (C cli). Changing run_on resets the token
+    (D creating-analysis.md)."""
+    analysis, store = _analysis(request, "edit"), store_of(request)
     listed = body(request).get("variables", [])
     if not isinstance(listed, list) or not all(isinstance(each, dict) and each.get("key") for each in listed):
         raise Refusal(400, "variables: Expected array of key and value")
-    analysis.update({key: value for key, value in body(request).items() if key not in ("id", "runtime", "token")})
+    changes = {key: value for key, value in body(request).items() if key not in ("id", "runtime", "token")}
+    if changes.get("run_on", analysis["run_on"]) != analysis["run_on"]:
+        store.tokens.pop(str(analysis.pop("token", "")), None)
+    analysis.update(changes, updated_at=store.now())
+    if analysis["run_on"] == "external":
+        _token(request, analysis)
     return answered("Successfully Updated")
 
 
 @routes.delete("/analysis/{id}")
 async def delete_analysis(request: web.Request) -> web.Response:
-    del store_of(request).analyses[_analysis(request)["id"]]
+    del store_of(request).analyses[_analysis(request, "delete")["id"]]
     return answered("Successfully Removed")
 
 
@@ -75,43 +83,37 @@ async def analysis_token(request: web.Request) -> web.Response:
 
 @routes.post("/analysis/{id}/upload")
 async def upload(request: web.Request) -> web.Response:
-    analysis, given = _analysis(request), body(request)
+    analysis, given = _analysis(request, "upload_analysis_script"), body(request)
     runner_of(request).keep_upload(analysis["id"], str(given.get("file", "")), str(given.get("file_name", "")))
     analysis["runtime"] = {"python": "python-rt2025"}.get(given.get("language", ""), given.get("language"))
     return answered("Analysis Script Successfully Uploaded")
 
 
+@routes.get("/analysis/{id}/download")
+async def download(request: web.Request) -> web.Response:
+    """An address at which the script can be had for a while, without a token (C sdk-js Analyses.downloadScript)."""
+    analysis, runner = _analysis(request, "download_analysis_script"), runner_of(request)
+    script = runner.store.scripts.get(analysis["id"])
+    if script is None:
+        raise Refusal(404, "Script Not Found")
+    key = secrets.token_hex(16)
+    runner.store.downloads[key] = script
+    shown = {"url": f"{runner.api}/scripts/{key}", "size": round(script.stat().st_size / 1024, 2), "size_unit": "KB"}
+    return answered({**shown, "expire_at": runner.store.now(3600)})
+
+
+@routes.get("/scripts/{key}")
+async def script_file(request: web.Request) -> web.Response:
+    script = store_of(request).downloads.get(request.match_info["key"])
+    if script is None:
+        raise Refusal(404, "Script Not Found")
+    return web.Response(body=script.read_bytes(), content_type="application/octet-stream")
+
+
 @routes.post("/analysis/{id}/run")
 async def run_analysis(request: web.Request) -> web.Response:
-    token = await runner_of(request).start(_analysis(request), {}, body(request).get("scope"))
+    token = await runner_of(request).start(_analysis(request, "run_analysis"), {}, body(request).get("scope"))
     return answered({"analysis_token": token})
-
-
-# ---- what an Analysis calls
-
-
-@routes.post("/analysis/services/{service}/send")
-async def service(request: web.Request) -> web.Response:
-    identity, given = who(request), body(request)
-    name = request.match_info["service"]
-    if identity.kind != "analysis":
-        raise DENIED
-    if name == "console":
-        token = request.headers.get("token", "")
-        runner_of(request).print_line(identity.id, str(given.get("message", "")), token=token)
-    elif name == "notification":
-        store_of(request).admin_notifications.append(
-            {"id": new_id(), **given, "read": False, "created_at": store_of(request).now()}
-        )
-    elif name in ("email", "sms"):
-        raise Refusal(400, "This service has ended")  # D e-mail-service.md, sms-service.md
-    return answered("Successfully Sent")
-
-
-@routes.get("/notification")
-async def admin_notifications(request: web.Request) -> web.Response:
-    profile_only(request)
-    return answered(store_of(request).admin_notifications)
 
 
 @routes.get("/events")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from lib.tools.sandbox.changes import Changes
-from lib.tools.sandbox.refusal import Refusal
+from lib.tools.sandbox.refusal import Denied, Refusal
 from lib.tools.sandbox.store import Identity, Record, Store
 from lib.tools.sandbox.trouble import Trouble
 
@@ -21,7 +21,9 @@ TROUBLE = web.AppKey("trouble", Trouble)
 CHANGES = web.AppKey("changes", Changes)
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
 WHO = web.RequestKey("who", Identity)
-ANONYMOUS = re.compile(r"GET /events/?|POST /run/[^/]+/login/?")
+ANONYMOUS = re.compile(
+    r"GET /events/?|POST /run/[^/]+/login/?|POST /account/login/?|POST /account/profile/token/?|GET /scripts/\w+"
+)
 PAGE = ("/", "/page/")  # what TagoIO does not have: the sandbox's own page, and what stands below it
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -67,15 +69,9 @@ async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamRespons
         try:
             if not ANONYMOUS.fullmatch(f"{request.method} {request.path}"):
                 request[WHO] = _identify(request)
-            answer = await handler(request)
-        except Refusal as refusal:
-            return web.json_response({"status": False, "message": refusal.message}, status=refusal.status)
-        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
-            return web.json_response({"status": False, "message": "Route not found"}, status=404)
-        except Exception:
-            traceback.print_exc()
-            return web.json_response({"status": False, "message": "Sorry, Internal Error"}, status=500)
-        return answer  # type: ignore[return-value]  # a stream, for /events only
+            return await handler(request)  # type: ignore[return-value]  # a stream, for /events only
+        except Exception as error:
+            return _refused(request, error)
 
     request.app[STORE].log.append((request.method, request.path))
     subject = str(body.get("run_user", "")) if isinstance(body, dict) else ""
@@ -86,6 +82,20 @@ async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamRespons
     if request.method != "GET":
         request.app[CHANGES].tell()
     return answer
+
+
+def _refused(request: web.Request, error: Exception) -> web.Response:
+    match error:
+        case Denied():
+            status, message = int(request.app[STORE].facts["denied_create"]), error.message
+        case Refusal():
+            status, message = error.status, error.message
+        case web.HTTPNotFound() | web.HTTPMethodNotAllowed():
+            status, message = 404, "Route not found"
+        case _:
+            traceback.print_exception(error)
+            status, message = 500, "Sorry, Internal Error"
+    return web.json_response({"status": False, "message": message}, status=status)
 
 
 async def _body(request: web.Request) -> Any:

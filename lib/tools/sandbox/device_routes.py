@@ -1,146 +1,130 @@
-"""Devices in the sandbox, and their data."""
+"""Devices in the sandbox: their records, tokens and configuration parameters."""
 
 from aiohttp import web
 
-from lib.tools.sandbox.app import BODY, answered, body, number_of, store_of, who
-from lib.tools.sandbox.records import found_in, page_of, profile_only
+from lib.tools.sandbox.app import BODY, answered, body, number_of, store_of
+from lib.tools.sandbox.listing import read_fields
+from lib.tools.sandbox.records import allow, found_in, may_see, page_of
 from lib.tools.sandbox.refusal import Refusal
-from lib.tools.sandbox.storage import check_change, check_device, check_query, check_row, check_size
-from lib.tools.sandbox.store import DENIED, Identity, Record
+from lib.tools.sandbox.storage import check_device
+from lib.tools.sandbox.store import Identity, Record, new_id
 
 routes = web.RouteTableDef()
 
+FIXED = ("id", "type", "chunk_period", "profile", "created_at")  # by an edit; D api/edit-device
 
-def _device_of(request: web.Request, right: str) -> Record:
-    """By a device's own token on /data; by an Analysis with that right (C mcp fixtures.ts), or a profile, which may do
-    all but send (C mcp handlers.ts), on /device/:id/data."""
-    identity = who(request)
-    if "id" not in request.match_info:
-        if identity.kind != "device":
-            raise DENIED
-        return store_of(request).devices[identity.id]
+
+def _device(request: web.Request, action: str) -> Record:
     device = found_in(store_of(request).devices, request, "Device")
-    may_at_all = right != "send_data" or identity.kind == "analysis"
-    if not may_at_all or not store_of(request).may(identity, right, "device", device):
-        raise DENIED
+    allow(request, action, "device", device)
     return device
-
-
-@routes.post("/data")
-@routes.post("/device/{id}/data")
-async def send_data(request: web.Request) -> web.Response:
-    device = _device_of(request, "send_data")
-    check_size(len(await request.read()))
-    count = store_of(request).add_data(device["id"], request[BODY])
-    return answered(f"{count} Data Added")
-
-
-@routes.get("/data")
-@routes.get("/device/{id}/data")
-async def get_data(request: web.Request) -> web.Response:
-    device = _device_of(request, "get_data")
-    check_query(device, _many(request, "ids"))
-    found = _selected(store_of(request).rows_of(device["id"]), request)
-    query = request.query
-    skip, amount = number_of(request, "skip", 0), number_of(request, "qty", 15)
-    return answered(found[skip : skip + (1 if query.get("query", "").startswith("last") else amount)])
-
-
-@routes.put("/data")
-@routes.put("/device/{id}/data")
-async def edit_data(request: web.Request) -> web.Response:
-    device = _device_of(request, "edit_data")
-    check_change(device, "edit")
-    given = request[BODY] if isinstance(request[BODY], list) else [request[BODY]]
-    changes = {str(each.get("id")): each for each in given if isinstance(each, dict)}
-    found = [row for row in store_of(request).rows_of(device["id"]) if row["id"] in changes]
-    for row, changed in [(row, check_row({**row, **changes[row["id"]]})) for row in found]:
-        row.update(changed)
-    return answered(f"{len(found)} item(s) updated")
-
-
-@routes.delete("/data")
-@routes.delete("/device/{id}/data")
-async def delete_data(request: web.Request) -> web.Response:
-    device = _device_of(request, "delete_data")
-    check_change(device, "delete")
-    rows = store_of(request).rows_of(device["id"])
-    gone = {row["id"] for row in _selected(rows, request)}
-    store_of(request).data[device["id"]] = [row for row in rows if row["id"] not in gone]
-    return answered(f"{len(gone)} Data Removed")
-
-
-@routes.post("/device/{id}/empty")
-async def empty_device(request: web.Request) -> web.Response:
-    """All of it, of a device of any type (C sdk-js devices.types.ts, DeviceEmptyParams)."""
-    device = _device_of(request, "delete_data")
-    store_of(request).data[device["id"]] = []
-    return answered("Data Successfully Removed")
-
-
-def _selected(points: list[Record], request: web.Request) -> list[Record]:
-    """Newest first, by variables, groups and dates."""
-    wanted = {name: _many(request, name) for name in ("variables", "groups", "ids")}
-    field_of = {"variables": "variable", "groups": "group", "ids": "id"}
-    start, end = request.query.get("start_date", ""), request.query.get("end_date", "9999")
-    found = [
-        point
-        for point in points
-        if all(not values or point.get(field_of[name]) in values for name, values in wanted.items())
-        and start <= str(point["time"]) <= end
-    ]
-    newest_first = request.query.get("ordination", "descending") != "ascending"
-    return sorted(found, key=lambda point: str(point["time"]), reverse=newest_first)
-
-
-def _many(request: web.Request, name: str) -> list[str]:
-    """`variables=a&variables=b`, `variables[0]=a`, or `variable=a`."""
-    singular = name.removesuffix("s")
-    return [value for key, value in request.query.items() if key.split("[")[0] in (name, singular)]
-
-
-@routes.get("/device/{id}")
-async def device_info(request: web.Request) -> web.Response:
-    device = found_in(store_of(request).devices, request, "Device")
-    if not store_of(request).may(who(request), "access", "device", device):
-        raise DENIED
-    return answered(device)
 
 
 @routes.get("/device")
 async def list_devices(request: web.Request) -> web.Response:
-    profile_only(request)
-    return page_of(store_of(request).devices, request)
+    devices = may_see(request, store_of(request).devices.values(), "device")
+    return page_of(devices, request, "connector", "network")  # D api/list-of-devices
 
 
 @routes.post("/device")
 async def create_device(request: web.Request) -> web.Response:
-    profile_only(request)
+    allow(request, "create", "device")
     check_device(body(request))
+    store_of(request).check_room("Device", store_of(request).devices)
     device, token = store_of(request).add_device(body(request))
     return answered({"device_id": device["id"], "bucket_id": device["id"], "token": token})
 
 
+@routes.get("/device/{id}")
+async def device_info(request: web.Request) -> web.Response:
+    return answered(_device(request, "access"))
+
+
+@routes.put("/device/{id}")
+async def edit_device(request: web.Request) -> web.Response:
+    device = _device(request, "edit")
+    changes = {name: value for name, value in body(request).items() if name not in FIXED}
+    device.update(changes, updated_at=store_of(request).now())
+    return answered("Device Successfully Updated")
+
+
+@routes.delete("/device/{id}")
+async def delete_device(request: web.Request) -> web.Response:
+    store_of(request).remove_device(_device(request, "delete")["id"])
+    return answered("Device Successfully Removed")
+
+
+# ---- tokens
+
+
 @routes.get("/device/token/{id}")
-async def list_device_tokens(request: web.Request) -> web.Response:
-    profile_only(request)
-    device = found_in(store_of(request).devices, request, "Device")
-    tokens = store_of(request).tokens.items()
-    return answered([{"name": "Token", "token": text} for text, whose in tokens if whose.id == device["id"]])
+async def list_tokens(request: web.Request) -> web.Response:
+    device, store = _device(request, "token_access"), store_of(request)
+    tokens = [
+        {"name": "Default", "permission": "full", "serie_number": None, "expire_time": "never",
+         "created_at": device["created_at"], "token": text}
+        for text, whose in store.tokens.items() if whose.kind == "device" and whose.id == device["id"]
+    ]  # fmt: skip
+    fields = read_fields(request, ("name", "token", "permission"))
+    start = (number_of(request, "page", 1) - 1) * number_of(request, "amount", 20)
+    page = tokens[start : start + number_of(request, "amount", 20)]
+    return answered([{name: token[name] for name in fields if name in token} for token in page])
 
 
 @routes.post("/device/token")
-async def create_device_token(request: web.Request) -> web.Response:
-    profile_only(request)
+async def create_token(request: web.Request) -> web.Response:
     device = store_of(request).devices.get(str(body(request).get("device")))
+    allow(request, "token_access", "device", device)
     if device is None:
         raise Refusal(404, "Device Not Found")
     token = store_of(request).token_for(Identity("device", device["id"]))
     return answered({"token": token, "expire_date": "never", "permission": "full"})
 
 
-@routes.delete("/device/{id}")
-async def delete_device(request: web.Request) -> web.Response:
-    profile_only(request)
-    store_of(request).remove_device(found_in(store_of(request).devices, request, "Device")["id"])
+@routes.delete("/device/token/{token}")
+async def delete_token(request: web.Request) -> web.Response:
+    store, token = store_of(request), request.match_info["token"]
+    whose = store.tokens.get(token)
+    if whose is None or whose.kind != "device":
+        raise Refusal(404, "Token Not Found")
+    allow(request, "token_access", "device", store.devices[whose.id])
+    del store.tokens[token]
+    return answered("Token Successfully Removed")
+
+
+# ---- configuration parameters
+
+
+@routes.get("/device/{id}/params")
+async def list_parameters(request: web.Request) -> web.Response:
+    listed = store_of(request).parameters.get(_device(request, "access")["id"], [])
+    sent = request.query.get("sent_status", "").lower()
+    return answered([each for each in listed if not sent or str(each["sent"]).lower() == sent])
+
+
+@routes.post("/device/{id}/params")
+async def set_parameters(request: web.Request) -> web.Response:
+    """One or a list; those with an id are edited, the others are new (C sdk-js Devices.paramSet)."""
+    kept = store_of(request).parameters.setdefault(_device(request, "edit")["id"], [])
+    given = request[BODY] if isinstance(request[BODY], list) else [request[BODY]]
+    for each in given:
+        if not isinstance(each, dict):
+            raise Refusal(400, "Expected object")
+        found = next((other for other in kept if each.get("id") and other["id"] == each["id"]), None)
+        if found is None and not each.get("key"):
+            raise Refusal(400, "key: Required")
+        if found is None:
+            kept.append({"value": "", "sent": False, **each, "id": new_id()})
+        else:
+            found.update(each)
+    return answered("Params Successfully Updated")
+
+
+@routes.delete("/device/{id}/params/{param}")
+async def delete_parameter(request: web.Request) -> web.Response:
+    kept = store_of(request).parameters.get(_device(request, "edit")["id"], [])
+    found = next((each for each in kept if each["id"] == request.match_info["param"]), None)
+    if found is None:
+        raise Refusal(404, "Param Not Found")
+    kept.remove(found)
     return answered("Successfully Removed")

@@ -8,3 +8,11 @@ class Refusal(Exception):
         self.status = status
         self.message = message
         super().__init__(message)
+
+
+class Denied(Refusal):
+    """What the token may not do. The text and 401 are those of C mcp handlers.ts; on other routes the status is unknown
+    (`denied_create`)."""
+
+    def __init__(self) -> None:
+        super().__init__(401, "Authorization Denied")

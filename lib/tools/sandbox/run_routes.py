@@ -1,126 +1,66 @@
-"""TagoRUN in the sandbox: users and their notifications, from the profile's side and from the user's own."""
+"""Notifications of Run users in the sandbox, from the profile's side and from the user's own."""
 
-import re
 from typing import Any
 
 from aiohttp import web
 
-from lib.tools.sandbox.app import answered, body, number_of, store_of, who
-from lib.tools.sandbox.refusal import Refusal
+from lib.tools.sandbox.app import answered, body, store_of, who
+from lib.tools.sandbox.records import allow
+from lib.tools.sandbox.refusal import Denied, Refusal
 from lib.tools.sandbox.runner import Runner, runner_of
-from lib.tools.sandbox.store import DENIED, Record, select
+from lib.tools.sandbox.store import Record, Store
 
 routes = web.RouteTableDef()
 
-FILTER = re.compile(r"filter\[(\w+)\](?:\[(\d+)\]\[(\w+)\])?")
-
-
-def read_filters(request: web.Request) -> Record:
-    """`filter[name]=…`, `filter[tags][0][key]=…`, as both official SDKs encode them."""
-    filters: Record = {}
-    tags: dict[str, dict[str, str]] = {}
-    for key, value in request.query.items():
-        found = FILTER.fullmatch(key)
-        if found and found[2] is not None:
-            tags.setdefault(found[2], {})[found[3]] = value
-        elif found:
-            filters[found[1]] = value
-    if tags:
-        filters["tags"] = list(tags.values())
-    return filters
-
-
-def read_fields(request: web.Request) -> list[str]:
-    """`fields=a&fields=b` (Python SDK) or `fields[0]=a` (JavaScript SDK); id and name unless told otherwise."""
-    found = [value for key, value in request.query.items() if re.fullmatch(r"fields(\[\d*\])?", key)]
-    return list(dict.fromkeys(["id", *found])) if found else ["id", "name"]
-
-
-def _order(request: web.Request) -> str:
-    parts = [value for key, value in request.query.items() if re.fullmatch(r"orderBy(\[\d*\])?", key)]
-    return ",".join(parts) or "name,asc"
-
-
-@routes.get("/run")
-async def run_info(request: web.Request) -> web.Response:
-    if not store_of(request).may(who(request), "access", "run"):
-        raise DENIED
-    url = store_of(request).run_url
-    return answered({"profile": store_of(request).profile_id, "active": True, "name": "Sandbox", "url": url})
-
-
-@routes.get("/run/users")
-async def list_users(request: web.Request) -> web.Response:
-    store = store_of(request)
-    seen = [user for user in store.users.values() if store.may(who(request), "access", "run_user", user, listing=True)]
-    amount = min(number_of(request, "amount", 20), store.page_cap)
-    page = number_of(request, "page", 1)
-    return answered(select(seen, read_filters(request), _order(request), page, amount, read_fields(request)))
-
-
-@routes.post("/run/users")
-async def create_user(request: web.Request) -> web.Response:
-    _allow(request, "create", None)
-    given = body(request)
-    for name in ("name", "email", "timezone"):
-        if not given.get(name):
-            raise Refusal(400, f"{name}: Required")
-    return answered({"user": store_of(request).add_user(given)["id"]})
-
-
-def _user(request: web.Request, action: str) -> Record:
-    user = store_of(request).users.get(request.match_info["id"])
-    _allow(request, action, user)
-    if user is None:
-        raise Refusal(404, "User Not Found")
-    return user
-
-
-def _allow(request: web.Request, action: str, user: Record | None) -> None:
-    if not store_of(request).may(who(request), action, "run_user", user):
-        raise DENIED
-
-
-@routes.get("/run/users/{id}")
-async def user_info(request: web.Request) -> web.Response:
-    return answered(_user(request, "access"))
-
-
-@routes.put("/run/users/{id}")
-async def edit_user(request: web.Request) -> web.Response:
-    store_of(request).edit_user(_user(request, "edit"), body(request))
-    return answered("TagoIO Run User Successfully Updated")
-
-
-@routes.delete("/run/users/{id}")
-async def delete_user(request: web.Request) -> web.Response:
-    store_of(request).remove_user(_user(request, "delete")["id"])
-    return answered("Successfully Removed")
+NEWEST = 20
 
 
 @routes.post("/run/notification")
 async def create_notification(request: web.Request) -> web.Response:
-    _allow(request, "create_notification", store_of(request).users.get(str(body(request).get("run_user"))))
-    return answered({"id": store_of(request).notify(body(request))["id"]})
+    store = store_of(request)
+    allow(request, "create_notification", "run_user", store.users.get(str(body(request).get("run_user"))))
+    return answered({"id": store.notify(body(request))["id"]})
 
 
 @routes.get("/run/notification/{id}")
 async def list_notifications(request: web.Request) -> web.Response:
-    user = _user(request, "access_notification")
+    """Whether a policy that does not allow it empties the list, as it does others, is unknown."""
+    store = store_of(request)
+    user = store.users.get(request.match_info["id"])
+    if not store.may(who(request), "access_notification", "run_user", user):
+        if store.facts["denied_list"] == "empty":
+            return answered([])
+        raise Denied
+    if user is None:
+        raise Refusal(404, "User Not Found")
+    return answered([_listed(note, store) for note in _shown(store, user["id"])])
+
+
+def _shown(store: Store, user_id: str) -> list[Record]:
+    latest = store.now(-float(store.facts["notifications_show_after"]))
+    shown = [note for note in store.inbox(user_id) if note["created_at"] <= latest]
+    return shown[:NEWEST] if store.facts["inbox_lists"] == "newest_20" else shown
+
+
+def _listed(note: Record, store: Store) -> Record:
     hidden = ("run_user", "updated_at")
-    inbox = store_of(request).inbox(user["id"])
-    return answered([{key: value for key, value in note.items() if key not in hidden} for note in inbox])
+    listed = {key: value for key, value in note.items() if key not in hidden}
+    if not note["buttons_enabled"] and store.facts["disabled_buttons"] == "left_out":
+        listed["buttons"] = []
+    return listed
 
 
 def _note(request: web.Request, action: str) -> Record:
     note = store_of(request).notification(request.match_info["id"])
-    _allow(request, action, store_of(request).users.get(note["run_user"]))
+    allow(request, action, "run_user", store_of(request).users.get(note["run_user"]))
     return note
 
 
 @routes.put("/run/notification/{id}")
 async def edit_notification(request: web.Request) -> web.Response:
-    store_of(request).edit_notification(_note(request, "edit_notification"), body(request))
+    note = _note(request, "edit_notification")
+    store_of(request).edit_notification(note, body(request))
+    store_of(request).account_for_edit(note)
     return answered("TagoIO Notification User Successfully Updated")
 
 
@@ -143,7 +83,7 @@ async def log_in(request: web.Request) -> web.Response:
 def _own_inbox(request: web.Request) -> list[Record]:
     _check_url(request)
     if who(request).kind != "run_user":
-        raise DENIED
+        raise Denied
     return store_of(request).inbox(who(request).id)
 
 
@@ -209,11 +149,15 @@ async def press_button(runner: Runner, user_id: str, notification_id: str, butto
     if note["buttons_autodisable"]:
         note["buttons_enabled"] = False
     runner.store.note_event("pressed", user_id, note["id"])
+    facts = runner.store.facts
     pressed = {"button_id": button_id, "user_id": user_id, "notification_id": note["id"]}
+    if facts["press_user_id"] == "set":
+        pressed["_user_id"] = user_id
+    scope: list[Any] | None = [] if facts["press_scope"] == "list" else None
     for analysis_id in analyses_of(button):
         analysis = runner.store.analyses.get(analysis_id)
         if analysis is not None:
-            await runner.start(analysis, pressed, runner.press_scope)
+            await runner.start(analysis, pressed, scope)
 
 
 def analyses_of(button: Record) -> list[str]:

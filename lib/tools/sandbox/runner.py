@@ -2,14 +2,10 @@
 
 import asyncio
 import base64
-import contextlib
 import itertools
 import json
 import math
-import os
 import shutil
-import signal
-import sys
 import tempfile
 import time
 import weakref
@@ -21,20 +17,9 @@ from typing import Any
 
 from aiohttp import web
 
+from lib.tools.sandbox.process import command_of, environment_of, kill, merged
 from lib.tools.sandbox.store import Identity, Record, Store
 
-# What a process needs from the machine, and no more: none of the developer's own variables reach the Analysis.
-KEPT = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "SYSTEMROOT",
-    "VIRTUAL_ENV",
-    "PYTHONPATH",
-    "TMPDIR",
-    "SSL_CERT_FILE",
-    "COVERAGE_PROCESS_START",
-)
 RUNS_KEPT = 200
 LINES_KEPT = 5000  # of a run's console
 LONGEST_LINE = 2**20  # bytes
@@ -85,7 +70,6 @@ class Runner:
         self.on_change = on_change
         self.on_start = on_start
         self.watches_outcomes = False
-        self.press_scope: Any = None  # what a press hands in; newer platforms may hand a scope
         self.api = ""
         self.runs: deque[Run] = deque(maxlen=RUNS_KEPT)
         self._numbers = itertools.count(1)
@@ -125,8 +109,17 @@ class Runner:
         if script is None:
             run.lines.append("No script was uploaded")
             return 1
+        environment = environment_of(
+            analysis["id"],
+            run.token,
+            merged(analysis, self.store.secrets_for(analysis["id"]), run.extra),
+            run.scope,
+            self.api,
+        )
+        if self.watches_outcomes:
+            environment["LOG_LEVEL"] = "debug"
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-B", str(script), env=self._environment(analysis, run), cwd=self._uploads,
+            *command_of(script, str(analysis["runtime"])), env=environment, cwd=self._uploads,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             limit=LONGEST_LINE, start_new_session=True,
         )  # fmt: skip
@@ -140,7 +133,7 @@ class Runner:
             await asyncio.wait({reading}, timeout=LAST_LINES)  # a child of its own may hold its output open
             return process.returncode
         finally:
-            _kill(process)
+            kill(process)
             await reading
             await process.wait()
 
@@ -153,7 +146,7 @@ class Runner:
         """End the run of that number; False where it is not under way."""
         for run in self.runs:
             if str(run.number) == number and run.process and not run.ended:
-                _kill(run.process)
+                kill(run.process)
                 return True
         return False
 
@@ -177,10 +170,15 @@ class Runner:
         run = run or next((each for each in runs if each.token == token), next(iter(runs), None))
         if run is not None:
             run.lines.append(line)
-        self.publish(f"analysis_console.{analysis_id}", {"payload": {"message": line}})
+        event = {"message": line, "timestamp": int(self.store.clock() * 1000)}  # C cli analysis-console.ts
+        self.publish(f"analysis_console.{analysis_id}", {"payload": event})
+        self.say(line)
+        self.on_change()
+
+    def say(self, line: str) -> None:
+        """To whoever watches the sandbox, if anybody does."""
         if self.echo:
             self.echo(line)
-        self.on_change()
 
     def publish(self, channel: str, event: Any) -> None:
         for queue in self.listeners[channel]:
@@ -202,7 +200,7 @@ class Runner:
         channel = f"analysis_trigger.{analysis['id']}"
         if not self.listeners[channel]:
             run.lines.append("Nobody listens for this external Analysis: start it, then run it again")
-        environment = self._merged(analysis, run)
+        environment = merged(analysis, self.store.secrets_for(analysis["id"]), run.extra)
         payload = {"environment": environment, "data": run.scope, "analysis_id": analysis["id"], "token": run.token}
         self.publish(channel, {"payload": payload})
         self._end(run, None)
@@ -232,33 +230,6 @@ class Runner:
             self.store.note_event(str(entry.get("status")), entry["user"])
         self.on_change()
         return True
-
-    def _merged(self, analysis: Record, run: Run) -> list[dict[str, str]]:
-        """The Analysis' own variables, the Secrets that they do not override, then what TagoIO adds for this run."""
-        own = analysis["variables"] if isinstance(analysis["variables"], list) else []
-        keys = {each.get("key") for each in own}
-        secret = [each for each in self.store.secrets_for(analysis["id"]) if each["key"] not in keys]
-        return [*own, *secret, *({"key": key, "value": value} for key, value in run.extra.items())]
-
-    def _environment(self, analysis: Record, run: Run) -> dict[str, str]:
-        return {
-            **{key: os.environ[key] for key in KEPT if key in os.environ},
-            **({"LOG_LEVEL": "debug"} if self.watches_outcomes else {}),
-            "T_ANALYSIS_CONTEXT": "tago-io",
-            "T_ANALYSIS_TOKEN": run.token,
-            "T_ANALYSIS_ID": analysis["id"],
-            "T_ANALYSIS_ENV": json.dumps(self._merged(analysis, run)),
-            "T_ANALYSIS_DATA": json.dumps(run.scope),
-            "TAGOIO_API": self.api,
-            "TAGOIO_SSE": f"{self.api}/events",
-            "PYTHONUNBUFFERED": "1",
-        }
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    """It and whatever it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 RUNNER = web.AppKey("runner", Runner)

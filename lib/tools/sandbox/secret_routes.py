@@ -6,7 +6,7 @@ from aiohttp import web
 from lib.tools.sandbox.app import answered, body, number_of, store_of
 from lib.tools.sandbox.records import found_in, profile_only
 from lib.tools.sandbox.refusal import Refusal
-from lib.tools.sandbox.run_routes import read_fields, read_filters
+from lib.tools.sandbox.listing import read_fields, read_filters
 from lib.tools.sandbox.store import Record, new_id
 
 routes = web.RouteTableDef()

@@ -19,6 +19,7 @@ PEOPLE = [
 ]
 TAG_KEY, TAG_VALUE = "group", "maintenance"
 PASSWORD = "sandbox"
+DEVELOPER = "developer@example.com"  # whose account it is; with the same password
 
 
 def seed_users(store: Store) -> None:
@@ -46,7 +47,7 @@ def seed_analysis(store: Store, variables: dict[str, str], *, with_policy: bool 
             "targets": [["analysis", "id", analysis["id"]]],
             "permissions": [
                 {"effect": "allow", "action": ALLOWED, "resource": ["run_user"]},
-                {"effect": "allow", "action": ["access"], "resource": ["profile"]},
+                {"effect": "allow", "action": ["access_profile"], "resource": ["account"]},
                 {"effect": "allow", "action": ["access"], "resource": ["device"]},
             ],
         }  # fmt: skip

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import shlex
 import signal
 import sys
@@ -15,13 +16,15 @@ from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, 
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.state import StateError, keep_saved, load, lock, save
 from lib.tools.sandbox.store import Identity, Record, Store
+from lib.tools.sandbox.tls import make_tls
 from lib.tools.sandbox.trouble import Fault
+from lib.tools.sandbox.unknowns import Facts
 
 INSIDE, EXTERNAL = "Notify", "Notify (external)"
 JOURNAL = "Notification journal"
 
 
-async def serve(options: argparse.Namespace, script: Path) -> int:
+async def serve(options: argparse.Namespace, script: Path, facts: Facts) -> int:
     """Until it is told to stop; the exit code."""
     with contextlib.ExitStack() as held:
         try:
@@ -38,20 +41,29 @@ async def serve(options: argparse.Namespace, script: Path) -> int:
         except StateError as error:
             print(error, file=sys.stderr)
             return 1
+        sandbox.store.facts.update(facts)
         sandbox.trouble.latency = options.latency
         sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
         desk.set_plan(options.plan)
-        return await _serve(desk, options.port, options.state)
+        return await _serve(desk, options.port, options.state, options.tls)
 
 
-async def _serve(desk: Desk, port: int, state: Path | None) -> int:
+async def _serve(desk: Desk, port: int, state: Path | None, tls: Path | None) -> int:
     sandbox = desk.sandbox
     try:
-        server = await sandbox.open(port, extend=lambda app: add_page(app, desk))
+        context, trusted = make_tls(tls) if tls else (None, {})
+    except OSError as error:
+        print(f"{tls} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    os.environ.update(trusted)  # the Analyses that the sandbox starts trust it too
+    try:
+        server = await sandbox.open(port, context, extend=lambda app: add_page(app, desk))
     except OSError as error:
         print(f"Port {port} cannot be had: {error.strerror}. Choose another --port", file=sys.stderr)
         return 1
     print(f"# The page: {sandbox.api}/")
+    if trusted:
+        print(f"# To trust its certificate\n{_exports(trusted)}\n")
     for heading, text in clients(desk, sandbox.store.profile_token):
         print(f"# {heading}\n{text}\n")
     print("# Ctrl+C ends it.", flush=True)

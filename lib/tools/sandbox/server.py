@@ -3,13 +3,25 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from ssl import SSLContext
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from lib.tools.sandbox import analysis_routes, device_routes, platform_routes, run_routes, secret_routes
+from lib.tools.sandbox import (
+    access_routes,
+    account_routes,
+    action_routes,
+    admin_routes,
+    analysis_routes,
+    data_routes,
+    device_routes,
+    run_routes,
+    run_user_routes,
+    secret_routes,
+)
+from lib.tools.sandbox.actions import fire_by_clock
 from lib.tools.sandbox.app import make_app
 from lib.tools.sandbox.changes import Changes
 from lib.tools.sandbox.runner import RUNNER, Runner
@@ -17,6 +29,10 @@ from lib.tools.sandbox.store import Store
 from lib.tools.sandbox.trouble import Trouble
 
 HOST = "127.0.0.1"
+ROUTES = (
+    account_routes, access_routes, action_routes, admin_routes, analysis_routes, data_routes, device_routes,
+    run_user_routes, run_routes, secret_routes,
+)  # fmt: skip
 T = TypeVar("T")
 
 
@@ -28,6 +44,7 @@ class Sandbox:
     ) -> None:
         self.store = store or Store()
         self.trouble = trouble or Trouble()
+        self.trouble.facts = self.store.facts
         self.changes = Changes()
         self.runner = Runner(self.store, echo, self.changes.tell)
         self.api = ""
@@ -37,10 +54,8 @@ class Sandbox:
         self, port: int = 0, ssl: SSLContext | None = None, extend: Callable[[web.Application], None] | None = None
     ) -> web.AppRunner:
         """Listen; port 0 takes any free one. `extend` may add to the application."""
-        tables = (
-            module.routes for module in (platform_routes, device_routes, analysis_routes, secret_routes, run_routes)
-        )
-        app = make_app(self.store, self.trouble, self.changes, *tables)
+        app = make_app(self.store, self.trouble, self.changes, *(module.routes for module in ROUTES))
+        app.cleanup_ctx.append(self._keep_time)
         app[RUNNER] = self.runner
         if extend:
             extend(app)
@@ -52,6 +67,13 @@ class Sandbox:
         bound = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         self.api = self.runner.api = f"{'https' if ssl else 'http'}://{'localhost' if ssl else HOST}:{bound}"
         return server
+
+    async def _keep_time(self, _: web.Application) -> AsyncIterator[None]:
+        clock = asyncio.create_task(fire_by_clock(self.runner))
+        yield
+        clock.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await clock
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run something on the server's thread, from another one."""

@@ -13,11 +13,13 @@ from typing import IO, Any
 from lib.tools.sandbox.changes import Changes
 from lib.tools.sandbox.store import Event, Identity, Store
 
-FORM = 1
+FORM = 2
 KEPT = (
     "profile_id",
     "profile_token",
+    "account_id",
     "run_url",
+    "run_settings",
     "users",
     "passwords",
     "notifications",
@@ -28,6 +30,7 @@ KEPT = (
     "policies",
     "devices",
     "data",
+    "parameters",
     "limits",
     "used",
     "ahead",

@@ -67,17 +67,22 @@ def check_row(given: Any) -> Record:
     return {**given, "variable": variable}
 
 
-def check_room(device: Record, rows: list[Record], fresh: list[Record], now: float) -> None:
-    """Whether `fresh` rows find a place beside `rows`; all of them or none. Raises Refusal."""
-    if device.get("type") == "mutable" and len(rows) + len(fresh) > MUTABLE_ROWS:
-        # C TagoCore's words; on TagoIO U. TagoCore looks before it writes: there a POST may go past the limit.
-        raise Refusal(400, f"The device has reached the limit of {MUTABLE_ROWS} data registers")
-    if device.get("type") != "immutable":
-        return
-    first, last = first_kept(device, now), _end_of_tomorrow(now)
-    for row in fresh:
-        if not first <= _time_of(row) <= last:  # C TagoCore's words; D docs device-data-management.md, of imports
-            raise Refusal(400, f"Time must be between {first:%Y-%m-%d} and {last:%Y-%m-%d}")
+def with_room(
+    device: Record, rows: list[Record], fresh: list[Record], now: float, when_full: str = "refused"
+) -> list[Record]:
+    """`rows` with the `fresh` ones; all of them or none. `when_full` is the fact `full_device`. Raises Refusal."""
+    together = [*rows, *fresh]
+    if device.get("type") == "mutable" and len(together) > MUTABLE_ROWS:
+        if when_full == "refused":
+            # C TagoCore's words; on TagoIO U. TagoCore looks before it writes: there a POST may go past the limit.
+            raise Refusal(400, f"The device has reached the limit of {MUTABLE_ROWS} data registers")
+        together = together[-MUTABLE_ROWS:]
+    if device.get("type") == "immutable":
+        first, last = first_kept(device, now), _end_of_tomorrow(now)
+        for row in fresh:
+            if not first <= time_of(row) <= last:  # C TagoCore's words; D docs device-data-management.md, of imports
+                raise Refusal(400, f"Time must be between {first:%Y-%m-%d} and {last:%Y-%m-%d}")
+    return together
 
 
 def check_change(device: Record, doing: str) -> None:
@@ -114,7 +119,7 @@ def first_kept(device: Record, now: float) -> datetime:
 
 
 def kept_of(rows: list[Record], first: datetime) -> list[Record]:
-    return [row for row in rows if _time_of(row) >= first]
+    return [row for row in rows if time_of(row) >= first]
 
 
 def _end_of_tomorrow(now: float) -> datetime:
@@ -122,7 +127,7 @@ def _end_of_tomorrow(now: float) -> datetime:
     return tomorrow.replace(hour=23, minute=59, second=59, microsecond=999_999)
 
 
-def _time_of(row: Record) -> datetime:
+def time_of(row: Record) -> datetime:
     """ISO 8601, or seconds since the epoch (D docs api/send-data). Raises Refusal."""
     given = row.get("time")
     try:

@@ -1,23 +1,24 @@
 """What the sandbox remembers: users, notifications, Analyses, devices, policies and tokens, in TagoIO's wire form."""
 
-import fnmatch
 import itertools
 import secrets
 import time
+import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
+from lib.tools.sandbox.access import effects
+from lib.tools.sandbox.notification_form import checked
 from lib.tools.sandbox.refusal import Refusal
-from lib.tools.sandbox.storage import check_room, check_row, first_kept, kept_of
+from lib.tools.sandbox.storage import check_row, first_kept, kept_of, with_room
+from lib.tools.sandbox.unknowns import Facts, check_fact, default_facts
 
 Record = dict[str, Any]
 
 _numbers = itertools.count(secrets.randbelow(0xFFFF))
-
-
-DENIED = Refusal(401, "Authorization Denied")  # C mcp handlers.ts; the status on /run/notification is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +50,30 @@ class Store:
     """One profile and all that is in it. `log` collects (method, path) of the requests, for tests."""
 
     profile_id: str = field(default_factory=new_id)
-    profile_token: str = field(default_factory=lambda: f"p-{secrets.token_hex(16)}")
+    profile_token: str = field(default_factory=lambda: f"p-{secrets.token_hex(17)}")
+    account_id: str = field(default_factory=new_id)
     run_url: str = "sandbox.tago.run"
+    run_settings: Record = field(default_factory=dict)
     users: dict[str, Record] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, Record] = field(default_factory=dict)
     admin_notifications: list[Record] = field(default_factory=list)
+    pushes: list[str] = field(default_factory=list)  # a notification's id, each time it went to the user's phone
     inboxes: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     analyses: dict[str, Record] = field(default_factory=dict)
-    scripts: dict[str, Any] = field(default_factory=dict)  # Analysis id -> path of the script on disk
+    scripts: dict[str, Path] = field(default_factory=dict)  # Analysis id -> the script on disk
+    downloads: dict[str, Path] = field(default_factory=dict)  # the secret part of an address -> a script
     actions: dict[str, Record] = field(default_factory=dict)
     policies: dict[str, Record] = field(default_factory=dict)
     kept_secrets: dict[str, Record] = field(default_factory=dict)
     devices: dict[str, Record] = field(default_factory=dict)
     data: defaultdict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    parameters: dict[str, list[Record]] = field(default_factory=dict)  # of devices, by their id
     tokens: dict[str, Identity] = field(default_factory=dict)
     limits: Record = field(default_factory=lambda: {"push_notification": 1000})
     used: Record = field(default_factory=lambda: {"push_notification": 0})
     page_cap: int = 10_000
-    takes_icons: bool = True
+    facts: Facts = field(default_factory=default_facts)  # what TagoIO's documents leave open, as it is here
     room: dict[str, int] = field(default_factory=dict)  # how many "Analysis", "Action", … the plan allows
     events: list[Event] = field(default_factory=list)
     own: dict[str, str] = field(default_factory=dict)  # the ids of the Analyses that --serve has made, by their part
@@ -77,17 +83,28 @@ class Store:
 
     def __post_init__(self) -> None:
         self.tokens[self.profile_token] = Identity("profile", self.profile_id)
+        settings = {"active": True, "name": "Sandbox", "sub_title": "", "signup_method": "admin", "favicon": None}
+        self.run_settings = {"profile": self.profile_id, "url": self.run_url, **settings, **self.run_settings}
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Raises ValueError for what the table of unknowns does not have."""
+        check_fact(name, value)
+        self.facts[name] = value
 
     def clock(self) -> float:
         """TagoIO's time, in seconds since the epoch."""
         return time.time() + self.ahead
 
-    def now(self) -> str:
-        return datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def now(self, ahead: float = 0.0) -> str:
+        """As TagoIO writes a moment; `ahead` seconds from now."""
+        moment = datetime.fromtimestamp(self.clock() + ahead, UTC)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     # ---- users
 
     def add_user(self, given: Record) -> Record:
+        """E-mails are unique within a profile (C cli run-user-create.ts). Raises Refusal."""
+        self._check_email(given)
         user = {
             "id": new_id(), "name": "", "email": "", "active": False, "timezone": "UTC", "company": "", "phone": "",
             "language": "en", "tags": [], "newsletter": False, "options": {}, "profile": self.profile_id,
@@ -101,7 +118,17 @@ class Store:
         for name, value in changes.items():
             if user.get(name) is not None and not isinstance(value, type(user[name])):
                 raise Refusal(400, f"{name}: Expected {type(user[name]).__name__}")
+        self._check_email(changes, user)
+        changes = dict(changes)
+        password = changes.pop("password", None)
+        if password:
+            self.passwords[user["id"]] = str(password)
         user.update({name: value for name, value in changes.items() if name != "id"}, updated_at=self.now())
+
+    def _check_email(self, given: Record, own: Record | None = None) -> None:
+        email = str(given.get("email") or "").lower()
+        if email and any(user["email"].lower() == email for user in self.users.values() if user is not own):
+            raise Refusal(400, "This email is already in use")
 
     def remove_user(self, user_id: str) -> None:
         del self.users[user_id]
@@ -115,8 +142,9 @@ class Store:
         raise Refusal(401, "Invalid credentials")
 
     def token_for(self, who: Identity) -> str:
+        """36 characters (C whl Common_Type.py); a device's is a UUID (C mcp fixtures.ts)."""
         prefix = {"profile": "p-", "analysis": "a-", "run_user": "u-", "device": ""}[who.kind]
-        token = f"{prefix}{secrets.token_hex(16)}"
+        token = f"{prefix}{secrets.token_hex(17)}" if prefix else str(uuid.uuid4())
         self.tokens[token] = who
         return token
 
@@ -126,31 +154,36 @@ class Store:
         user = self.users.get(str(given.get("run_user")))
         if user is None:
             raise Refusal(404, "User Not Found")
-        for name in ("title", "message"):
-            if not isinstance(given.get(name), str) or not given[name]:
-                raise Refusal(400, f"{name}: Required")
-        _check_buttons(given.get("buttons") or [])
-        if given.get("icon") and not self.takes_icons:
-            raise Refusal(400, "icon: Invalid url")
+        kept = checked(given, self.facts, is_new=True)
+        if self.used["push_notification"] >= self.limits["push_notification"]:  # what is answered then is unknown
+            if self.facts["quota_spent"] == "refused":
+                raise Refusal(402, "You have exceeded the maximum limit of Push notifications")
+            if self.facts["quota_spent"] == "dropped":
+                return {"id": new_id()}
         note = {
             "id": new_id(), "run_user": user["id"], "read": False, "buttons": [], "buttons_enabled": True,
-            "buttons_autodisable": False, **_known(given),
+            "buttons_autodisable": False, **kept,
             "created_at": self.now(), "updated_at": self.now(),
         }  # fmt: skip
         self.notifications[note["id"]] = note
         self.inboxes[user["id"]].append(note["id"])
         self.used["push_notification"] += 1
+        self.pushes.append(note["id"])
         self.note_event("sent", user["id"], note["id"])
         return note
 
     def edit_notification(self, note: Record, changes: Record) -> None:
-        for name in ("title", "message"):
-            if name in changes and not isinstance(changes[name], str):
-                raise Refusal(400, f"{name}: Expected string")
-        _check_buttons(changes.get("buttons") or [])
+        kept = checked(changes, self.facts, is_new=False)
         if changes.get("read") and not note["read"]:
             self.note_event("read", note["run_user"], note["id"])
-        note.update(_known(changes), updated_at=self.now())
+        note.update(kept, updated_at=self.now())
+
+    def account_for_edit(self, note: Record) -> None:
+        """Whether an edit by the API is pushed again, or costs, is unknown."""
+        if self.facts["edit_pushes"] == "yes":
+            self.pushes.append(note["id"])
+        if self.facts["edit_costs"] == "yes":
+            self.used["push_notification"] += 1
 
     def note_event(self, kind: str, user_id: str, note_id: str = "") -> None:
         self.events.append(Event(self.clock(), kind, user_id, note_id))
@@ -181,22 +214,26 @@ class Store:
         return analysis
 
     def add_device(self, given: Record) -> tuple[Record, str]:
-        named = {"id": new_id(), "name": "Device", "type": "legacy", "tags": [], "profile": self.profile_id}
-        device = {**named, **given}
+        device = {
+            "id": new_id(), "name": "Device", "type": "legacy", "tags": [], "profile": self.profile_id, "active": True,
+            "visible": True, "last_input": None, "last_output": None, "created_at": self.now(),
+            "updated_at": self.now(), **given,
+        }  # fmt: skip
         self.devices[device["id"]] = device
         return device, self.token_for(Identity("device", device["id"]))
 
-    def add_data(self, device_id: str, given: Any) -> int:
-        """A row or a list of them, all or none; how many. Raises Refusal."""
+    def add_data(self, device_id: str, given: Any) -> list[Record]:
+        """A row or a list of them, all or none; as they are stored. Raises Refusal."""
         taken = [check_row(each) for each in (given if isinstance(given, list) else [given])]
         fresh = [
-            {"id": new_id(), **row, "device": device_id}
+            {"id": new_id(), **row, "device": device_id, "created_at": self.now()}
             | {"time": row.get("time") or self.now(), "group": row.get("group") or new_id()}
             for row in taken
         ]
-        check_room(self.devices.get(device_id, {}), self.rows_of(device_id), fresh, self.clock())
-        self.data[device_id] += fresh
-        return len(fresh)
+        device, rows = self.devices.get(device_id, {}), self.rows_of(device_id)
+        self.data[device_id] = with_room(device, rows, fresh, self.clock(), self.facts["full_device"])
+        device["last_input"] = self.now()
+        return fresh
 
     def rows_of(self, device_id: str) -> list[Record]:
         """A device's rows, without those that TagoIO has removed by now."""
@@ -212,6 +249,7 @@ class Store:
         """With its data (D docs devices/index.md), and its tokens."""
         del self.devices[device_id]
         self.data.pop(device_id, None)
+        self.parameters.pop(device_id, None)
         self.tokens = {token: whose for token, whose in self.tokens.items() if whose.id != device_id}
 
     def secrets_for(self, analysis_id: str) -> list[Record]:
@@ -229,88 +267,14 @@ class Store:
             )
             raise Refusal(402, text)
 
-    # ---- Access Management (mcp services/access-management/AGENTS.md)
-
     def may(
         self, who: Identity, action: str, resource: str, entity: Record | None = None, *, listing: bool = False
     ) -> bool:
         """A profile's token bypasses it; an Analysis holds no grants until a policy gives it some."""
         if who.kind == "profile":
             return True
-        effects = [
-            permission["effect"]
-            for policy in self.policies.values()
-            if policy.get("active", True) and any(self._is_target(target, who) for target in policy["targets"])
-            for permission in policy["permissions"]
-            if action in permission["action"] and _covers(permission["resource"], resource, entity)
-        ]
+        bearer = {"analysis": self.analyses, "run_user": self.users}.get(who.kind, {}).get(who.id)
+        found = effects(self.policies.values(), who.kind, bearer, action, resource, entity)
         if listing:
-            return "allow" in effects and "deny" not in effects
-        return bool(effects) and sorted(effects)[-1] == "allow"  # allow sorts before deny: the last one counts
-
-    def _is_target(self, target: list[str], who: Identity) -> bool:
-        entity = self.analyses.get(who.id) if who.kind == "analysis" else self.users.get(who.id)
-        return _covers(target, who.kind, entity)
-
-
-def _covers(resource: list[str], kind: str, entity: Record | None) -> bool:
-    if not resource or resource[0] != kind:
-        return False
-    if len(resource) == 1:
-        return True
-    tags = [(tag["key"], tag["value"]) for tag in (entity or {}).get("tags", [])]
-    if len(resource) == 3 and resource[1] == "id":
-        return bool(entity) and entity["id"] == resource[2]  # type: ignore[index]
-    if len(resource) == 5 and resource[1] == "tag.key":
-        return (resource[2], resource[4]) in tags
-    return False
-
-
-def _known(given: Record) -> Record:
-    """The fields of a notification that TagoIO takes (C js notifications.types)."""
-    names = ("title", "message", "buttons", "icon", "read", "buttons_enabled", "buttons_autodisable")
-    return {name: given[name] for name in names if given.get(name) is not None}
-
-
-def _check_buttons(buttons: Any) -> None:
-    """Both the documented form (url, analysis) and the SDK's (triggers) are taken."""
-    if not isinstance(buttons, list):
-        raise Refusal(400, "buttons: Expected array")
-    if len(buttons) > 4:
-        raise Refusal(400, "buttons: Array must contain at most 4 element(s)")
-    for button in buttons:
-        if not isinstance(button, dict) or not button.get("id") or not button.get("label"):
-            raise Refusal(400, "buttons: id and label are Required")
-        if " " in str(button["id"]):
-            raise Refusal(400, "buttons: id must not contain spaces")
-
-
-SORTABLE = ("name", "active", "last_login", "created_at", "updated_at")
-
-
-def select(
-    records: list[Record], filters: Record, order: str, page: int, amount: int, fields: list[str]
-) -> list[Record]:
-    """TagoIO's list: filtered, ordered, one page, only the fields asked for."""
-    key, _, direction = order.partition(",")
-    if key not in SORTABLE:
-        raise Refusal(400, "Invalid orderBy parameter")
-    found = [record for record in records if all(_holds(record, name, wanted) for name, wanted in filters.items())]
-    found.sort(key=lambda record: str(record.get(key) or "").lower(), reverse=direction == "desc")
-    start = (page - 1) * amount
-    return [{name: record.get(name) for name in fields if name in record} for record in found[start : start + amount]]
-
-
-def _holds(record: Record, name: str, wanted: Any) -> bool:
-    if name == "tags":
-        return all(
-            any(all(tag.get(part) == text for part, text in tag_wanted.items()) for tag in record.get("tags", []))
-            for tag_wanted in wanted
-        )
-    value = record.get(name)
-    if isinstance(value, bool):
-        return str(value).lower() == str(wanted).lower()
-    if name in ("name", "email"):
-        pattern = str(wanted).replace("[", "[[]").replace("?", "[?]")
-        return fnmatch.fnmatchcase(str(value).lower(), pattern.lower())
-    return str(value) == str(wanted)
+            return "allow" in found and "deny" not in found
+        return bool(found) and found[-1] == "allow"  # they are sorted: a deny counts

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-# docs rate-limits-hard-limits.md: POST run/notification, requests per minute
-PLANS = {"free": 60, "starter": 100, "scale": 1000}
-NOTIFY = ("POST", "/run/notification")
+from lib.tools.sandbox.limits import LIMITS, NOTIFY
+from lib.tools.sandbox.unknowns import Facts, default_facts
+
+PLANS = LIMITS[NOTIFY]
 HTML = "<html><body><h1>{status}</h1></body></html>"
 
 
@@ -60,9 +61,15 @@ class Fault:
 
 @dataclass
 class Trouble:
-    """What goes wrong at the moment; change its fields at any time. `rate_limit` counts per clock `window` seconds."""
+    """What goes wrong at the moment; change its fields at any time.
+
+    `rate_limit` is that of creating notifications, in each `window` of so many seconds by the clock; `plan` gives the
+    other routes theirs. `facts` are the store's.
+    """
 
     rate_limit: int | None = None
+    plan: str = ""
+    facts: Facts = field(default_factory=default_facts)
     window: float = 60.0
     latency: float = 0.0
     faults: list[Fault] = field(default_factory=list)
@@ -72,8 +79,13 @@ class Trouble:
     answered: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     _seen: weakref.WeakSet[asyncio.BaseTransport] = field(default_factory=weakref.WeakSet)
-    _counts: Counter[int] = field(default_factory=Counter)
+    _window: int = 0
+    _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _attempts: Counter[tuple[tuple[str, str], str]] = field(default_factory=Counter)
+
+    def set_plan(self, plan: str) -> None:
+        """The documented limits of all routes."""
+        self.plan, self.rate_limit = plan, PLANS[plan]
 
     def begin_anew(self) -> None:
         """From here on every request is a user's first again."""
@@ -88,25 +100,36 @@ class Trouble:
             self.connections += 1
         if self.latency:
             await asyncio.sleep(self.latency)
-        route = (request.method, "/".join(request.path.split("/")[:3]))
-        if route == NOTIFY and self.rate_limit is not None:
-            refusal = self._count()
-            if refusal is not None:
-                return refusal
+        refusal = self._count(request)
+        if refusal is not None:
+            return refusal
         fault = self._fault_for(request, subject)
         return await (_strike(fault, request, carry_out, self.retry_seconds) if fault else carry_out())
 
-    def _count(self) -> web.Response | None:
-        index = int(time.time() // self.window)
-        if index not in self._counts:
+    def _count(self, request: web.Request) -> web.Response | None:
+        """Whether it is one too many of its route, for the whole profile, on the clock's minute."""
+        resource = request.match_info.route.resource
+        route = (request.method, resource.canonical.rstrip("/") if resource else "")
+        most = self.rate_limit if route == NOTIFY else LIMITS.get(route, {}).get(self.plan)
+        if most is None:
+            return None
+        window = int(time.time() // self.window)
+        if window != self._window:
+            self._window = window
             self._counts.clear()
-            self._counts[index] = self.taken_by_others
-        if self._counts[index] >= (self.rate_limit or 0):
+            self._counts[NOTIFY] = self.taken_by_others
+        if self._counts[route] >= most:
             self.refused += 1
-            wait = int((index + 1) * self.window - time.time()) + 1
-            return _too_many(f"Too many requests (Retry-After: {wait})")
-        self._counts[index] += 1
+            return self._limited(int((window + 1) * self.window - time.time()) + 1)
+        self._counts[route] += 1
         return None
+
+    def _limited(self, wait: int) -> web.Response:
+        """The text is documented, the header is not; both may be otherwise."""
+        text = (
+            f"Too many requests (Retry-After: {wait})" if self.facts["limit_text"] == "seconds" else "Too many requests"
+        )
+        return _too_many(text, {"Retry-After": str(wait)} if self.facts["limit_header"] == "present" else None)
 
     def _fault_for(self, request: web.Request, subject: str) -> Fault | None:
         """One of those that strike a user's request, whose attempts are counted by route: never one after the other."""

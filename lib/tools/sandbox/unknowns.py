@@ -37,7 +37,7 @@ _TABLE = [
     Unknown("press_user_id", ("absent", "set"), "whether a press hands over _user_id beside user_id"),
     Unknown("long_message", ("taken", "cut", "refused"), "a message of more than 140 characters"),
     Unknown("button_form", ("both", "url", "triggers"), "the form of buttons: url and analysis, or the SDK's triggers"),
-    Unknown("icons", ("taken", "web_only", "refused"), "icons: any address, only a web address (http), or none"),
+    Unknown("icons", ("any", "web_only", "none"), "which icons are taken: of any address, of a web address, or none"),
     Unknown("limit_text", ("seconds", "bare"), "whether the text of a 429 says how many seconds to wait"),
     Unknown("limit_header", ("absent", "present"), "whether a 429 has the header Retry-After"),
     Unknown("edit_pushes", ("no", "yes"), "whether a notification that is edited is pushed again"),

@@ -47,7 +47,7 @@ class Desk:
 
     def set_plan(self, plan: str, limit: int | None = None) -> None:
         """The rate limit of a plan; of none; or `limit` a minute."""
-        self.plan = plan
+        self.plan = self.sandbox.trouble.plan = plan
         self.sandbox.trouble.rate_limit = PLANS.get(plan, limit)
 
     @property

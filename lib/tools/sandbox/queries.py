@@ -1,0 +1,79 @@
+"""What a query for a device's data selects, of which rows how many, and what it adds up."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lib.tools.sandbox.refusal import Refusal
+from lib.tools.sandbox.storage import time_of
+
+Record = dict[str, Any]
+
+FIELDS = {"variables": "variable", "groups": "group", "ids": "id", "values": "value"}
+RELATIVE = re.compile(r"(\d+)\s*(minute|hour|day|week|month|quarter|year)s?")
+SECONDS = {
+    "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_629_800, "quarter": 7_889_400,
+    "year": 31_557_600,
+}  # fmt: skip
+
+
+def selected(
+    rows: list[Record], wanted: dict[str, list[str]], start: str, end: str, now: float, ordination: str
+) -> list[Record]:
+    """By variables, groups, ids and values, and dates; newest first unless ascending. Raises Refusal."""
+    first, last = _moment(start, now), _moment(end, now)
+    found = [
+        row
+        for row in rows
+        if all(not values or _text(row.get(FIELDS[name])) in values for name, values in wanted.items())
+        and (first is None or time_of(row) >= first)
+        and (last is None or time_of(row) <= last)
+    ]
+    return sorted(found, key=lambda row: str(row["time"]), reverse=ordination != "ascending")
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _moment(text: str, now: float) -> datetime | None:
+    """A date, or relative as `1 day` (D api/get-data)."""
+    if not text:
+        return None
+    relative = RELATIVE.fullmatch(text)
+    if relative:
+        return datetime.fromtimestamp(now, UTC) - timedelta(seconds=seconds_of(int(relative[1]), relative[2]))
+    return time_of({"time": text})
+
+
+def seconds_of(count: int, unit: str) -> int:
+    return count * SECONDS[unit]
+
+
+def newest_of_each(
+    rows: list[Record], variables: list[str], amount: int, skip: int = 0, *, skips_each: bool = False
+) -> list[Record]:
+    """`qty` counts per variable that is asked for (C kick alert-dispatcher.ts, rtls edit.data.ts); what `skip` counts
+    is unknown. The rows keep their order."""
+    if not variables:
+        return rows[skip : skip + amount]
+    if not skips_each:
+        rows = rows[skip:]
+    seen: dict[str, int] = {}
+    found = []
+    for row in rows:
+        place = seen.get(row["variable"], 0) - (skip if skips_each else 0)
+        seen[row["variable"]] = seen.get(row["variable"], 0) + 1
+        if 0 <= place < amount:
+            found.append(row)
+    return found
+
+
+def add_up(mode: str, rows: list[Record]) -> float:
+    """A number, as both SDKs take it (C sdk-js Device.ts). Raises Refusal where there is nothing to add up."""
+    if mode == "count":
+        return len(rows)
+    values = [float(row["value"]) for row in rows if isinstance(row.get("value"), int | float)]
+    if not values:
+        raise Refusal(400, "There is no data")
+    return {"min": min(values), "max": max(values), "sum": sum(values), "avg": sum(values) / len(values)}[mode]
