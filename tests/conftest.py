@@ -10,14 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from lib.tools.sandbox.seed import seed_analysis, seed_users
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity, Record
+from tests.processes import Started, is_for_a_fresh_one
 
 ROOT = Path(__file__).parent.parent
 ANALYSIS = ROOT / "analysis.py"
 BARE = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each worker begins with some of the tests that wait longest. xdist gives each a block of them all."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = sorted((item for item in items if seconds_of(item)), key=seconds_of, reverse=True)
+    rest = [item for item in items if not seconds_of(item)]
+    ordered: list[pytest.Item] = []
+    for place in range(workers):
+        block = long[place::workers]
+        size = (len(items) - len(ordered)) // (workers - place)
+        taken = max(0, size - len(block))
+        ordered += block + rest[:taken]
+        del rest[:taken]
+    items[:] = ordered + rest
+
+
+def seconds_of(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("waits")
+    return float(marker.args[0]) if marker else 0.0
 
 
 @pytest.fixture
@@ -51,9 +73,13 @@ class Ran:
 
 
 def run_python(*arguments: Any, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ran:
+    given = {**BARE, **(env or {})}
+    if not is_for_a_fresh_one(arguments, given):
+        ended = Started(*arguments, env=given, cwd=cwd).ended(120)
+        return Ran(ended.code, ended.out, ended.err)
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env={**BARE, **(env or {})},
+        env=given,
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -98,9 +124,10 @@ def run_once(peopled: Sandbox) -> Callable[..., Ran]:
 def javascript() -> Path:
     """The folder where the official JavaScript SDK is installed."""
     folder = ROOT / "tests" / "javascript"
-    if not (folder / "node_modules" / "@tago-io" / "sdk").is_dir():
-        install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(install, cwd=folder, check=True, timeout=300)
+    with FileLock(ROOT / ".pytest_cache" / "npm.lock"):  # one worker installs it, the others wait
+        if not (folder / "node_modules" / "@tago-io" / "sdk").is_dir():
+            install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(install, cwd=folder, check=True, timeout=300)
     return folder
 
 

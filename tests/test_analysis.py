@@ -91,6 +91,7 @@ def test_with_nothing_set_it_names_what_is_missing_and_points_to_the_sandbox(tmp
         ),
     ],
 )
+@pytest.mark.waits(15)
 def test_bad_input_gets_one_clear_message_and_nobody_is_told(
     peopled: Sandbox, run_once: Run, variables: dict[str, str], said: str
 ) -> None:
@@ -137,6 +138,7 @@ def test_failed_users_are_named_with_the_reason_and_the_exit_code_is_1(peopled: 
 
 
 @pytest.mark.parametrize("kind", ["502", "429", "cut"])
+@pytest.mark.waits(52)
 def test_a_fault_on_every_first_try_loses_and_doubles_nobody(peopled: Sandbox, run_inside: Run, kind: str) -> None:
     (ana,) = [user for user in peopled.store.users.values() if user["name"] == "Ana Souza"]
     peopled.store.notify({"run_user": ana["id"], "title": "an older one", "message": "so her list can be believed"})

@@ -172,6 +172,7 @@ def told_at(journaled: Journaled, degrees: int) -> list[str]:
     return sorted(store.users[note["run_user"]]["name"] for note in notes)
 
 
+@pytest.mark.waits(50)
 def test_two_runs_that_find_the_same_leftover_tell_it_once(journaled: Journaled) -> None:
     leave_some(journaled)
     journaled.sandbox.trouble.latency = 0.1
@@ -184,6 +185,7 @@ def test_two_runs_that_find_the_same_leftover_tell_it_once(journaled: Journaled)
     assert [told_at(journaled, degrees) for degrees in (12, 20, 30)] == [MAINTENANCE] * 3
 
 
+@pytest.mark.waits(42)
 def test_the_same_event_handed_in_twice_at_once_is_told_once(journaled: Journaled) -> None:
     journaled.sandbox.trouble.latency = 0.1
     threads = [threading.Thread(target=journaled.run, args=(POINT,), kwargs=EVENT) for _ in range(3)]

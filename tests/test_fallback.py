@@ -484,6 +484,7 @@ def test_without_a_fallback_apprise_is_not_imported(journaled: Journaled, deny: 
     assert "apprise" not in told.err
 
 
+@pytest.mark.waits(26)
 def test_an_unknown_outcome_without_a_journal_is_told_otherwise_and_the_text_says_so(
     journaled: Journaled,  # noqa: F811
     mailbox: Mailbox,
@@ -616,6 +617,7 @@ def test_a_new_alarm_goes_before_the_e_mails_of_an_old_one(journaled: Journaled,
     assert last < min(mailbox.times)
 
 
+@pytest.mark.waits(18)
 def test_two_runs_at_once_send_one_e_mail(journaled: Journaled, mailbox: Mailbox) -> None:  # noqa: F811
     (ana,) = [each for each in journaled.sandbox.store.users.values() if each["name"] == "Ana Souza"]
     ana["email"] = "patient@example.com"  # a second for each

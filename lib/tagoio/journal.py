@@ -107,6 +107,9 @@ class Journal:
             holders = self._holders(list(campaigns), [row for rows in campaigns.values() for row in rows])
         except TagoIOError as error:
             self.give_up(error.message)
+            anybody = [campaign_row(key, "resumed", self.run, first="") for key in campaigns]
+            with suppress(TagoIOError):  # rows that do not show may be kept all the same: who comes next looks first
+                self.device.write(anybody, once=True)
             return set(campaigns)
         ours = {key for key in campaigns if holders.get(key, self.run) == self.run}
         self.lost = (self.lost | campaigns.keys()) - ours

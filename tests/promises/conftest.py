@@ -1,63 +1,31 @@
-"""All chosen scenarios at once, a few at a time: most of each is waiting. Each runs alone too, by its name or number.
+"""Scenarios run in virtual time: only those marked `real`, at least one of each promise, have processes and sockets.
 
 pytest tests/promises -k a_frozen_run            # by name
 pytest tests/promises -m "promise(number=4)"     # by the number in the issue
-PROMISES_AT_ONCE=1 pytest tests/promises         # one after another
+PROMISES_REAL=1 pytest tests/promises            # all of them in real time
 """
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from binascii import crc32
 
 import pytest
 
-ALONE: list[str] = []
-HERE = Path(__file__).parent
-AT_ONCE = int(os.environ.get("PROMISES_AT_ONCE", "7"))
-POOL = pytest.StashKey[ThreadPoolExecutor]()
-BEGUN = pytest.StashKey[dict[str, "Future[Any]"]]()
+from tests.promises.virtual import play
+
+ALL_REAL = bool(os.environ.get("PROMISES_REAL"))
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "promise(number, seconds): which promise of the issue; how long it takes about")
-
-
-def seconds_of(item: pytest.Item) -> float:
+def is_real(item: pytest.Function) -> bool:
+    """Marked `real=True`, or `real` is the id of these parameters."""
     marker = item.get_closest_marker("promise")
-    return float(marker.kwargs.get("seconds", 5)) if marker else 5
-
-
-def begin(session: pytest.Session) -> "dict[str, Future[Any]]":
-    """Every scenario of this folder that was chosen; the longest first."""
-    pool = session.config.stash[POOL] = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="scenario")
-    items = [item for item in session.items if isinstance(item, pytest.Function) and HERE in item.path.parents]
-    begun = {}
-    for item in sorted(items, key=seconds_of, reverse=True):
-        arguments = item.callspec.params if hasattr(item, "callspec") else {}
-        begun[item.nodeid] = pool.submit(item.obj, **arguments)
-    return begun
+    real = marker.kwargs.get("real") if marker else True
+    return ALL_REAL or (item.callspec.id == real if isinstance(real, str) else bool(real))
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
-    stash = pyfuncitem.session.config.stash
-    if BEGUN not in stash:
-        stash[BEGUN] = begin(pyfuncitem.session)
-    try:
-        stash[BEGUN][pyfuncitem.nodeid].result()
-    except Exception:
-        # Real seconds on a machine that other scenarios keep busy: once more, alone, and said in the summary.
-        pyfuncitem.obj(**(pyfuncitem.callspec.params if hasattr(pyfuncitem, "callspec") else {}))
-        ALONE.append(pyfuncitem.nodeid)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if is_real(pyfuncitem):
+        return None
+    given = pyfuncitem.callspec.params if hasattr(pyfuncitem, "callspec") else {}
+    play(lambda: pyfuncitem.obj(**given), crc32(pyfuncitem.nodeid.encode()))
     return True
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for nodeid in ALONE:
-        terminalreporter.write_line(f"passed only when run alone: {nodeid}")
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if POOL in session.config.stash:
-        session.config.stash[POOL].shutdown(wait=False, cancel_futures=True)

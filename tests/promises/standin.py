@@ -12,12 +12,9 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -26,8 +23,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.processes import ROOT, Started
+from tests.promises.clock import Later, is_virtual, monotonic, sleep, wall
+from tests.promises.virtual import Answer, VirtualRun, VirtualWire
+
 Json = dict[str, Any]
-ROOT = Path(__file__).parents[2]
 ANALYSIS = ROOT / "analysis.py"
 ANALYSIS_ID = "5f2a8b3c9d1e4f0011223344"
 ANALYSIS_TOKEN = "a-11111111-2222-3333-4444-555555555555"
@@ -38,7 +38,7 @@ PROFILE_ID = "61aa00bb11cc22dd33ee44ff"
 
 @dataclass
 class Request:
-    at: float  # time.monotonic()
+    at: float  # monotonic()
     method: str
     path: str
     query: list[tuple[str, str]]
@@ -107,7 +107,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Told:
-    at: float  # time.monotonic()
+    at: float  # monotonic()
     user: str
     note: Json
 
@@ -130,18 +130,14 @@ class Ran:
 
 
 class Run:
-    """A process of analysis.py."""
+    """A run of analysis.py: a process, or in virtual time what the simulation takes for one."""
 
-    def __init__(self, env: dict[str, str], script: Path) -> None:
-        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
-        self.started = time.monotonic()
-        self.ended = 0.0
-        self.process = subprocess.Popen(
-            [sys.executable, str(script)], env=env, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err
-        )
+    def __init__(self, env: dict[str, str], script: Path, wire: VirtualWire | None) -> None:
+        self.started = monotonic()
+        self.process = VirtualRun(env, script, wire) if wire else Started(script, env=env, cwd=ROOT)
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -155,24 +151,12 @@ class Run:
 
     def wait(self, seconds: float = 150) -> Ran:
         try:
-            self.process.wait(seconds)
-            self.ended = time.monotonic()
+            code = self.process.wait(seconds)
+            return Ran(code, *self.process.text(), self.started, monotonic())
         except subprocess.TimeoutExpired:
-            self.thaw()
-            self.kill()
-            self.process.wait()
-            raise AssertionError(f"the run did not end within {seconds} s:\n{self.text()}") from None
-        out, err = self.text()
-        self.out.close()
-        self.err.close()
-        return Ran(self.process.returncode, out, err, self.started, self.ended)
-
-    def text(self) -> tuple[str, str]:
-        texts = []
-        for file in (self.out, self.err):
-            file.seek(0)
-            texts.append(file.read().decode(errors="replace"))
-        return texts[0], texts[1]
+            raise AssertionError(f"the run did not end within {seconds} s:\n{self.process.text()}") from None
+        finally:
+            self.process.close()
 
 
 @dataclass
@@ -201,35 +185,29 @@ class Standin:
         self.window: Counter[int] = Counter()
         self.number = 0
         self.runs: list[Run] = []
-        self.timers: list[threading.Timer] = []
+        self.timers: list[Later] = []
         self.closing = threading.Event()
-        outer = self
-
-        class Handler(_Handler):
-            standin = outer
-
-        self.server = _Server(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
+        self.wire = VirtualWire(self.serve) if is_virtual() else None
+        self.server = None if self.wire else _server(self)
+        self.port = self.server.server_address[1] if self.server else 80
         self.api = f"http://127.0.0.1:{self.port}"
 
     # ---- start, stop
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        if self.server:
+            threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
         for run in self.runs:
-            if not run.is_over:
-                run.kill()
-                run.process.wait()
-            run.out.close()
-            run.err.close()
+            run.process.close()
         for timer in self.timers:
             timer.cancel()
-        self.server.shutdown()
-        self.server.server_close()
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
 
     # ---- people
 
@@ -277,7 +255,7 @@ class Standin:
         }
 
     def start(self, data: Any = None, *, script: Path = ANALYSIS, journal: bool = True, **variables: str) -> Run:
-        run = Run(self.env(data, journal=journal, **variables), script)
+        run = Run(self.env(data, journal=journal, **variables), script, self.wire)
         self.runs.append(run)
         return run
 
@@ -330,21 +308,21 @@ class Standin:
             return [request for request in self.requests if is_one(request)]
 
     def until(self, holds: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         while not holds():
-            assert time.monotonic() < deadline, "what the scenario waits for did not happen"
-            time.sleep(0.02)
+            assert monotonic() < deadline, "what the scenario waits for did not happen"
+            sleep(0.02)
 
     def settle(self, seconds: float = 30) -> None:
         """Until all that is to be carried out late was."""
-        deadline = time.monotonic() + seconds
-        while any(timer.is_alive() for timer in list(self.timers)) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        deadline = monotonic() + seconds
+        while any(timer.is_alive() for timer in list(self.timers)) and monotonic() < deadline:
+            sleep(0.05)
 
     # ---- the inside
 
     def now(self) -> float:
-        return time.time() + self.ahead
+        return wall() + self.ahead
 
     def stamp(self, at: float | None = None) -> str:
         moment = datetime.fromtimestamp(self.now() if at is None else at, UTC)
@@ -365,7 +343,7 @@ class Standin:
             **body,
             "id": identity,
             "created_at": self.stamp(at),
-            "_shown": time.monotonic(),
+            "_shown": monotonic(),
         }
         self.notes[identity] = note
         return note
@@ -388,6 +366,50 @@ class Standin:
             if act:
                 return act
         return Act()
+
+    def serve(self, method: str, target: str, headers: Mapping[str, str], text: bytes) -> Answer:
+        """Returns when it is to be answered."""
+        parts = urlsplit(target)
+        try:
+            body = json.loads(text) if text else None
+        except ValueError:
+            body = text.decode(errors="replace")
+        token = headers.get("token") or headers.get("Device-Token") or ""
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        request = Request(monotonic(), method, parts.path, query, body, token)
+        act = self.receive(request)
+        status, content = self.carried_out(request, act)
+        if act.wait:
+            sleep(act.wait, self.closing)
+        if act.carry and act.after:
+            self.timers.append(Later(act.after, lambda: self.late(request)))
+        about = {"Content-Length": str(len(content))}
+        about["Content-Type"] = "text/html" if content.startswith(b"<") else "application/json"
+        if self.date != "none":
+            about["Date"] = formatdate(self.now(), usegmt=True)
+        return Answer(status, about, content, act.answer if isinstance(act.answer, str) else "", act.drip)
+
+    def late(self, request: Request) -> None:
+        with contextlib.suppress(RefusedError):
+            self.perform(request)
+
+    def carried_out(self, request: Request, act: Act) -> tuple[int, bytes]:
+        status, result = 200, None
+        if act.carry and not act.after:
+            try:
+                result = self.perform(request)
+            except RefusedError as error:
+                return error.status, _json({"status": False, "message": error.message})
+            except Exception as error:
+                return 400, _json({"status": False, "message": f"stand-in: {error!r}"})
+        if act.raw:
+            return status, act.raw
+        if isinstance(act.answer, int):
+            status = act.answer
+            if status in (502, 504):
+                return status, b"<html><body>Bad Gateway</body></html>"
+            return status, _json({"status": False, "message": act.message})
+        return status, b'{"status":true,"result":' + _json(result) + b"}"
 
     def perform(self, request: Request) -> Any:
         with self.lock:
@@ -468,7 +490,7 @@ class Standin:
             if body.get("run_user") not in self.users:
                 raise RefusedError(404, "User Not Found")
             note = self._keep(body)
-            self.told.append(Told(time.monotonic(), body["run_user"], note))
+            self.told.append(Told(monotonic(), body["run_user"], note))
             return {"id": note["id"]}
         if method == "GET":
             mine = [note for note in self.notes.values() if note["run_user"] == parts[2]][::-1]
@@ -488,7 +510,7 @@ class Standin:
             raise RefusedError(401, "Invalid token")
         if request.method == "POST":
             for row in request.rows:
-                kept = {**row, "id": self.identity("d"), "device": DEVICE_ID, "_shown": time.monotonic()}
+                kept = {**row, "id": self.identity("d"), "device": DEVICE_ID, "_shown": monotonic()}
                 kept["_at"] = _epoch(kept["time"]) if kept.get("time") else self.now()
                 kept["time"] = self.stamp(kept["_at"])
                 self.rows.append(kept)
@@ -500,7 +522,7 @@ class Standin:
     def _shown_rows(self, request: Request) -> list[Any]:
         variables, groups = request.many("variables"), request.many("groups")
         since, until = request.one("start_date"), request.one("end_date")
-        seen_at = time.monotonic() - self.rows_show_after
+        seen_at = monotonic() - self.rows_show_after
         found = [
             row
             for row in self.rows
@@ -559,76 +581,37 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self) -> None:
-        standin = self.standin
         length = int(self.headers.get("Content-Length") or 0)
         text = self.rfile.read(length) if length else b""
-        parts = urlsplit(self.path)
-        try:
-            body = json.loads(text) if text else None
-        except ValueError:
-            body = text.decode(errors="replace")
-        token = self.headers.get("token") or self.headers.get("Device-Token") or ""
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        request = Request(time.monotonic(), self.command, parts.path, query, body, token)
-        act = standin.receive(request)
-        status, payload = self.carried_out(request, act)
-        if act.wait:
-            standin.closing.wait(act.wait)
         with contextlib.suppress(OSError):
-            self.reply(act, status, payload)
-        if act.carry and act.after:
-            timer = threading.Timer(act.after, self.late, (request,))
-            timer.daemon = True
-            standin.timers.append(timer)
-            timer.start()
+            self.reply(self.standin.serve(self.command, self.path, self.headers, text))
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer  # noqa: N815
 
-    def late(self, request: Request) -> None:
-        with contextlib.suppress(RefusedError):
-            self.standin.perform(request)
-
-    def carried_out(self, request: Request, act: Act) -> tuple[int, bytes]:
-        status, result = 200, None
-        if act.carry and not act.after:
-            try:
-                result = self.standin.perform(request)
-            except RefusedError as error:
-                return error.status, _json({"status": False, "message": error.message})
-            except Exception as error:
-                return 400, _json({"status": False, "message": f"stand-in: {error!r}"})
-        if act.raw:
-            return status, act.raw
-        if isinstance(act.answer, int):
-            status = act.answer
-            if status in (502, 504):
-                return status, b"<html><body>Bad Gateway</body></html>"
-            return status, _json({"status": False, "message": act.message})
-        return status, b'{"status":true,"result":' + _json(result) + b"}"
-
-    def reply(self, act: Act, status: int, payload: bytes) -> None:
-        if act.answer == "reset":
+    def reply(self, answer: Answer) -> None:
+        if answer.broken == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.wfile = _Nowhere()  # type: ignore[assignment]
             self.connection.close()
             return
-        head = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(payload)}"]
-        head.append("Content-Type: " + ("text/html" if payload.startswith(b"<") else "application/json"))
-        if self.standin.date != "none":
-            head.append("Date: " + formatdate(self.standin.now(), usegmt=True))
-        whole = ("\r\n".join(head) + "\r\n\r\n").encode() + payload
-        if act.answer == "cut":
-            self.wfile.write(whole[: -max(1, len(payload) // 2)])
+        lines = [f"HTTP/1.1 {answer.status} Status", *(f"{name}: {value}" for name, value in answer.headers.items())]
+        whole = ("\r\n".join(lines) + "\r\n\r\n").encode() + answer.content
+        if answer.broken == "cut":
+            self.wfile.write(whole[: -max(1, len(answer.content) // 2)])
             self.close_connection = True
             return
-        if not act.drip:
+        if not answer.drip:
             self.wfile.write(whole)
             return
         for place in range(len(whole)):
-            if self.standin.closing.wait(act.drip):
+            if self.standin.closing.wait(answer.drip):
                 break
             self.wfile.write(whole[place : place + 1])
+
+
+def _server(standin: Standin) -> _Server:
+    return _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"standin": standin}))
 
 
 class _Nowhere:
@@ -676,15 +659,15 @@ def for_seconds(rule: Rule, seconds: float) -> Rule:
         act = rule(request)
         if act is None:
             return None
-        since.append(time.monotonic())
-        return act if time.monotonic() - since[0] < seconds else None
+        since.append(monotonic())
+        return act if monotonic() - since[0] < seconds else None
 
     return limited
 
 
 def shown_after(standin: Standin, seconds: float) -> Callable[[str, list[Json]], list[Json]]:
     """An inbox that shows a new notification only so long after it was made."""
-    return lambda _user, notes: [note for note in notes if time.monotonic() - note["_shown"] >= seconds]
+    return lambda _user, notes: [note for note in notes if monotonic() - note["_shown"] >= seconds]
 
 
 def oldest_20(_user: str, notes: list[Json]) -> list[Json]:

@@ -2,11 +2,11 @@
 
 import re
 import threading
-import time
 from typing import Any
 
 import pytest
 
+from tests.promises.clock import sleep
 from tests.promises.oracle import EVENT, SCHEDULE, assert_nobody_twice, gated, summary_of
 from tests.promises.standin import Act, Ran, Request, Run, Standin, creates, rule_of
 
@@ -83,7 +83,7 @@ def scheduled(standin: Standin, notification: str = ALARM, ahead: float = 30, **
 # ---- 9: the oldest press row is the decision
 
 
-@pytest.mark.promise(number=9, seconds=5)
+@pytest.mark.promise(number=9, real=True)
 def test_a_press_decides_and_closes_every_copy() -> None:
     with Standin() as standin:
         crew = standin.add_users(12)
@@ -94,7 +94,7 @@ def test_a_press_decides_and_closes_every_copy() -> None:
         assert next(iter(lines_of(standin))).endswith("User 003")
 
 
-@pytest.mark.promise(number=9, seconds=40)
+@pytest.mark.promise(number=9)
 @pytest.mark.parametrize("late", [1, 5])
 def test_two_presses_at_once_on_a_journal_that_shows_late_make_one_decision(late: float) -> None:
     with Standin() as standin:
@@ -112,7 +112,7 @@ def test_two_presses_at_once_on_a_journal_that_shows_late_make_one_decision(late
         assert_closed(standin, runs)
 
 
-@pytest.mark.promise(number=9, seconds=40)
+@pytest.mark.promise(number=9, real=True)
 def test_four_presses_at_once_with_slow_and_uneven_writes_make_one_decision() -> None:
     with Standin() as standin:
         crew = standin.add_users(8)
@@ -123,7 +123,7 @@ def test_four_presses_at_once_with_slow_and_uneven_writes_make_one_decision() ->
             if not request.rows:
                 return None
             seen.append(request)
-            time.sleep((3.0, 0.1, 1.5, 0.5)[len(seen) % 4])  # carried out only then
+            sleep((3.0, 0.1, 1.5, 0.5)[len(seen) % 4])  # carried out only then
             return Act(wait=1)
 
         standin.rules = [slow]
@@ -136,7 +136,7 @@ def test_four_presses_at_once_with_slow_and_uneven_writes_make_one_decision() ->
         assert_closed(standin, runs)
 
 
-@pytest.mark.promise(number=9, seconds=45)
+@pytest.mark.promise(number=9)
 @pytest.mark.parametrize("kind", ["schedule", "another event", "the same event"])
 def test_a_press_whose_run_died_is_taken_up_by_the_next_run_of_any_kind(kind: str) -> None:
     with Standin() as standin:
@@ -155,7 +155,7 @@ def test_a_press_whose_run_died_is_taken_up_by_the_next_run_of_any_kind(kind: st
         assert all("Acknowledged by User 002" in note["message"] for note in first), first[0]["message"]
 
 
-@pytest.mark.promise(number=9, seconds=45)
+@pytest.mark.promise(number=9, real="killed")
 @pytest.mark.parametrize("how", ["killed", "502"])
 def test_a_press_that_its_run_could_not_even_verify_is_answered_by_the_next_run(how: str) -> None:
     with Standin() as standin:
@@ -178,7 +178,7 @@ def test_a_press_that_its_run_could_not_even_verify_is_answered_by_the_next_run(
         assert_closed(standin, [first, scheduled(standin)])
 
 
-@pytest.mark.promise(number=9, seconds=10)
+@pytest.mark.promise(number=9)
 def test_a_press_on_a_journal_that_takes_no_rows_decides_all_the_same() -> None:
     with Standin() as standin:
         crew = standin.add_users(6)
@@ -190,7 +190,7 @@ def test_a_press_on_a_journal_that_takes_no_rows_decides_all_the_same() -> None:
         assert_closed(standin, [ran])
 
 
-@pytest.mark.promise(number=9, seconds=45)
+@pytest.mark.promise(number=9)
 def test_a_later_press_does_not_overtake_one_whose_run_died() -> None:
     with Standin() as standin:
         crew = standin.add_users(6)
@@ -203,7 +203,7 @@ def test_a_later_press_does_not_overtake_one_whose_run_died() -> None:
         assert next(iter(lines_of(standin))).endswith("User 002"), "the oldest press is the decision"
 
 
-@pytest.mark.promise(number=9, seconds=10)
+@pytest.mark.promise(number=9)
 def test_in_a_survey_each_users_first_answer_counts_once() -> None:
     survey = gated(answers="each")
     with Standin() as standin:
@@ -218,7 +218,7 @@ def test_in_a_survey_each_users_first_answer_counts_once() -> None:
 # ---- 10: what was never settled does not end an escalation
 
 
-@pytest.mark.promise(number=10, seconds=45)
+@pytest.mark.promise(number=10)
 def test_a_press_that_was_never_settled_leaves_a_decision_or_the_next_group_told() -> None:
     with Standin() as standin:
         crew, boss = standin.add_users(5), standin.add_users(2, "boss", "Boss")
@@ -242,7 +242,7 @@ def test_a_press_that_was_never_settled_leaves_a_decision_or_the_next_group_told
         assert_nobody_twice(standin, runs=runs)
 
 
-@pytest.mark.promise(number=10, seconds=45)
+@pytest.mark.promise(number=10)
 def test_a_press_whose_run_died_and_that_cannot_be_settled_does_not_keep_supervisors_from_it() -> None:
     with Standin() as standin:
         crew, boss = standin.add_users(5), standin.add_users(2, "boss", "Boss")
@@ -258,7 +258,7 @@ def test_a_press_whose_run_died_and_that_cannot_be_settled_does_not_keep_supervi
         assert is_decided or are_told, "neither decided nor escalated\n" + "\n".join(ran.out for ran in runs)
 
 
-@pytest.mark.promise(number=10, seconds=10)
+@pytest.mark.promise(number=10, real=True)
 def test_a_forged_press_does_not_end_an_escalation() -> None:
     with Standin() as standin:
         crew, boss = standin.add_users(5), standin.add_users(2, "boss", "Boss")
@@ -274,7 +274,7 @@ def test_a_forged_press_does_not_end_an_escalation() -> None:
 # ---- 11: no copy stays open
 
 
-@pytest.mark.promise(number=11, seconds=45)
+@pytest.mark.promise(number=11, real="alone")
 @pytest.mark.parametrize("notification", [ALARM, STEPS], ids=["alone", "escalating"])
 def test_pressed_while_hundreds_are_being_told_no_copy_stays_open(notification: str) -> None:
     with Standin() as standin:
@@ -296,7 +296,7 @@ def test_pressed_while_hundreds_are_being_told_no_copy_stays_open(notification: 
             assert summary_of(runs[1]).figures["skipped"] == untold, runs[1].out
 
 
-@pytest.mark.promise(number=11, seconds=45)
+@pytest.mark.promise(number=11, real="2")
 @pytest.mark.parametrize("after", [0, 2, 20])
 def test_a_press_run_killed_before_or_while_closing_leaves_no_copy_open(after: int) -> None:
     with Standin() as standin:
@@ -312,7 +312,7 @@ def test_a_press_run_killed_before_or_while_closing_leaves_no_copy_open(after: i
         assert_closed(standin, runs)
 
 
-@pytest.mark.promise(number=11, seconds=45)
+@pytest.mark.promise(number=11)
 @pytest.mark.parametrize("answer", [500, 503, "reset"])
 def test_a_copy_that_cannot_be_closed_now_is_closed_by_the_next_run(answer: int | str) -> None:
     with Standin() as standin:
@@ -328,7 +328,7 @@ def test_a_copy_that_cannot_be_closed_now_is_closed_by_the_next_run(answer: int 
 # ---- 12: one closing line
 
 
-@pytest.mark.promise(number=12, seconds=8)
+@pytest.mark.promise(number=12, real=True)
 def test_the_closing_line_is_the_same_on_every_copy_on_each_readers_clock_and_in_their_language() -> None:
     words = {"pt": {"title": "Alarme", "message": "Temperatura em $VALUE$"}}
     text = gated(translations=words)
@@ -352,7 +352,7 @@ def test_the_closing_line_is_the_same_on_every_copy_on_each_readers_clock_and_in
         assert all("It is at 41" in standin.notes_of(user)[0]["message"] for user in here + tokyo)
 
 
-@pytest.mark.promise(number=12, seconds=60)
+@pytest.mark.promise(number=12)
 def test_who_is_left_when_it_is_decided_is_skipped_and_the_late_copies_have_the_same_line_and_time() -> None:
     with Standin() as standin:
         standin.add_users(300)

@@ -4,11 +4,11 @@ import itertools
 import json
 import random
 import re
-import time
 from collections import Counter
 
 import pytest
 
+from tests.promises.clock import sleep
 from tests.promises.oracle import (
     EVENT,
     PLAIN,
@@ -44,7 +44,7 @@ def is_create(request: Request) -> bool:
 # ---- what must go well anywhere
 
 
-@pytest.mark.promise(number=0, seconds=3)
+@pytest.mark.promise(number=0, real=True)
 @pytest.mark.parametrize("has_journal", [True, False])
 def test_a_normal_run_tells_everybody_and_says_so(has_journal: bool) -> None:
     with Standin() as standin:
@@ -57,7 +57,7 @@ def test_a_normal_run_tells_everybody_and_says_so(has_journal: bool) -> None:
         assert outcomes_of(ran, standin) == dict.fromkeys(crew, "sent")
 
 
-@pytest.mark.promise(number=0, seconds=4)
+@pytest.mark.promise(number=0)
 def test_a_rerun_of_the_same_event_tells_nobody_again_and_another_event_everybody() -> None:
     with Standin() as standin:
         crew = standin.add_users(30)
@@ -69,7 +69,7 @@ def test_a_rerun_of_the_same_event_tells_nobody_again_and_another_event_everybod
         assert set(standin.counted().values()) == {2}
 
 
-@pytest.mark.promise(number=0, seconds=8)
+@pytest.mark.promise(number=0, real=True)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_run_that_is_killed_at_any_instant_and_run_again_tells_everybody_once(seed: int) -> None:
     with Standin() as standin:
@@ -84,10 +84,10 @@ def test_a_run_that_is_killed_at_any_instant_and_run_again_tells_everybody_once(
         ]
         killed = standin.start(standin.event(), **EVENT)
         standin.until(lambda: bool(standin.requests))
-        time.sleep(random.Random(seed).uniform(0.1, 1.1))
+        sleep(random.Random(seed).uniform(0.1, 1.1))
         killed.kill()
         killed.wait()
-        time.sleep(0.5)
+        sleep(0.5)
         standin.ahead += 60
         standin.rules.pop(0)
         runs = [standin.run(standin.event(), **EVENT)]
@@ -100,7 +100,7 @@ def test_a_run_that_is_killed_at_any_instant_and_run_again_tells_everybody_once(
 # ---- 1: an inbox that a policy filters
 
 
-@pytest.mark.promise(number=1, seconds=80)
+@pytest.mark.promise(number=1)
 @pytest.mark.parametrize("answer", [502, "reset", "cut"])
 def test_an_inbox_that_a_policy_filters_proves_nothing(answer: int | str) -> None:
     with Standin(inbox=nothing, rules=[first_create(Act(answer))]) as standin:
@@ -119,8 +119,9 @@ def test_an_inbox_that_a_policy_filters_proves_nothing(answer: int | str) -> Non
         assert not summary_of(again).figures["sent"], again.out
 
 
-@pytest.mark.promise(number=1, seconds=45)
+@pytest.mark.promise(number=1, real="plain")
 @pytest.mark.parametrize("notification", ["", PLAIN], ids=["buttons", "plain"])
+@pytest.mark.waits(40)
 def test_an_inbox_that_a_policy_filters_proves_nothing_without_a_journal_either(notification: str) -> None:
     with Standin(inbox=nothing) as standin:
         crew = standin.add_users(12)
@@ -132,7 +133,7 @@ def test_an_inbox_that_a_policy_filters_proves_nothing_without_a_journal_either(
         assert re.search(RIGHT, ran.out), ran.out
 
 
-@pytest.mark.promise(number=1, seconds=5)
+@pytest.mark.promise(number=1)
 def test_a_filtered_inbox_matters_to_nobody_whose_answer_came() -> None:
     with Standin(inbox=nothing) as standin:
         crew = standin.add_users(8)
@@ -141,7 +142,7 @@ def test_a_filtered_inbox_matters_to_nobody_whose_answer_came() -> None:
         assert_told_once(standin, crew)
 
 
-@pytest.mark.promise(number=1, seconds=40)
+@pytest.mark.promise(number=1)
 def test_a_press_on_a_profile_that_filters_the_inbox_names_the_right() -> None:
     with Standin() as standin:
         crew = standin.add_users(3)
@@ -156,7 +157,7 @@ def test_a_press_on_a_profile_that_filters_the_inbox_names_the_right() -> None:
 # ---- 2: an inbox that shows little, or late; a request that is carried out late
 
 
-@pytest.mark.promise(number=2, seconds=45)
+@pytest.mark.promise(number=2)
 @pytest.mark.parametrize("answer", ["reset"])
 def test_an_inbox_of_20_oldest_first_hides_the_new_one_and_nobody_is_told_twice(answer: int | str) -> None:
     with Standin(inbox=oldest_20, rules=[first_create(Act(answer))]) as standin:
@@ -168,7 +169,7 @@ def test_an_inbox_of_20_oldest_first_hides_the_new_one_and_nobody_is_told_twice(
         assert_truthful(standin, ran, 6)
 
 
-@pytest.mark.promise(number=2, seconds=45)
+@pytest.mark.promise(number=2)
 def test_a_full_page_of_old_ones_is_no_proof_though_other_inboxes_show_what_was_sent() -> None:
     with Standin(inbox=oldest_20) as standin:
         crew = standin.add_users(20)
@@ -181,8 +182,9 @@ def test_a_full_page_of_old_ones_is_no_proof_though_other_inboxes_show_what_was_
         assert_truthful(standin, ran, 20)
 
 
-@pytest.mark.promise(number=2, seconds=25)
+@pytest.mark.promise(number=2, real="502")
 @pytest.mark.parametrize("answer", [502, "reset"])
+@pytest.mark.waits(15)
 def test_an_inbox_that_shows_a_new_one_after_8_seconds_and_nobody_else_waits(answer: int | str) -> None:
     with Standin() as standin:
         standin.inbox = shown_after(standin, 8)
@@ -199,8 +201,9 @@ def test_an_inbox_that_shows_a_new_one_after_8_seconds_and_nobody_else_waits(ans
         assert max(others) < 6, "those whose answer came waited for those in doubt"
 
 
-@pytest.mark.promise(number=2, seconds=45)
+@pytest.mark.promise(number=2, real="502-5")
 @pytest.mark.parametrize(("answer", "late"), [(502, 5), (504, 12), ("reset", 19), (502, 19)])
+@pytest.mark.waits(14)
 def test_a_create_that_is_carried_out_after_its_error_is_not_sent_again(answer: int | str, late: float) -> None:
     with Standin() as standin:
         crew = standin.add_users(16)
@@ -215,7 +218,7 @@ def test_a_create_that_is_carried_out_after_its_error_is_not_sent_again(answer: 
         assert max(others) < 4, "those whose answer came waited for those in doubt"
 
 
-@pytest.mark.promise(number=2, seconds=60)
+@pytest.mark.promise(number=2)
 @pytest.mark.parametrize("answer", ["reset"])
 def test_a_create_that_was_not_carried_out_is_sent_again_and_nobody_is_lost(answer: int | str) -> None:
     with Standin() as standin:
@@ -230,7 +233,7 @@ def test_a_create_that_was_not_carried_out_is_sent_again_and_nobody_is_lost(answ
         assert_told_once(standin, crew, runs=runs)
 
 
-@pytest.mark.promise(number=2, seconds=45)
+@pytest.mark.promise(number=2)
 def test_an_inbox_in_any_order_is_read_whole() -> None:
     with Standin() as standin:
         standin.inbox = lambda _user, notes: random.sample(notes, len(notes))
@@ -246,14 +249,14 @@ def test_an_inbox_in_any_order_is_read_whole() -> None:
 # ---- 3: slow answers
 
 
-@pytest.mark.promise(number=3, seconds=60)
+@pytest.mark.promise(number=3)
 def test_slow_answers_starve_no_heartbeat_and_the_same_event_a_second_later_tells_nobody_twice() -> None:
     with Standin() as standin:
         crew = standin.add_users(120)
         standin.rules = [creates(Act(wait=9))]
         one = standin.start(standin.event(), **EVENT)
         standin.until(lambda: bool(standin.counts))
-        time.sleep(1)
+        sleep(1)
         two = standin.start(standin.event(), **EVENT)
         runs = [one.wait(), two.wait()]
         assert_told_once(standin, crew, runs=runs)
@@ -264,7 +267,8 @@ def test_slow_answers_starve_no_heartbeat_and_the_same_event_a_second_later_tell
         assert max(gaps) <= 5.7, f"no row for {max(gaps):.1f} s"
 
 
-@pytest.mark.promise(number=3, seconds=60)
+@pytest.mark.promise(number=3, real=True)
+@pytest.mark.waits(39)
 def test_slow_reads_of_the_inbox_hold_up_no_heartbeat() -> None:
     with Standin() as standin:
         crew = standin.add_users(80)
@@ -282,7 +286,7 @@ def test_slow_reads_of_the_inbox_hold_up_no_heartbeat() -> None:
 # ---- 4: a run that was away
 
 
-@pytest.mark.promise(number=4, seconds=60)
+@pytest.mark.promise(number=4)
 @pytest.mark.parametrize("away", [18, 30])
 def test_a_frozen_run_tells_nobody_whom_another_told_meanwhile(away: float) -> None:
     with Standin() as standin:
@@ -291,9 +295,9 @@ def test_a_frozen_run_tells_nobody_whom_another_told_meanwhile(away: float) -> N
         frozen = standin.start(standin.event(), **EVENT)
         standin.until(lambda: len(standin.told) > 45)
         frozen.freeze()
-        time.sleep(0.5)
+        sleep(0.5)
         other = standin.start(standin.event(), **EVENT)
-        time.sleep(away - 0.5)
+        sleep(away - 0.5)
         frozen.thaw()
         runs = [frozen.wait(), other.wait()]
         while len(set(standin.counted())) < 240 and len(runs) < 4:
@@ -302,7 +306,7 @@ def test_a_frozen_run_tells_nobody_whom_another_told_meanwhile(away: float) -> N
         assert_told_once(standin, crew, runs=runs)
 
 
-@pytest.mark.promise(number=4, seconds=60)
+@pytest.mark.promise(number=4)
 @pytest.mark.parametrize("later", [2, 12.5])
 def test_a_run_cut_from_its_journal_tells_nobody_whom_another_told_meanwhile(later: float) -> None:
     with Standin() as standin:
@@ -311,9 +315,9 @@ def test_a_run_cut_from_its_journal_tells_nobody_whom_another_told_meanwhile(lat
         one = standin.start(standin.event(), **EVENT)
         standin.until(lambda: len(standin.told) > 45)
         with rule_of(standin, journal(Act(503, carry=False))):
-            time.sleep(later)
+            sleep(later)
             two = standin.start(standin.event(), **EVENT)
-            time.sleep(14 - later)
+            sleep(14 - later)
         runs = [one.wait(), two.wait()]
         while len(set(standin.counted())) < 400 and len(runs) < 4:
             standin.ahead += 60
@@ -324,7 +328,7 @@ def test_a_run_cut_from_its_journal_tells_nobody_whom_another_told_meanwhile(lat
 # ---- 5: rows that show late
 
 
-@pytest.mark.promise(number=5, seconds=40)
+@pytest.mark.promise(number=5)
 @pytest.mark.parametrize("late", [0.1, 1, 5])
 def test_two_runs_of_one_event_at_once_on_a_journal_that_shows_late_tell_nobody_twice(late: float) -> None:
     with Standin(rows_show_after=late) as standin:
@@ -341,7 +345,8 @@ def test_two_runs_of_one_event_at_once_on_a_journal_that_shows_late_tell_nobody_
         assert_told_once(standin, crew, runs=runs)
 
 
-@pytest.mark.promise(number=5, seconds=40)
+@pytest.mark.promise(number=5, real=True)
+@pytest.mark.waits(18)
 def test_two_runs_that_find_the_same_leftover_on_a_journal_that_shows_late_tell_nobody_twice() -> None:
     with Standin() as standin:
         crew = standin.add_users(80)
@@ -364,7 +369,7 @@ def test_two_runs_that_find_the_same_leftover_on_a_journal_that_shows_late_tell_
 # ---- 6: an outage is not a refusal
 
 
-@pytest.mark.promise(number=6, seconds=60)
+@pytest.mark.promise(number=6)
 @pytest.mark.parametrize("answer", [502, 503, "reset"])
 def test_an_outage_of_15_seconds_makes_nobody_failed_and_loses_nobody(answer: int | str) -> None:
     with Standin() as standin:
@@ -380,7 +385,7 @@ def test_an_outage_of_15_seconds_makes_nobody_failed_and_loses_nobody(answer: in
         assert_told_once(standin, crew, runs=runs)
 
 
-@pytest.mark.promise(number=6, seconds=60)
+@pytest.mark.promise(number=6, real="reset")
 @pytest.mark.parametrize("answer", [502, "reset"])
 def test_an_outage_that_outlasts_the_time_budget_is_left_to_the_next_run(answer: int | str) -> None:
     with Standin() as standin:
@@ -399,7 +404,7 @@ def test_an_outage_that_outlasts_the_time_budget_is_left_to_the_next_run(answer:
         assert_told_once(standin, crew, runs=runs)
 
 
-@pytest.mark.promise(number=6, seconds=5)
+@pytest.mark.promise(number=6)
 def test_a_definite_rejection_is_failed_and_everybody_else_is_told() -> None:
     with Standin() as standin:
         crew = standin.add_users(20)
@@ -416,7 +421,7 @@ def test_a_definite_rejection_is_failed_and_everybody_else_is_told() -> None:
 # ---- 7: a wait that ends in an error
 
 
-@pytest.mark.promise(number=7, seconds=60)
+@pytest.mark.promise(number=7, real="403")
 @pytest.mark.parametrize("look", [500, 403, "reset"])
 def test_a_look_that_fails_makes_nobody_wait_a_minute_and_nobody_failed(look: int | str) -> None:
     with Standin() as standin:
@@ -456,7 +461,7 @@ def test_a_look_that_fails_makes_nobody_wait_a_minute_and_nobody_failed(look: in
 # ---- 8: the same text twice, and clocks that are off
 
 
-@pytest.mark.promise(number=8, seconds=8)
+@pytest.mark.promise(number=8, real=True)
 def test_two_events_with_the_same_text_and_no_buttons_at_once_are_both_told_to_everybody() -> None:
     with Standin() as standin:
         crew = standin.add_users(40)
@@ -467,7 +472,7 @@ def test_two_events_with_the_same_text_and_no_buttons_at_once_are_both_told_to_e
         assert standin.counted() == dict.fromkeys(crew, 2)
 
 
-@pytest.mark.promise(number=8, seconds=45)
+@pytest.mark.promise(number=8)
 def test_two_events_with_the_same_text_are_both_told_even_where_answers_are_lost() -> None:
     with Standin() as standin:
         crew = standin.add_users(20)
@@ -493,7 +498,7 @@ def test_two_events_with_the_same_text_are_both_told_even_where_answers_are_lost
         assert set(standin.counted()) == set(crew)
 
 
-@pytest.mark.promise(number=8, seconds=45)
+@pytest.mark.promise(number=8, real="before, buttons")
 @pytest.mark.parametrize(
     ("off", "notification"), [(-420, PLAIN), (420, PLAIN), (420, "")], ids=["behind", "before", "before, buttons"]
 )
@@ -508,7 +513,7 @@ def test_a_clock_that_is_minutes_off_and_no_date_header_tell_nobody_twice(off: f
         assert_told_once(standin, crew, runs=[ran, again])
 
 
-@pytest.mark.promise(number=8, seconds=60)
+@pytest.mark.promise(number=8)
 def test_two_runs_at_once_without_a_date_header_and_a_clock_that_is_off_tell_nobody_twice() -> None:
     with Standin(date="none", ahead=-300) as standin:
         crew = standin.add_users(120)
@@ -523,7 +528,7 @@ def test_two_runs_at_once_without_a_date_header_and_a_clock_that_is_off_tell_nob
 # ---- whoever has begun an event may be gone
 
 
-@pytest.mark.promise(number=5, seconds=45)
+@pytest.mark.promise(number=5)
 @pytest.mark.parametrize("late", [0, 5])
 def test_an_event_whose_run_died_right_after_it_began_is_told_by_the_run_that_found_it(late: float) -> None:
     with Standin(rows_show_after=late) as standin:
@@ -547,7 +552,8 @@ def test_an_event_whose_run_died_right_after_it_began_is_told_by_the_run_that_fo
         assert ran.code == 0, ran.out
 
 
-@pytest.mark.promise(number=4, seconds=60)
+@pytest.mark.promise(number=4, real=True)
+@pytest.mark.waits(50)
 def test_a_run_frozen_while_it_reads_its_own_rows_keeps_its_journal() -> None:
     with Standin(rows_show_after=1.5) as standin:
         crew = standin.add_users(12)
@@ -555,7 +561,7 @@ def test_a_run_frozen_while_it_reads_its_own_rows_keeps_its_journal() -> None:
         run = standin.start(event, **EVENT)
         standin.until(lambda: any(row.get("value") == "started" for row in standin.rows))
         run.freeze()
-        time.sleep(27)
+        sleep(27)
         run.thaw()
         first = run.wait()
         assert "JOURNAL IS GONE" not in first.out, first.out
@@ -564,7 +570,7 @@ def test_a_run_frozen_while_it_reads_its_own_rows_keeps_its_journal() -> None:
         assert_told_once(standin, crew, runs=[first, second])
 
 
-@pytest.mark.promise(number=8, seconds=40)
+@pytest.mark.promise(number=8)
 def test_an_old_notification_with_the_same_text_is_no_proof_where_tagoio_tells_no_time() -> None:
     with Standin(date="none") as standin:
         crew = standin.add_users(3)

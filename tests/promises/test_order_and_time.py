@@ -45,7 +45,7 @@ DENIED = Act(401, carry=False, message="Authorization Denied")
 # ---- 13: what is urgent goes first
 
 
-@pytest.mark.promise(number=13, seconds=30)
+@pytest.mark.promise(number=13)
 def test_an_urgent_alarm_goes_before_two_hundred_that_were_left() -> None:
     with Standin() as standin:
         crew = standin.add_users(200)
@@ -68,7 +68,8 @@ def test_an_urgent_alarm_goes_before_two_hundred_that_were_left() -> None:
         assert set(standin.counted("Calm")) <= set(crew)
 
 
-@pytest.mark.promise(number=13, seconds=30)
+@pytest.mark.promise(number=13, real="lives")
+@pytest.mark.waits(20)
 @pytest.mark.parametrize("lives", [True, False], ids=["lives", "killed"])
 def test_no_run_waits_for_somebody_else_s_campaign_before_it_has_told_its_own(lives: bool) -> None:
     with Standin() as standin:
@@ -119,8 +120,9 @@ def assert_on_time(standin: Standin, ran: Ran, budget: float) -> None:
     assert ran.out.strip(), "nothing was said"
 
 
-@pytest.mark.promise(number=14, seconds=25)
+@pytest.mark.promise(number=14, real="creates")
 @pytest.mark.parametrize("hit", ["journal", "writes", "users", "creates", "profile"])
+@pytest.mark.waits(13)
 def test_what_hangs_from_the_start_does_not_outlast_the_time_budget(hit: str) -> None:
     with Standin(rules=[hanging(hit)]) as standin:
         standin.add_users(20)
@@ -131,7 +133,7 @@ def test_what_hangs_from_the_start_does_not_outlast_the_time_budget(hit: str) ->
             assert_truthful(standin, ran)
 
 
-@pytest.mark.promise(number=14, seconds=25)
+@pytest.mark.promise(number=14)
 @pytest.mark.parametrize("hit", ["journal", "inbox"])
 def test_what_begins_to_hang_does_not_outlast_the_time_budget(hit: str) -> None:
     with Standin() as standin:
@@ -153,8 +155,9 @@ def test_what_begins_to_hang_does_not_outlast_the_time_budget(hit: str) -> None:
         assert_truthful(standin, ran, 200)
 
 
-@pytest.mark.promise(number=14, seconds=25)
+@pytest.mark.promise(number=14, real="all")
 @pytest.mark.parametrize("what", ["all", "creates", "journal", "users"])
+@pytest.mark.waits(12)
 def test_answers_that_come_byte_by_byte_do_not_outlast_the_time_budget(what: str) -> None:
     def slowly(request: Request) -> Act | None:
         kinds = {
@@ -172,7 +175,8 @@ def test_answers_that_come_byte_by_byte_do_not_outlast_the_time_budget(what: str
         assert_nobody_twice(standin)
 
 
-@pytest.mark.promise(number=14, seconds=25)
+@pytest.mark.promise(number=14, real=True)
+@pytest.mark.waits(10)
 def test_a_press_keeps_to_the_time_budget_too() -> None:
     with Standin() as standin:
         crew = standin.add_users(40)
@@ -185,7 +189,7 @@ def test_a_press_keeps_to_the_time_budget_too() -> None:
         assert "Traceback" not in ran.said, ran.said
 
 
-@pytest.mark.promise(number=14, seconds=40)
+@pytest.mark.promise(number=14)
 def test_what_a_time_budget_cut_off_the_next_run_tells_and_nobody_is_lost() -> None:
     with Standin() as standin:
         crew = standin.add_users(200)
@@ -235,7 +239,7 @@ def rude_mail_server(says: bytes) -> Iterator[int]:
             thread.join()
 
 
-@pytest.mark.promise(number=18, seconds=15)
+@pytest.mark.promise(number=18, real=True)
 @pytest.mark.parametrize("says", [b"", b"220 mail.example.com ESMTP\r\n"], ids=["at once", "after the greeting"])
 def test_a_mail_server_that_closes_before_it_took_a_recipient_leaves_no_doubt(says: bytes) -> None:
     with Standin() as standin, rude_mail_server(says) as port:
@@ -249,7 +253,7 @@ def test_a_mail_server_that_closes_before_it_took_a_recipient_leaves_no_doubt(sa
         assert len(standin.hooked) == 3
 
 
-@pytest.mark.promise(number=18, seconds=15)
+@pytest.mark.promise(number=18)
 def test_the_claims_of_the_other_channel_are_not_read_anew_for_each_user() -> None:
     with Standin() as standin:
         crew = standin.add_users(60)
@@ -262,7 +266,8 @@ def test_the_claims_of_the_other_channel_are_not_read_anew_for_each_user() -> No
         assert_truthful(standin, ran, 60)
 
 
-@pytest.mark.promise(number=18, seconds=25)
+@pytest.mark.promise(number=18, real=True)
+@pytest.mark.waits(10)
 def test_a_user_whose_claim_is_under_way_when_time_ends_is_unknown_and_nobody_is_silent() -> None:
     with Standin() as standin:
         crew = standin.add_users(30)
@@ -286,7 +291,8 @@ def test_a_user_whose_claim_is_under_way_when_time_ends_is_unknown_and_nobody_is
         assert_nobody_twice(standin, runs=[ran, again])
 
 
-@pytest.mark.promise(number=18, seconds=25)
+@pytest.mark.promise(number=18, real=True)
+@pytest.mark.waits(13)
 def test_a_claim_that_the_journal_is_slow_to_write_when_time_ends_is_not_silent() -> None:
     with Standin() as standin:
         crew = standin.add_users(20)
@@ -307,7 +313,7 @@ def test_a_claim_that_the_journal_is_slow_to_write_when_time_ends_is_not_silent(
         assert "Traceback" not in again.said
 
 
-@pytest.mark.promise(number=18, seconds=10)
+@pytest.mark.promise(number=18)
 def test_the_cooldown_counts_who_was_told_by_another_channel() -> None:
     with Standin() as standin:
         crew = standin.add_users(10)

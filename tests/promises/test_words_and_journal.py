@@ -43,7 +43,7 @@ HOSTILE = {
 # ---- 15: what people are called
 
 
-@pytest.mark.promise(number=15, seconds=5)
+@pytest.mark.promise(number=15, real="control-")
 @pytest.mark.parametrize("text", ["", '{"title": "Hello $USER.NAME$", "message": "Room at $VALUE$ $UNIT$"}'])
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_whatever_a_user_is_called_everybody_is_told(kind: str, text: str) -> None:
@@ -62,7 +62,7 @@ def test_whatever_a_user_is_called_everybody_is_told(kind: str, text: str) -> No
         assert_told_once(standin, crew, runs=[ran, again])
 
 
-@pytest.mark.promise(number=15, seconds=5)
+@pytest.mark.promise(number=15)
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_whatever_a_data_point_says_everybody_is_told_and_a_killed_run_can_go_on(kind: str) -> None:
     text = json.dumps({"title": "At $VALUE$", "message": "$VALUE$ $UNIT$"})
@@ -78,7 +78,7 @@ def test_whatever_a_data_point_says_everybody_is_told_and_a_killed_run_can_go_on
         assert_told_once(standin, crew, runs=[ran, again])
 
 
-@pytest.mark.promise(number=15, seconds=5)
+@pytest.mark.promise(number=15, real="surrogate")
 @pytest.mark.parametrize("kind", ["surrogate", "nul", "bidi", "dollars"])
 def test_whatever_the_title_says_everybody_is_told_and_a_press_still_decides(kind: str) -> None:
     word = HOSTILE[kind].replace("$", "$$")
@@ -96,7 +96,7 @@ def test_whatever_the_title_says_everybody_is_told_and_a_press_still_decides(kin
 # ---- 16: a journal that is full
 
 
-@pytest.mark.promise(number=16, seconds=40)
+@pytest.mark.promise(number=16, real="403")
 @pytest.mark.parametrize("answer", [400, 403, 503, "reset"])
 def test_a_journal_that_refuses_every_write_stops_no_alarm(answer: int | str) -> None:
     full = Act(answer, carry=False, message="You have exceeded the maximum limit of data registers (50000)")
@@ -108,7 +108,7 @@ def test_a_journal_that_refuses_every_write_stops_no_alarm(answer: int | str) ->
         assert re.search(r"(?i)journal|memory|delivery_log_token", ran.out), ran.out
 
 
-@pytest.mark.promise(number=16, seconds=60)
+@pytest.mark.promise(number=16)
 @pytest.mark.parametrize(("answer", "taken", "next_is"), [(400, 1, "schedule"), (400, 1, "same"), (502, 1, "schedule")])
 def test_a_journal_that_fails_right_after_the_beginning_makes_the_next_run_look_first(
     answer: int, taken: int, next_is: str
@@ -134,7 +134,7 @@ def test_a_journal_that_fails_right_after_the_beginning_makes_the_next_run_look_
         assert second.code == 0, second.out
 
 
-@pytest.mark.promise(number=16, seconds=45)
+@pytest.mark.promise(number=16)
 @pytest.mark.parametrize("answer", [400, 503])
 def test_a_journal_that_is_full_in_the_midst_of_a_run_stops_no_alarm(answer: int) -> None:
     with Standin() as standin:
@@ -153,7 +153,7 @@ def test_a_journal_that_is_full_in_the_midst_of_a_run_stops_no_alarm(answer: int
         assert re.search(r"(?i)journal|memory|delivery_log_token", ran.out), ran.out
 
 
-@pytest.mark.promise(number=16, seconds=15)
+@pytest.mark.promise(number=16, real=True)
 def test_the_rows_of_a_run_are_few_and_dense() -> None:
     with Standin() as standin:
         crew = standin.add_users(400)
@@ -169,7 +169,7 @@ def test_the_rows_of_a_run_are_few_and_dense() -> None:
         assert len(calls) <= (ran.ended - ran.started) + 5, f"{len(calls)} calls"
 
 
-@pytest.mark.promise(number=16, seconds=10)
+@pytest.mark.promise(number=16)
 def test_requests_grow_as_users_and_pages_and_a_few_with_a_hundred_campaigns_before() -> None:
     with Standin() as standin:
         standin.add_users(40)
@@ -184,7 +184,7 @@ def test_requests_grow_as_users_and_pages_and_a_few_with_a_hundred_campaigns_bef
         assert len(standin.requests) - already <= 40 + 25, f"{len(standin.requests) - already} requests"
 
 
-@pytest.mark.promise(number=16, seconds=5)
+@pytest.mark.promise(number=16, real=True)
 def test_the_installer_makes_a_journal_that_does_not_fill() -> None:
     def admin(request: Request) -> Any:
         """Enough of the admin's routes for an installer: nothing is there yet, and everything can be made."""
@@ -220,7 +220,7 @@ def test_the_installer_makes_a_journal_that_does_not_fill() -> None:
 # ---- 17: rows that are cut, or garbage, and a device that ignores skip
 
 
-@pytest.mark.promise(number=17, seconds=40)
+@pytest.mark.promise(number=17)
 def test_an_audience_row_that_was_cut_is_said_and_nobody_is_told_twice() -> None:
     with Standin() as standin:
         crew = standin.add_users(60)
@@ -272,7 +272,7 @@ GARBAGE = {
 }
 
 
-@pytest.mark.promise(number=17, seconds=10)
+@pytest.mark.promise(number=17, real="deep")
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_rows_that_are_garbage_are_survived(kind: str) -> None:
     with Standin(garbage=[GARBAGE[kind]]) as standin:
@@ -291,7 +291,7 @@ def test_rows_that_are_garbage_are_survived(kind: str) -> None:
         assert not any(told.note["buttons_enabled"] for told in standin.told), pressed.out
 
 
-@pytest.mark.promise(number=17, seconds=20)
+@pytest.mark.promise(number=17)
 def test_a_device_that_ignores_skip_makes_no_loop() -> None:
     with Standin() as standin:
         crew = standin.add_users(20)
@@ -314,7 +314,7 @@ def test_a_device_that_ignores_skip_makes_no_loop() -> None:
 # ---- 19: one escalation a campaign
 
 
-@pytest.mark.promise(number=19, seconds=10)
+@pytest.mark.promise(number=19, real=True)
 def test_escalate_that_differs_between_users_is_a_clear_error_or_one_thing() -> None:
     text = ANALYSIS.read_text()
     compose = '''
@@ -351,7 +351,7 @@ def compose(trigger, user):
         assert len(groups) == 1, "escalate is one thing of a campaign, or a clear error"
 
 
-@pytest.mark.promise(number=19, seconds=5)
+@pytest.mark.promise(number=19)
 def test_a_button_that_runs_another_analysis_is_no_answer_to_an_escalation() -> None:
     other = [{"id": "ack", "label": "Acknowledge", "analysis": "b" * 24}]
     text = gated(buttons=other, escalate=[{"after": "1m", "to": "boss"}])
@@ -365,7 +365,7 @@ def test_a_button_that_runs_another_analysis_is_no_answer_to_an_escalation() -> 
         assert not standin.told
 
 
-@pytest.mark.promise(number=19, seconds=5)
+@pytest.mark.promise(number=19, real=True)
 def test_an_escalation_goes_on_step_by_step_until_somebody_decides() -> None:
     text = gated(priority="high", escalate=[{"after": "1m", "to": "boss"}, {"after": "3m", "to": "chief"}])
     with Standin() as standin:

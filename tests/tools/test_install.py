@@ -286,6 +286,7 @@ def test_intervals_and_conditions_are_written_as_tagoio_has_them() -> None:
 
 
 @pytest.mark.parametrize("step", ["/analysis", "upload", "/am", "/device", "/action"])
+@pytest.mark.waits(11)
 def test_a_run_that_was_cut_off_is_completed_by_the_next(bare: Sandbox, step: str) -> None:
     """The connection breaks at one step, after TagoIO has carried it out."""
     flags = ("--journal", "--every", "15 minutes")
@@ -326,6 +327,7 @@ def test_a_limit_of_the_plan_is_said_with_what_to_do(bare: Sandbox, kind: str) -
         ({"TAGOIO_API": "http://127.0.0.1:9"}, "cannot be reached"),
     ],
 )
+@pytest.mark.waits(16)
 def test_a_token_or_an_address_that_is_wrong_is_said(bare: Sandbox, variables: dict[str, str], said: str) -> None:
     ran = install(bare, **variables)
     assert ran.code == 1

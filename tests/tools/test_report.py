@@ -88,6 +88,7 @@ def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
         ([], {"TAGOIO_API": "http://127.0.0.1:9"}, "cannot be reached"),
     ],
 )
+@pytest.mark.waits(24)
 def test_what_is_wrong_is_said(campaign: Journaled, arguments: list[str], env: dict[str, str], said: str) -> None:
     ran = report(campaign, *arguments, **env)
     assert ran.code == 1

@@ -59,6 +59,7 @@ def test_the_command_shows_console_and_inboxes_and_ends_with_the_exit_code(tmp_p
         (["--set", "dry_run"], 2, ""),
     ],
 )
+@pytest.mark.waits(52)
 def test_each_flag_shows_what_it_says(arguments: list[str], code: int, said: str) -> None:
     ran = run_python("-m", "lib.tools.sandbox", *arguments, cwd=ROOT)
     assert (ran.code, "Traceback" in ran.err) == (code, False)
