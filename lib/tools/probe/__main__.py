@@ -131,7 +131,7 @@ def _probe(options: argparse.Namespace) -> int:
         return 1
     write_facts(options.output, facts, api, datetime.now(UTC))
     unknown = [name for name in UNKNOWNS if name not in facts]
-    _say(f"{options.output}: {len(facts)} facts. Still unknown: {', '.join(unknown) or 'nothing'}")
+    _say(f"{options.output}: {len(facts)} facts. Not probed: {', '.join(unknown) or 'nothing'}")
     return 1 if left else 0
 
 
