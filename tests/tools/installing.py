@@ -32,6 +32,12 @@ def variables(sandbox: Sandbox) -> dict[str, str]:
     return {each["key"]: each["value"] for each in only(sandbox.store.analyses)["variables"]}
 
 
+def journal_token(sandbox: Sandbox) -> str:
+    """Which the installer keeps among TagoIO's Secrets."""
+    (token,) = [each["value"] for each in sandbox.store.kept_secrets.values() if each["key"] == "delivery_log_token"]
+    return str(token)
+
+
 def rights(sandbox: Sandbox) -> set[tuple[str, ...]]:
     permissions = only(sandbox.store.policies)["permissions"]
     return {(action, *each["resource"]) for each in permissions for action in each["action"]}

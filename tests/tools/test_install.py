@@ -17,7 +17,7 @@ from lib.tools.install.wanted import TAG
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.trouble import Fault
 from tests.conftest import MAINTENANCE, ROOT, names_told
-from tests.tools.installing import in_process, install, only, rights, story, variables, writes
+from tests.tools.installing import in_process, install, journal_token, only, rights, story, variables, writes
 
 HOT = {"device": "d1", "variable": "temperature", "value_type": "number"}
 
@@ -110,7 +110,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(bare: Sandbox) -> None:
 def test_the_journals_token_is_set_and_works(bare: Sandbox) -> None:
     assert install(bare, "--journal", "--run").code == 0
     device = only(bare.store.devices)
-    assert bare.store.tokens[variables(bare)["delivery_log_token"]].id == device["id"]
+    assert bare.store.tokens[journal_token(bare)].id == device["id"]
     rows = [row for row in bare.store.data[device["id"]] if row["variable"] == "notify_outcome"]
     assert sum(len(row["metadata"]["users"].split()) for row in rows) == 8
 
@@ -132,25 +132,39 @@ def test_an_older_journal_of_type_mutable_stays_and_is_replaced_once_it_is_remov
     (line,) = [line for line in ran.out.splitlines() if "Journal device" in line]
     assert "is there and stays, but it is of type mutable: it takes 50,000 rows and then no more. Remove it" in line
     assert "Nothing to change" in ran.out
-    token = variables(bare)["delivery_log_token"]
+    token = journal_token(bare)
     bare.store.remove_device(old["id"])
     assert token not in bare.store.tokens
-    assert "Variables set: delivery_log_token" in install(bare, "--journal").out
+    assert "Secret delivery_log_token set anew" in install(bare, "--journal").out
     new = only(bare.store.devices)
     assert new["type"] == "immutable"
-    assert bare.store.tokens[variables(bare)["delivery_log_token"]].id == new["id"]
+    assert bare.store.tokens[journal_token(bare)].id == new["id"]
     assert "Nothing to change" in install(bare, "--journal").out
 
 
 def test_a_journal_of_the_developers_own_stays_unless_told(bare: Sandbox) -> None:
     _, token = bare.store.add_device({"name": "Mine"})
-    install(bare, delivery_log_token=token)
+    install(bare)
+    only(bare.store.analyses)["variables"].append({"key": "delivery_log_token", "value": token})
     ran = install(bare, "--journal")
     assert "Journal device Mine is your own and stays (--overwrite sets another)" in ran.out
     assert variables(bare)["delivery_log_token"] == token
     assert len(bare.store.devices) == 1
     assert install(bare, "--journal", "--overwrite").code == 0
-    assert variables(bare)["delivery_log_token"] != token
+    assert "delivery_log_token" not in variables(bare)
+    assert journal_token(bare) != token
+    assert len(bare.store.devices) == 2
+
+
+def test_a_journal_of_the_developers_own_stays_among_the_secrets_too(bare: Sandbox) -> None:
+    _, token = bare.store.add_device({"name": "Mine"})
+    install(bare, delivery_log_token=token)
+    ran = install(bare, "--journal")
+    assert "The Secret delivery_log_token is your own and stays (--overwrite sets another)" in ran.out
+    assert journal_token(bare) == token
+    assert len(bare.store.devices) == 1
+    assert install(bare, "--journal", "--overwrite").code == 0
+    assert journal_token(bare) != token
     assert len(bare.store.devices) == 2
 
 

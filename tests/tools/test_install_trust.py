@@ -167,7 +167,7 @@ def test_what_stands_among_the_variables_stays_there_unless_told(bare: Sandbox) 
 def test_a_secret_of_somebody_elses_stays_and_ours_becomes_a_variable(bare: Sandbox) -> None:
     bare.store.kept_secrets["s"] = {"id": "s", "key": "fallback", "value": "theirs", "tags": []}
     ran = install(bare, fallback="json://localhost/")
-    assert "TagoIO takes no Secret fallback (Secret key already in use); it becomes a variable" in ran.out
+    assert "TagoIO takes no Secret fallback (400 Secret key already in use); it becomes a variable" in ran.out
     assert variables(bare)["fallback"] == "json://localhost/"
     assert bare.store.kept_secrets["s"]["value"] == "theirs"
 

@@ -108,6 +108,8 @@ def _names_taken(node: ast.ImportFrom) -> set[str]:
 def _is_late(path: str, tree: ast.Module, node: ast.ImportFrom) -> bool:
     """Whether an import is needed only when a function is called, or by who checks types. It is taken out, for its name
     is there already; so that name must not stand for another thing around it. Raises BundleError."""
+    if node in tree.body:
+        return False
     is_late = False
     for outer in ast.walk(tree):
         if isinstance(outer, ast.ClassDef) and node in outer.body:

@@ -19,6 +19,9 @@ def put_journal(hand: Hand, name: str, token: str, *, has_secret: bool, overwrit
     if holder and not overwrite:
         hand.say(f"Journal device {holder.get('name')} is your own and stays (--overwrite sets another)")
         return ""
+    if has_secret and not (found or token or overwrite or hand.record.get(PART)):
+        hand.say("The Secret delivery_log_token is your own and stays (--overwrite sets another)")
+        return ""
     if found:
         wish = {"name": "Journal", "permission": "full", "expire_time": "never"}
         made = hand.do("Journal device got a token", lambda: platform.devices.tokenCreate(found["id"], wish), "devices")

@@ -97,7 +97,7 @@ async def summary(request: web.Request) -> web.Response:
         "action": len(store.actions), "am": len(store.policies), "run_users": len(store.users), "dashboard": 0,
         "dashboard_shared": 0, "dictionary": 0, "connectors": 0, "networks": 0, "tcore": 0,
     }  # fmt: skip
-    limit, used = dict.fromkeys(SERVICES, 0) | store.limits, _used(store)
+    limit, used = {name: 0 for name in SERVICES if name != "push_notification"} | store.limits, _used(store)
     return answered({"limit": limit, "limit_used": {**used, "tcore": 0}, "amount": amount, "addons": {}})
 
 

@@ -49,6 +49,7 @@ async def create_user(request: web.Request) -> web.Response:
     for name in ("name", "email", "timezone"):
         if not given.get(name):
             raise Refusal(400, f"{name}: Required")
+    store.check_email(given)
     store.check_room("Run users", store.users)
     return answered({"user": store.add_user(given)["id"]})
 

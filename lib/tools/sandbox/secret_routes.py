@@ -4,9 +4,9 @@ secrets.md; C whl Secrets.py). That a key is taken once is a guess (U), as are t
 from aiohttp import web
 
 from lib.tools.sandbox.app import answered, body, number_of, store_of
+from lib.tools.sandbox.listing import read_fields, read_filters
 from lib.tools.sandbox.records import found_in, profile_only
 from lib.tools.sandbox.refusal import Refusal
-from lib.tools.sandbox.listing import read_fields, read_filters
 from lib.tools.sandbox.store import Record, new_id
 
 routes = web.RouteTableDef()

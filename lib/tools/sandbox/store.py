@@ -1,6 +1,7 @@
 """What the sandbox remembers: users, notifications, Analyses, devices, policies and tokens, in TagoIO's wire form."""
 
 import itertools
+import math
 import secrets
 import time
 import uuid
@@ -103,8 +104,6 @@ class Store:
     # ---- users
 
     def add_user(self, given: Record) -> Record:
-        """E-mails are unique within a profile (C cli run-user-create.ts). Raises Refusal."""
-        self._check_email(given)
         user = {
             "id": new_id(), "name": "", "email": "", "active": False, "timezone": "UTC", "company": "", "phone": "",
             "language": "en", "tags": [], "newsletter": False, "options": {}, "profile": self.profile_id,
@@ -118,14 +117,15 @@ class Store:
         for name, value in changes.items():
             if user.get(name) is not None and not isinstance(value, type(user[name])):
                 raise Refusal(400, f"{name}: Expected {type(user[name]).__name__}")
-        self._check_email(changes, user)
+        self.check_email(changes, user)
         changes = dict(changes)
         password = changes.pop("password", None)
         if password:
             self.passwords[user["id"]] = str(password)
         user.update({name: value for name, value in changes.items() if name != "id"}, updated_at=self.now())
 
-    def _check_email(self, given: Record, own: Record | None = None) -> None:
+    def check_email(self, given: Record, own: Record | None = None) -> None:
+        """E-mails are unique within a profile (C cli run-user-create.ts). Raises Refusal."""
         email = str(given.get("email") or "").lower()
         if email and any(user["email"].lower() == email for user in self.users.values() if user is not own):
             raise Refusal(400, "This email is already in use")
@@ -155,7 +155,8 @@ class Store:
         if user is None:
             raise Refusal(404, "User Not Found")
         kept = checked(given, self.facts, is_new=True)
-        if self.used["push_notification"] >= self.limits["push_notification"]:  # what is answered then is unknown
+        if self.used["push_notification"] >= self.limits.get("push_notification", math.inf):
+            # What TagoIO answers then is unknown.
             if self.facts["quota_spent"] == "refused":
                 raise Refusal(402, "You have exceeded the maximum limit of Push notifications")
             if self.facts["quota_spent"] == "dropped":
