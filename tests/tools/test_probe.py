@@ -16,6 +16,7 @@ from lib.tools.probe.costly import edit_pushes, full_device, press, quota_spent
 from lib.tools.probe.lab import TAG, Lab
 from lib.tools.probe.questions import rows, showing
 from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.trouble import Fault
 from lib.tools.sandbox.unknowns import UNKNOWNS, Facts, default_facts
 from tests.conftest import BARE, ROOT, Ran, run_python
 
@@ -150,7 +151,7 @@ def test_a_press_by_a_person_where_the_test_user_may_not_log_in(peopled: Sandbox
 
 
 @pytest.mark.parametrize("requests", [2, 5, 20])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_one_that_was_cut_off_is_tidied_up(
     peopled: Sandbox, tmp_path: Path, requests: int, how: signal.Signals
 ) -> None:
@@ -162,11 +163,25 @@ def test_one_that_was_cut_off_is_tidied_up(
     ) as process:
         wait_for(lambda: creations(peopled, made) >= requests or process.poll() is not None)
         process.send_signal(how)
-    if how == signal.SIGTERM:
+    if how != signal.SIGKILL:
         assert what_is_there(peopled) == before
         return
     assert any(TAG in user["tags"] for user in peopled.store.users.values())
     assert probe(peopled, tmp_path / "facts.json", "--yes").code == 0
+    assert what_is_there(peopled) == before
+
+
+@pytest.mark.parametrize("kind", ["403", pytest.param("502", marks=pytest.mark.waits(25))])
+def test_what_could_not_be_removed_is_said_and_goes_with_the_next(peopled: Sandbox, tmp_path: Path, kind: str) -> None:
+    before, output = what_is_there(peopled), tmp_path / "facts.json"
+    peopled.trouble.faults = [Fault(kind, route=("DELETE", "/run/users"), attempts=99)]
+    ran = probe(peopled, output, "--yes")
+    assert ran.code == 1
+    assert "NOT removed: " in ran.out
+    assert "run it again" in ran.out
+    assert json.loads(output.read_text())["facts"]  # what was seen is kept
+    peopled.trouble.faults = []
+    assert probe(peopled, output, "--yes").code == 0
     assert what_is_there(peopled) == before
 
 

@@ -27,7 +27,7 @@ from lib.tools.probe.costly import (
     press,
     quota_spent,
 )
-from lib.tools.probe.lab import Lab
+from lib.tools.probe.lab import TAG, Lab
 from lib.tools.probe.questions import (
     NEWEST,
     Question,
@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (SetupError, TagoIOError) as error:
         sys.stderr.write(redact(f"{error}\n"))
         return 1
+    except KeyboardInterrupt:
+        return 130  # as a shell has it
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,16 +118,17 @@ def _probe(options: argparse.Namespace) -> int:
     if not options.yes and not ask("Do it?"):
         _say("Nothing was done (--yes does it without a question)")
         return 1
+    for cut_off in (signal.SIGTERM, signal.SIGHUP):  # Ctrl-C raises by itself
+        signal.signal(cut_off, lambda *_: sys.exit(1))
     lab = Lab(Client(api), token, sse)
     lab.tidy()  # what a probe that was cut off has left
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     facts: Facts = {}
     try:
         lab.make()
         for question in asked:
             facts |= _answers(lab, question)
     finally:
-        left = lab.tidy()
+        left = _left(lab)
         _say("All that was made is removed" if not left else f"NOT removed: {'; '.join(left)}; run it again")
     if not facts:
         return 1
@@ -133,6 +136,14 @@ def _probe(options: argparse.Namespace) -> int:
     unknown = [name for name in UNKNOWNS if name not in facts]
     _say(f"{options.output}: {len(facts)} facts. Not probed: {', '.join(unknown) or 'nothing'}")
     return 1 if left else 0
+
+
+def _left(lab: Lab) -> list[str]:
+    """What could not be removed."""
+    try:
+        return lab.tidy()
+    except TagoIOError as error:
+        return [f"all that bears the tag {TAG['value']} ({error})"]
 
 
 def _plan(api: str, asked: list[Question]) -> Iterator[str]:
