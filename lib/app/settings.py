@@ -48,6 +48,7 @@ class Settings:
     remind_after: float = 0.0
     log_level: str = "info"
     region: str = ""
+    probed: str = ""
     uses_own_token: bool = False
 
     def secrets(self) -> Iterator[str]:
@@ -266,4 +267,5 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "remind_after": _remind_after,
     "log_level": _log_level,
     "region": _region,
+    "probed": str,
 }

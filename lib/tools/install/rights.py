@@ -92,12 +92,19 @@ class Wish:
 
 
 def wishes(
-    names: Names, user_tags: Iterable[tuple[str, str]], *, with_device_names: bool, secret_tag: tuple[str, str] | None
+    names: Names,
+    user_tags: Iterable[tuple[str, str]],
+    *,
+    with_quota: bool,
+    with_device_names: bool,
+    secret_tag: tuple[str, str] | None,
 ) -> list[Wish]:
     """What the policy is to allow; `user_tags` limits it to these users where TagoIO can."""
     of_users = (ACCESS, CREATE, LOOK, EDIT)
     tags = tuple(user_tags) if names.by_tag(*of_users) else ()
-    wanted = [Wish(right, tags) for right in of_users if names.of(right)] + [Wish(QUOTA)]
+    wanted = [Wish(right, tags) for right in of_users]
+    if with_quota:
+        wanted.append(Wish(QUOTA))
     if with_device_names:
         wanted.append(Wish(DEVICES))
     if secret_tag:
@@ -136,6 +143,12 @@ def rules_of(permissions: Any) -> set[Rule]:
         resource = tuple(map(str, each.get("resource") or ()))
         found |= {(str(each.get("effect", "allow")), str(action), resource) for action in each.get("action") or ()}
     return found
+
+
+def covers(there: set[Rule], rule: Rule) -> bool:
+    """Whether what is there allows it already: by the same rule, or for all of that kind."""
+    effect, action, resource = rule
+    return rule in there or (effect, action, resource[:1]) in there
 
 
 def shown_rule(rule: Rule) -> str:

@@ -10,6 +10,7 @@ from lib.tools.install.rights import SECRETS, Names
 from lib.tools.install.wanted import SECRET_NAMES, TAG, shown
 
 SECRET_TAG = "tagorun_notify_for"  # the key of a tag; its value is the Analysis' id
+OURS = ("probed",)  # what the installer itself finds out
 LONGEST_SECRET = 2048  # characters, D secrets.md
 
 
@@ -47,9 +48,8 @@ class Values:
         """What was changed on TagoIO stays, unless told."""
         left = {name: value for name, value in wanted.items() if not self._put_secret(name, value, overwrite=overwrite)}
         new = {name: value for name, value in left.items() if not self.variables.get(name)}
-        other = {
-            name: value for name, value in left.items() if self.variables.get(name) and self.variables[name] != value
-        }
+        new |= {name: value for name, value in left.items() if name in OURS and self.variables.get(name) != value}
+        other = {name: value for name, value in left.items() if name not in new and self.variables[name] != value}
         if overwrite:
             new |= other
         elif other:
