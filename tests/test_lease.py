@@ -21,7 +21,7 @@ def test_the_numbers_stand_in_the_one_order_that_keeps_two_runs_apart() -> None:
         ([Sign("a", 80), Sign("b", 97)], "b"),  # a is not fresh
         ([Sign("a", 80), Sign("b", 97), Sign("a", 99)], "b"),  # a was away, and has only young signs
         ([Sign("a", 87), Sign("b", 93), Sign("a", 95)], "a"),  # a is at it since 87, though that sign is old
-        ([Sign("a", 70), Sign("a", 80), Sign("b", 81), Sign("a", 93), Sign("b", 94)], "b"),  # a was away from 80 to 93
+        ([Sign("a", 70), Sign("a", 80), Sign("b", 81), Sign("b", 90), Sign("a", 93)], "b"),  # a was away from 80 to 93
         ([Sign("a", 95), Sign("a", 96, is_end=True), Sign("b", 97)], "b"),
         ([Sign("a", 95), Sign("a", 96, is_end=True), Sign("b", 97), Sign("a", 98)], "b"),
         ([Sign("a", 80)], ""),
