@@ -114,6 +114,16 @@ def test_a_clock_that_is_off_costs_time_but_no_flood_of_refusals(
     assert clock.at <= 60_000 + 8 * 60
 
 
+def test_whole_seconds_that_tagoio_rounds_up_cost_no_second() -> None:
+    clock = FakeClock(60_000 + 59.3)
+    window = make(clock)
+    ticket = window.enter()
+    assert ticket is not None
+    window.refused(ticket, 1)
+    assert window.enter() is not None
+    assert clock.at < 60_000 + 60.1
+
+
 def test_waiting_is_announced_once_with_how_long() -> None:
     clock = FakeClock(60_000 + 20)
     said: list[float] = []

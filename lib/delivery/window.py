@@ -62,8 +62,14 @@ class RateWindow:
         self._has_passed = self._in_outage = False
         self._step = 1  # how many more to let through past the learnt limit when a probe got through
 
-    def enter(self, deadline: float = float("inf"), is_over: Callable[[], bool] = lambda: False) -> Ticket | None:
-        """Wait for a place; None when it would come after `deadline`, or once `is_over`."""
+    def enter(
+        self,
+        deadline: float = float("inf"),
+        is_over: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], object] | None = None,
+    ) -> Ticket | None:
+        """Wait for a place, by `sleep` where that is given; None when it would come after `deadline`, or once
+        `is_over`."""
         while True:
             with self._lock:
                 now = self.clock()
@@ -79,7 +85,7 @@ class RateWindow:
                 self.on_wait(wait)
             if is_over():
                 return None
-            self.sleep(min(wait, NAP))
+            (sleep or self.sleep)(min(wait, NAP))
 
     def passed(self, ticket: Ticket) -> None:
         """TagoIO has answered that request, and not that the limit is reached."""
@@ -145,6 +151,8 @@ class RateWindow:
             self._step = 1
             if retry_after is not None:
                 until = now + retry_after + PAST
+                ends = self._boundary(now)  # whole seconds are rounded up
+                until = ends if ends <= until <= ends + 1 else until
             else:  # until the boundary, but not blindly: what was refused may be another limit than the minute's
                 until = min(now + self._backoff, self._boundary(now))
                 self._backoff = min(self._backoff * 2, 16)
