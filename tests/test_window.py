@@ -185,3 +185,23 @@ def test_who_waits_for_the_next_window_is_told_soon_that_it_is_over() -> None:
     assert window.enter() is not None
     assert window.enter(is_over=lambda: clock.at > 603) is None
     assert clock.at < 606
+
+
+def test_at_each_limit_that_a_plan_has_a_single_request_goes_ahead_once() -> None:
+    clock = FakeClock(60_000)
+    window = make(clock)
+    for most in (60, 100, 1000):
+        tickets = []
+        while not (tickets and tickets[-1].is_probe):
+            ticket = window.enter(clock.at + 0.001)
+            assert ticket is not None
+            tickets.append(ticket)
+        assert window._used == most + 1
+        assert window.enter(clock.at + 0.001) is None, "the others wait"
+        for ticket in tickets:
+            window.passed(ticket)
+    clock.at += 60
+    for _ in range(1000):
+        ticket = window.enter(clock.at + 0.001)
+        assert ticket is not None
+        assert not ticket.is_probe, "it was seen that the limit is higher"
