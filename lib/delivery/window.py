@@ -27,11 +27,12 @@ class Ticket:
 class RateWindow:
     """Lets a whole window's worth of requests through at once, then holds everybody until the next window.
 
-    The limit is given, or learnt from the first refusal. It is likely one of the plans', so at each of these a single
-    request goes ahead. What was learnt may be too low (another program used a part of that window), so past it a single
-    request tries for more, and each that gets through lets twice as many follow. After every wait, too, a single request goes first: a clock that is off, or a limit in use elsewhere, costs one
-    refusal, not forty. So does the very first request of a run, and each in an outage: few are left in doubt then, and
-    the others are still told for certain.
+    The limit is given, or learnt from the first refusal. It is likely one of the plans', so at each of these a
+    single request goes ahead. What was learnt may be too low (another program used a part of that window), so past
+    it a single request tries for more, and each that gets through lets twice as many follow. After every wait, too,
+    a single request goes first: a clock that is off, or a limit in use elsewhere, costs one refusal, not forty. So
+    does the very first request of a run, and each in an outage: few are left in doubt then, and the others are
+    still told for certain.
     """
 
     def __init__(
