@@ -160,7 +160,13 @@ class Dispatch:
         number = sum(lane.job.size for lane in lanes)
         if not number:
             return
-        delivery = Delivery(take, self.window, deadline=self.plan.deadline - LAST_WORDS, workers=min(WORKERS, number))
+        delivery = Delivery(
+            take,
+            self.window,
+            has_more=lambda: any(lane.job.size for lane in lanes),
+            deadline=self.plan.deadline - LAST_WORDS,
+            workers=min(WORKERS, number),
+        )
         delivery.stopped = self.interrupted
 
         def tick() -> None:
