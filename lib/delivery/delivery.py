@@ -12,7 +12,7 @@ from typing import Protocol
 from lib.base.errors import Doubtful, Refused, Rejected, TagoIOError
 from lib.base.threads import work_in_threads
 from lib.campaign.lease import LATE
-from lib.campaign.outcome import ELSEWHERE, Outcome, Status
+from lib.campaign.outcome import EARLIER, ELSEWHERE, NO_TIME, Outcome, Status
 from lib.delivery.window import RateWindow, Ticket
 from lib.message.notification import Notification
 from lib.message.user import User
@@ -30,7 +30,6 @@ IDLE = 0.1  # seconds between two looks for something to do
 LAST_SEND = 2.0  # seconds before the deadline, so that what it leaves in doubt can still be asked about
 
 BY_HAND = "stopped by hand"
-NO_TIME = "time budget used up"
 
 
 class Found(Protocol):
@@ -427,6 +426,6 @@ class Delivery:
         if task.since and self.clock() - task.asked_at > LOOKED:
             self._end(task, "unknown", f"{task.why}; {self.stopped}, before it could be settled")
         elif not task.asked_at and task.lane.may_hide_it(task.user):
-            self._end(task, "unknown", f"an earlier run may have sent it; {self.stopped}")
+            self._end(task, "unknown", f"{EARLIER}; {self.stopped}")
         else:
             self._end(task, *(task.lane.why_not() or ("pending", self.stopped)))
