@@ -23,10 +23,10 @@ from lib.campaign.next_steps import (
     next_steps,
     wakes_at,
 )
-from lib.campaign.outcome import DECIDED, EARLIER, FINAL, TOLD, Outcome, Status
+from lib.campaign.outcome import DECIDED, EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
 from lib.campaign.rows import DECISION, PRESS, campaign_row, fallback_rows
 from lib.campaign.state import CampaignState, PressFact
-from lib.delivery.delivery import BY_HAND, NO_TIME, WORKERS, Delivery, Task
+from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
 from lib.message.notification import PRIORITIES, Notification
 from lib.message.trigger import Trigger
