@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from lib.base.text import tolerant
+from lib.base.text import MISLEADING, one_line, tolerant
 
 HIDDEN = "***"
 TOKEN = re.compile(r"\b(?:[apun]-|at-?)[0-9a-f]{8}[0-9a-f-]{4,}\b|(?<=token=)[^&\s\"']+", re.IGNORECASE)
@@ -35,11 +35,8 @@ def set_up_log(level: str = "info", *secrets: str) -> None:
         hide(secret)
     stream = tolerant(sys.stderr)
     knows_all = (stream.encoding or "").lower().replace("-", "") == "utf8"
-    final = (
-        structlog.dev.ConsoleRenderer()
-        if stream.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=not knows_all)
-    )
+    as_json = structlog.processors.JSONRenderer(ensure_ascii=not knows_all)
+    final: list[Any] = [_on_one_line, structlog.dev.ConsoleRenderer()] if stream.isatty() else [as_json, _escaped]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -47,11 +44,22 @@ def set_up_log(level: str = "info", *secrets: str) -> None:
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
             _redact_event,
-            final,
+            *final,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(stream),
     )
+
+
+def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The traceback apart, which the renderer prints itself."""
+    texts = {key: one_line(value) for key, value in event.items() if isinstance(value, str) and key != "exception"}
+    return {**event, **texts}
+
+
+def _escaped(_logger: Any, _method: str, line: str) -> str:
+    """JSON leaves some characters that mislead as they are; they stand in its texts only."""
+    return MISLEADING.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

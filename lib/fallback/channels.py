@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-from lib.message.user import User
+from lib.message.user import EMAIL, User
 
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://\S+", re.IGNORECASE)
 BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][\w+.-]*://)")  # as Apprise itself splits a list
 FILLED = re.compile(r"\{(\w*)\}")
-EMAIL = re.compile(r"[^\s@,;<>\"()]+@[^\s@,;<>\"()]+")
 HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}|[0-9.]+|localhost", re.IGNORECASE)
 PHONE = re.compile(r"\+?[0-9]{5,15}")
 PUBLIC_HOST = ("mail", "http", "json", "xml", "form")  # schemes whose host is one; elsewhere a token may stand there

@@ -18,6 +18,7 @@ from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
+from lib.base.text import harmless
 from lib.tagoio.connection import Connections, Unanswered
 from lib.tagoio.wire import read_answer, written
 
@@ -206,7 +207,7 @@ class TagoIO:
         self.devices = PooledDevices(self.client, token)
 
     def name_of_device(self, device_id: str) -> str:
-        return str(self.devices.info(device_id)["name"])
+        return harmless(str(self.devices.info(device_id)["name"]))
 
     def address_of_run(self) -> str:
         """Where users open this profile's TagoRUN, "" where TagoIO does not say (Access TagoRUN settings)."""

@@ -10,6 +10,7 @@ import html
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -24,10 +25,13 @@ from rich.text import Text
 from lib.app.settings import read_env_file
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.log import hide, redact
+from lib.base.text import one_line
 from lib.campaign.rows import seconds_of
 from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
 from lib.tools.reading import Line, figures, last_key, open_device, read_campaign, seconds_between
+
+FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,12 +129,13 @@ def _outcome(line: Line) -> str:
 
 
 def as_csv(lines: list[Line]) -> str:
-    """A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """A cell that a spreadsheet would take for a formula, in full width too, gets an apostrophe before it."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow([field.name for field in fields(Line)])
     for line in lines:
-        writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in asdict(line).values()])
+        cells = map(one_line, asdict(line).values())
+        writer.writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in cells])
     return output.getvalue().rstrip()
 
 
