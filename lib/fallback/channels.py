@@ -14,6 +14,10 @@ PHONE = re.compile(r"\+?[0-9]{5,15}")
 PUBLIC_HOST = ("mail", "http", "json", "xml", "form")  # schemes whose host is one; elsewhere a token may stand there
 
 
+# What may stand in an address as an option, and in a sentence too.
+PUBLIC = ("yes", "no", "true", "false", "text", "html", "markdown", "ssl", "tls", "starttls", "split", "truncate")
+
+
 class NoAddress(Exception):
     """The user has nothing to put into an address."""
 
@@ -41,7 +45,8 @@ def secrets_of(addresses: Sequence[str]) -> Iterator[str]:
         path, _, query = rest.partition("?")
         for part in (*re.split(r"[/:@#]", path), *re.findall(r"=([^&]*)", query)):
             is_host = scheme.lower().startswith(PUBLIC_HOST) and bool(HOST.fullmatch(part))
-            if part and not FILLED.search(part) and not is_host:
+            is_port = part.isdecimal() and len(part) < 6
+            if part and not FILLED.search(part) and not (is_host or is_port or part.lower() in PUBLIC):
                 plain = unquote_plus(part)
                 yield from dict.fromkeys((part, unquote(part), plain, quote(plain, safe=""), quote_plus(plain)))
 

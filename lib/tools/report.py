@@ -24,7 +24,7 @@ from rich.text import Text
 
 from lib.app.settings import read_env_file
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
 from lib.base.text import one_line
 from lib.campaign.rows import seconds_of
 from lib.tagoio.journal_device import JournalDevice
@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     form.add_argument("--html", action="store_true", help="one self-contained page with a plot")
     parser.add_argument("-o", "--output", type=Path, help="a file instead of standard output")
     options = parser.parse_args(arguments)
+    guard_output()
     try:
         tago, journal = _connect()
         key, lines = _read(tago, journal, options.key)
@@ -76,7 +77,7 @@ def _read(tago: TagoIO, journal: JournalDevice, key: str) -> tuple[str, list[Lin
 
 def _connect() -> tuple[TagoIO, JournalDevice]:
     variables: dict[str, str | None] = {**read_env_file(ROOT / ".env"), **os.environ}
-    lowered = {key.lower(): value or "" for key, value in variables.items()}
+    lowered = {key.lower(): (value or "").strip() for key, value in variables.items()}
     missing = [name for name in ("account_token", "delivery_log_token") if not lowered.get(name)]
     if missing:
         raise SetupError(f"{' and '.join(missing)} not set: put them into .env or the environment")
