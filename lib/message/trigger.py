@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lib.base.text import plain
+from lib.base.text import harmless
 
 HAND_ON = "notify_hand_on"  # the variable by which a run that ran out of time tells its successor what it is for
 
@@ -80,7 +80,7 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
     return tuple(
         DataPoint(
             variable=_text(point["variable"]),
-            value=plain(point["value"]) if isinstance(point.get("value"), str) else point.get("value"),
+            value=harmless(point["value"]) if isinstance(point.get("value"), str) else point.get("value"),
             unit=_text(point.get("unit")),
             time=_text(point.get("time")),
             device=_text(point.get("device")),
@@ -94,4 +94,4 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
 
 
 def _text(given: Any) -> str:
-    return plain(str(given or ""))
+    return harmless(str(given or ""))

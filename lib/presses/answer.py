@@ -10,7 +10,7 @@ from lib.campaign.key import mark_of
 from lib.campaign.rows import DECISION, Row, closed_rows, decision_row
 from lib.campaign.state import Answer, CampaignState, PressFact
 from lib.message.trigger import PressIds
-from lib.message.user import User
+from lib.message.user import User, without_contact
 from lib.presses.closing import Closing
 from lib.presses.verify import Press, PressRefused, verify
 from lib.tagoio.audience import RunUsers, users_by_id
@@ -95,7 +95,7 @@ class Answers:
             self.journal.add([decision_row(press.campaign, "answered", self.journal.run, press_run, **about)])
             self.journal.flush()  # before anything else: `decide` is called once
         if answer.line:
-            self.lines.append(f"  {answer.line}")
+            self.lines.append(f"  {without_contact(answer.line, press.user)}")
         return answer
 
     def close(self, state: CampaignState, copies: Mapping[str, str]) -> int:
@@ -118,8 +118,9 @@ class Answers:
             given = self.decide(press)
         except (Exception, SystemExit) as error:
             line = traceback.extract_tb(error.__traceback__)[-1].lineno
+            said = without_contact(str(error), press.user)
             self._note(
-                f"decide failed, the decision is recorded all the same: {type(error).__name__}: {error}, in line {line}"
+                f"decide failed, the decision is recorded all the same: {type(error).__name__}: {said}, in line {line}"
             )
             return Answer(run=self.journal.run)
         if not isinstance(given, Mapping):
