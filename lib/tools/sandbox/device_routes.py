@@ -20,10 +20,17 @@ def _device(request: web.Request, action: str) -> Record:
     return device
 
 
+def shown(device: Record) -> Record:
+    """With its bucket, which is the device itself (C sdk-js devices.types.ts)."""
+    return {**device, "bucket": {"id": device["id"], "name": device["name"]}}
+
+
 @routes.get("/device")
 async def list_devices(request: web.Request) -> web.Response:
+    """A list has the bucket's id alone (C sdk-js devices.types.ts)."""
     devices = may_see(request, store_of(request).devices.values(), "device")
-    return page_of(devices, request, "connector", "network")  # D api/list-of-devices
+    listed = ({**device, "bucket": device["id"]} for device in devices)
+    return page_of(listed, request, "connector", "network")  # D api/list-of-devices
 
 
 @routes.post("/device")
@@ -37,7 +44,7 @@ async def create_device(request: web.Request) -> web.Response:
 
 @routes.get("/device/{id}")
 async def device_info(request: web.Request) -> web.Response:
-    return answered(_device(request, "access"))
+    return answered(shown(_device(request, "access")))
 
 
 @routes.put("/device/{id}")
