@@ -300,7 +300,7 @@ def test_data_reads_as_official_code_reads_it(peopled: Sandbox, fridge: tuple[Re
     assert isinstance(lowest, int)  # the Python SDK takes no 10.0
     assert call(peopled, "GET", f"/device/{device['id']}")[1]["result"]["bucket"]["id"] == device["id"]
     (listed,) = call(peopled, "GET", "/device", params={"fields": "bucket"})[1]["result"]
-    assert listed["bucket"] == device["id"]
+    assert (listed["bucket"], listed["tags"]) == (device["id"], device["tags"])
 
 
 def test_deleting_counts_per_variable_too(peopled: Sandbox, fridge: tuple[Record, str]) -> None:

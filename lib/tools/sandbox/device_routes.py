@@ -27,10 +27,12 @@ def shown(device: Record) -> Record:
 
 @routes.get("/device")
 async def list_devices(request: web.Request) -> web.Response:
-    """A list has the bucket's id alone (C sdk-js devices.types.ts)."""
+    """A list has the bucket's id alone, and name and tags whatever is asked for (C sdk-js devices.types.ts; the CLI's
+    device-list.ts relies on it)."""
     devices = may_see(request, store_of(request).devices.values(), "device")
     listed = ({**device, "bucket": device["id"]} for device in devices)
-    return page_of(listed, request, "connector", "network")  # D api/list-of-devices
+    always = ("id", "name", "tags")
+    return page_of(listed, request, "connector", "network", always=always)  # D api/list-of-devices
 
 
 @routes.post("/device")
