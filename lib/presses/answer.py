@@ -105,7 +105,7 @@ class Answers:
         if not decision or not answer:
             return 0
         number = 0
-        closing = Closing(self.run, self.inbox, answer, decision.at, sleep=self.sleep, is_over=self.is_over)
+        closing = Closing(self.run, self.inbox, state.key, answer, decision.at, sleep=self.sleep, is_over=self.is_over)
         for closed in closing.close(copies):
             number += len(closed)
             self.journal.add(closed_rows(state.key, closed, self.journal.run))
