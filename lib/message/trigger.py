@@ -1,10 +1,13 @@
 """Why this run happened, read from what TagoIO hands the Analysis: its environment and its scope."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lib.base.text import plain
+
+SHOWN = 3  # variables that are named to a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,10 @@ class PressIds:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop."""
+    """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop.
+
+    `name_of` gives a device's name by its id.
+    """
 
     kind: Literal["manual", "schedule", "action", "press"] = "manual"
     points: tuple[DataPoint, ...] = ()
@@ -41,10 +47,60 @@ class Trigger:
     device_id: str = ""
     analysis_id: str = ""
     press: PressIds | None = None
+    name_of: Callable[[str], str] = field(default=str, compare=False, repr=False)
 
-    def value(self, variable: str, default: Any = None) -> Any:
-        """The value of the newest data point of that variable, or `default`."""
-        return next((point.value for point in reversed(self.points) if point.variable == variable), default)
+    def value(self, variable: str) -> int | float | None:
+        """The newest value of that variable as a number; None where the trigger brings none, or what is no number."""
+        point = self.point(variable)
+        return number_of(point.value) if point else None
+
+    def text(self, variable: str) -> str:
+        """The newest value of that variable as text, such as `open`; "" where the trigger brings none."""
+        point = self.point(variable)
+        if point is None or point.value is None:
+            return ""
+        return str(point.value).lower() if isinstance(point.value, bool) else plain(str(point.value))
+
+    def unit(self, variable: str) -> str:
+        """The unit of the newest value of that variable, or ""."""
+        point = self.point(variable)
+        return point.unit if point else ""
+
+    def point(self, variable: str) -> DataPoint | None:
+        """The newest data point of that variable."""
+        return next((point for point in reversed(self.points) if point.variable == variable), None)
+
+    @property
+    def brought(self) -> str:
+        """What it brought, for people: the newest value of each variable."""
+        newest = {point.variable: point for point in self.points}
+        shown = [f"{name} = {self.text(name)} {point.unit}".strip() for name, point in newest.items()]
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        return f"this run brought {', '.join(shown[:SHOWN])}{more}" if shown else "this run brought no data"
+
+    @property
+    def device(self) -> str:
+        """The id of the device whose data it is, or ""."""
+        return self.device_id or next((point.device for point in reversed(self.points) if point.device), "")
+
+    @property
+    def device_name(self) -> str:
+        """The name of that device; its id where TagoIO does not give the name; "" without a device."""
+        return self.name_of(self.device) if self.device else ""
+
+
+def number_of(value: Any) -> int | float | None:
+    """A value as a number, a text such as "9.5" too, a whole one without a fraction; None for all else, true as well:
+    only numbers compare as one expects."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
 
 
 def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, analysis_id: str = "") -> Trigger:
