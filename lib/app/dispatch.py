@@ -117,6 +117,8 @@ class Dispatch:
             if not job.is_empty:
                 openings[job.key] = job.opening(self.journal.run, first[job.key])
         ours = self.journal.begin(openings) if openings else set()
+        for job in jobs:
+            job.state.share(user.id for users in job.users.values() for user in users)
         lanes = []
         for job in jobs:
             if job.is_empty or job.key in ours:
@@ -382,7 +384,9 @@ class CampaignLane:
         if notification:
             subject, priority = subject_key(notification.subject), notification.priority
             outcome = replace(outcome, subject=subject, priority=priority)
-        outcome = replace(outcome, step=outcome.step or self.state.audience.get(outcome.user_id, 0))
+        name = "" if outcome.status == "sent" else outcome.user_name  # the report names the others
+        step = outcome.step or self.state.audience.get(outcome.user_id, 0)
+        outcome = replace(outcome, user_name=name, step=step)
         if self.job.is_empty:
             self.state.settle(replace(outcome, run=self.journal.run, at=self.journal.now()))
         else:
