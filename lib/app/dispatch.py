@@ -155,7 +155,7 @@ class Dispatch:
         delivery.stopped = self.interrupted
 
         def tick() -> None:
-            self.plan.console.progress(self.done, self.total, self.trouble)
+            self._show_progress()
             if time.monotonic() - self._looked_at >= LOOK_EVERY:
                 self._look_for_presses(lanes)
 
@@ -267,9 +267,15 @@ class Dispatch:
         except TagoIOError:
             return {}
 
+    def _show_progress(self) -> None:
+        why = "TagoIO does not answer" if self.window.is_outage else "rate limit reached"
+        self.plan.console.progress(
+            self.done, self.total, self.trouble, limit=self.window.limit, wait=self.window.opens_in, why=why
+        )
+
     def _say_wait(self, seconds: float) -> None:
         why = "TagoIO does not answer; trying again" if self.window.is_outage else "Rate limit reached; going on"
-        self.plan.console.hint(f"{why} in {seconds:.0f} s")
+        self.plan.console.waits(f"{why} in {seconds:.0f} s")
 
 
 class CampaignLane:
