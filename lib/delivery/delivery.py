@@ -15,7 +15,7 @@ from lib.campaign.lease import LATE
 from lib.campaign.outcome import EARLIER, ELSEWHERE, NO_TIME, Outcome, Status
 from lib.delivery.window import RateWindow, Ticket
 from lib.message.notification import Notification
-from lib.message.user import User
+from lib.message.user import User, without_contact
 
 WORKERS = 40
 LOOKERS = 4  # threads that ask about users in doubt, while the others send
@@ -397,7 +397,8 @@ class Delivery:
             if task.is_ended:
                 return
             task.is_ended = True
-        outcome = Outcome(task.user.id, task.user.name, status, reason, notification_id)
+        said = without_contact(reason, task.user)
+        outcome = Outcome(task.user.id, task.user.name, status, said, notification_id)
         try:
             task.lane.record(outcome, task.notification)
         except Exception as error:

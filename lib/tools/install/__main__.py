@@ -14,7 +14,8 @@ from pathlib import Path
 
 from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
+from lib.base.text import one_line
 from lib.message.address import ADMIN
 from lib.tagoio.transport import Client
 from lib.tools.bundle.layout import bundle
@@ -35,6 +36,7 @@ BELONGS = (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("u
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    guard_output()
     try:
         return _install(options)
     except (SetupError, TagoIOError, BundleError) as error:
@@ -183,7 +185,7 @@ def _explained(error: SetupError | TagoIOError | BundleError) -> str:
 
 
 def _say(text: str) -> None:
-    print(redact(text), flush=True)
+    print(one_line(redact(text)), flush=True)
 
 
 if __name__ == "__main__":
