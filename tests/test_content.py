@@ -35,7 +35,7 @@ def test_composes_result_is_sent_and_none_leaves_the_user_out() -> None:
     given = content()(Trigger(), User("u", "Ana"))
     assert isinstance(given, Notification)
     assert (given.title, given.message) == ("Hello", "to Ana")
-    assert content()(Trigger(), User("u", "nobody")) == "compose gave no notification"
+    assert content()(Trigger(), User("u", "nobody")) == "compose returned None; this run brought no data"
 
 
 @pytest.mark.parametrize("name", ["Ke$ha$", "$USER.EMAIL$", "$NONSENSE$", "$$", "$VALUE$ off", "US$5 and CA$6"])
@@ -95,7 +95,7 @@ def test_the_first_variant_that_holds_is_sent() -> None:
     chosen = content(variants)
     titles = [chosen(Trigger("action", (DataPoint("t", value),)), User("u")) for value in (31, 25, 5)]
     assert [given if isinstance(given, str) else given.title for given in titles] == [
-        "hot", "warm", "no condition (when) of the notification holds",
+        "hot", "warm", "no condition (when) of the notification holds; t is 5, not > 30; t is 5, not > 20",
     ]  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class Settings:
     max_recipients: int = 1000
     rate_limit: int | None = None
     time_budget: float | None = None
+    hand_on: bool = True
     delivery_log_token: str = ""
     opt_out_tag: str = "notifications"
     quiet_hours: QuietHours | None = None
@@ -276,6 +277,7 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "max_recipients": _count,
     "rate_limit": _count,
     "time_budget": _time_budget,
+    "hand_on": _flag,
     "delivery_log_token": _device_token,
     "opt_out_tag": str,
     "quiet_hours": read_quiet_hours,

@@ -36,10 +36,9 @@ def placeholder_values(trigger: Trigger, user: User, device_name: Callable[[str]
         if name == "ACTION.STATE":
             return trigger.action_state or None
         if name == "DEVICE":
-            return trigger.device_id or (point.device if point else "") or None
+            return trigger.device or None
         if name == DEVICE_NAME:
-            device = trigger.device_id or (point.device if point else "")
-            return device_name(device) if device else None
+            return device_name(trigger.device) if trigger.device else None
         if point is None or name not in POINT_NAMES:
             return None
         if name == "TIME":

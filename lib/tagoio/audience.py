@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
 from lib.base.text import harmless
+from lib.campaign.outcome import NO_TIME
 from lib.message.user import EMAIL, User, read_user
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
 FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags", "options"]
-SMALLEST_PAGE = 20  # TagoIO's default amount; fewer users than that were one page
 LOOKUP_TRIES = 5
 FEW = 50
 ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
@@ -183,26 +183,26 @@ class _Finder:
         yield from (user for user in self._pages(matching) if _is_meant(user, entry))
 
     def _pages(self, matching: dict[str, Any]) -> Iterator[User]:
-        """Every user that TagoIO lists, each once: page after page until one brings nobody new.
+        """Every user that TagoIO lists, each once: from the second page on until one brings nobody new, then back to
+        the first.
 
         Neither a short page nor the amount asked for says that it was the last: the server may cap the amount, and
         Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page. One who is
-        deleted does, onto a page that was read already: so what may be more than one page is read again until nobody
-        new shows.
+        deleted shifts others, but only onto the page before: and on the way back that is read later.
         """
         seen: set[str] = set()
-        last = float("inf")
-        while True:
-            before, page = len(seen), 0
-            while page < last:
-                page += 1
-                fresh = {user.id: user for user in self._page(page, matching) if user.id not in seen}
-                if not fresh and last == float("inf"):
-                    last = page - 1
-                seen.update(fresh)
-                yield from fresh.values()
-            if len(seen) < SMALLEST_PAGE or len(seen) == before:
-                return
+        last = 1
+        while fresh := self._fresh(last + 1, matching, seen):
+            last += 1
+            yield from fresh
+        for page in range(last, 0, -1):
+            yield from self._fresh(page, matching, seen)
+
+    def _fresh(self, page: int, matching: dict[str, Any], seen: set[str]) -> list[User]:
+        """Who is on that page and not `seen` yet."""
+        fresh = {user.id: user for user in self._page(page, matching) if user.id not in seen}
+        seen.update(fresh)
+        return list(fresh.values())
 
     def _page(self, page: int, matching: dict[str, Any]) -> list[User]:
         query = {"page": page, "amount": PAGE, "fields": list(self.fields), "orderBy": ["created_at", "asc"]}
@@ -247,6 +247,8 @@ def _explained(error: TagoIOError, token_name: str) -> SetupError:
             f"The token in {token_name} may not list users ({error.message}). In Access Management, give this Analysis "
             "a policy with Run User / Access and Run User / Create notification"
         )
+    if isinstance(error, OutOfTime):
+        return SetupError(f"{NO_TIME}, before the users could be looked up")
     if isinstance(error, Refused) and not error.status:
         return SetupError(f"{error.message}. Check the network, and TAGOIO_API if you set it")
     return SetupError(f"The users cannot be looked up: {error.message}")
