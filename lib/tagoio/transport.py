@@ -21,6 +21,7 @@ from tagoio_sdk.regions import getConnectionURI
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
 from lib.base.text import harmless
 from lib.tagoio.connection import Connections, Unanswered
+from lib.tagoio.contract import check_contract
 from lib.tagoio.wire import read_answer, written
 
 CONNECTIONS = 40
@@ -205,10 +206,20 @@ class PooledAnalyses(PooledModule, Analyses):  # type: ignore[misc]
     """The SDK's `resources.analyses`, over the pool."""
 
 
+USED = {
+    Run: ("listUsers", "userInfo", "notificationCreate", "notificationList", "notificationEdit", "info"),
+    Profile: ("info", "summary"),
+    Devices: ("info",),
+    Device: ("getData", "sendData"),
+    Analyses: ("run",),
+}
+
+
 class TagoIO:
     """The SDK's modules that a run needs, for one token, over one client."""
 
     def __init__(self, token: str, client: Client | None = None) -> None:
+        check_contract(TagoIOModule, USED)
         self.client = client or Client()
         self.run = PooledRun(self.client, token)
         self.profile = PooledProfile(self.client, token)
