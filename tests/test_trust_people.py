@@ -97,7 +97,7 @@ def test_the_log_holds_no_escape_either(monkeypatch: pytest.MonkeyPatch, is_term
     set_up_log()
     structlog.get_logger().info("x", name=EVIL)
     stream.flush()
-    written = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    written = stream.buffer.getvalue().decode()
     assert written.count("\n") == 1
     for sign in ("\x1b[2J", "\x9b", "\u202e", "\u2028", "\r"):
         assert sign not in written

@@ -33,7 +33,7 @@ def _at_it(facts: Facts, violation: Violation) -> set[str]:
     """The processes that told anybody of that campaign."""
     told = (each for (_, topic), listed in facts.asked.items() if topic == violation.topic for each in listed)
     tried = (each for (_, topic), listed in facts.tried.items() if topic == violation.topic for each in listed)
-    return {each.process for each in (*told, *tried)}
+    return {each.process for each in told} | {each.process for each in tried}
 
 
 def _frozen_beside_another(facts: Facts, violation: Violation) -> bool:

@@ -44,7 +44,8 @@ def test_a_body_that_cannot_be_read_is_a_400(peopled: Sandbox, kind: str, method
 def test_the_charset_of_a_json_body_is_of_no_account(peopled: Sandbox, charset: str) -> None:
     user = next(iter(peopled.store.users))
     body = json.dumps({"run_user": user, "title": "t", "message": "é"}).encode()
-    headers = {"token": peopled.store.profile_token, "content-type": f"application/json; charset={charset}".encode()}
+    kind = f"application/json; charset={charset}".encode()
+    headers: dict[str, str | bytes] = {"token": peopled.store.profile_token, "content-type": kind}
     answer = requests.post(f"{peopled.api}/run/notification", data=body, headers=headers, timeout=20)
     assert answer.status_code == 200, answer.text
 
@@ -228,14 +229,15 @@ def test_so_is_a_part_of_a_user(kept: Path, part: str) -> None:
 
 def test_whatever_the_api_takes_is_a_state_again(peopled: Sandbox, tmp_path: Path) -> None:
     headers = {"token": peopled.store.profile_token}
-    for path, body in [
+    bodies: list[tuple[str, Any]] = [
         ("/run/users", {"name": 5, "email": "x@y", "timezone": "UTC"}),
         ("/run/users", {"name": "n", "email": "x@y", "timezone": "UTC", "tags": 5}),
         ("/run/users", {"name": "n", "email": "x@y", "timezone": "UTC", "active": "yes"}),
         ("/analysis", {"name": 5, "run_on": 5}),
         ("/action", {"name": 5}),
         ("/secrets", {"key": 5, "value": 5}),
-    ]:
+    ]
+    for path, body in bodies:
         answer = requests.post(peopled.api + path, json=body, headers=headers, timeout=5)
         assert answer.status_code < 500, answer.text
     note = next(iter(peopled.store.users))
