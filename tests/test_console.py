@@ -40,7 +40,7 @@ def test_what_the_stream_has_no_letters_for_is_escaped(
     monkeypatch.setattr(sys, "stdout", stream)
     say()
     stream.flush()
-    assert stream.buffer.getvalue().decode(encoding) == f"{shown}\n"  # type: ignore[attr-defined]
+    assert stream.buffer.getvalue().decode(encoding) == f"{shown}\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

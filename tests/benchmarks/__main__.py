@@ -268,7 +268,7 @@ def _door_case(door: Callable[[str, threading.Event], Door], who: str) -> list[i
 def _unknown_host_case(who: str) -> list[int]:
     """Nobody can be told; what counts is that nobody is said to have been."""
     with remote_sandbox(3) as server:
-        result = contend(who, server, server.users, api="http://tagoio.invalid")
+        result = contend(who, server, server.users, api="http://localhost:9")
         _, twice, wrong = tally(server, result)
         return [0, twice, wrong]
 

@@ -118,7 +118,7 @@ WORDS = (
         "addresses shown",
         (
             Mutation("lib.fallback.channels", 'return address.partition("://")[0].lower()', "return address"),
-            Mutation("lib.base.log", "if len(secret) >= 6:", "if False:"),
+            Mutation("lib.base.log", "if len(secret) < SHORTEST:", "if True:"),
         ),
     ),
 )
