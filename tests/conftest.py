@@ -95,7 +95,7 @@ def run_inside(peopled: Sandbox) -> Callable[..., Ran]:
 
     def run(data: str = "null", script: Path = ANALYSIS, **variables: str) -> Ran:
         (analysis,) = peopled.store.analyses.values()
-        given = {"tag_key": "group", "tag_value": "maintenance", **variables}
+        given = {"tag_key": "group", "tag_value": "maintenance", "log_level": "info", **variables}
         env = {
             "T_ANALYSIS_CONTEXT": "tago-io",
             "T_ANALYSIS_TOKEN": peopled.store.token_for(Identity("analysis", analysis["id"])),
@@ -115,7 +115,7 @@ def run_once(peopled: Sandbox) -> Callable[..., Ran]:
 
     def run(**variables: str) -> Ran:
         given = {"account_token": peopled.store.profile_token, "tag_key": "group", "tag_value": "maintenance"}
-        return run_python(ANALYSIS, env={"TAGOIO_API": peopled.api, **given, **variables})
+        return run_python(ANALYSIS, env={"TAGOIO_API": peopled.api, "log_level": "info", **given, **variables})
 
     return run
 

@@ -50,7 +50,7 @@ class Settings:
     cooldown: float = 0.0
     fallback: tuple[str, ...] = ()
     remind_after: float = 0.0
-    log_level: str = "info"
+    log_level: str = "warning"  # TagoIO shows the log on the console too, where its JSON is in a person's way
     region: str = ""
     probed: str = ""
     uses_own_token: bool = False
@@ -168,6 +168,8 @@ def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
     """A mistyped dry_run would tell real people: so what looks like one of our variables must be one."""
     for key in own:
         name = key.strip().lower()
+        if name.startswith("_") and name.strip("_") not in VARIABLES:
+            continue  # TagoIO's own begin so: _action_id, _user_id
         word = name.replace("-", "_")
         near = difflib.get_close_matches(word, VARIABLES, 1, 0.8)
         near += [new for old, new in RENAMED.items() if old == word]

@@ -17,7 +17,8 @@ from lib.base.log import guard_output, hide, redact
 from lib.base.text import tolerant
 
 SANDBOX = (
-    "New here? Try it without an account: pip install -r lib/tools/requirements.txt, then python -m lib.tools.sandbox"
+    "New here? Try it without an account: pip install -r lib/tools/requirements.txt, then python -m lib.tools.sandbox. "
+    "With one: copy env.example to .env and fill it in"
 )
 
 
@@ -132,9 +133,16 @@ def _guarded(
 
 
 def _explain(console: Console, error: SetupError, pointer: str = "") -> None:
-    console.say(["Nobody was notified. Please mend:", *(f"  - {problem}" for problem in error.problems)])
+    lines = [line for problem in error.problems for line in _item(problem)]
+    console.say(["Nobody was notified. Please mend:", *lines])
     if pointer and any(problem.startswith("account_token is not set") for problem in error.problems):
         console.hint(pointer)
+
+
+def _item(problem: str) -> list[str]:
+    """A problem's first line, and under it what it shows of a text; no value of others can pose as a line of ours."""
+    first, *shown = problem.split("\n")
+    return [f"  - {first}", *(f"    | {line}" for line in shown)]
 
 
 def _lowered(variables: Mapping[str, str | None]) -> dict[str, str | None]:

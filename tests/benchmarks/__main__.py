@@ -148,14 +148,14 @@ def _environment(folder: Path, *packages: Path) -> Path:
     """The Python of a new environment with requirements.txt and these packages."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / "bin" / "python"
-    wanted = ["-r", ROOT / "requirements.txt", *packages]
+    wanted = ["-r", str(ROOT / "requirements.txt"), *map(str, packages)]
     subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True, stderr=DEVNULL)
     return python
 
 
 def _bundled(folder: Path) -> list[Path]:
     """Makes the bundle (notify.py), and the wheel with its script (alone.py); the wheel."""
-    for arguments in (["-o", folder / "notify.py"], ["--wheel", "-o", folder / "alone.py"]):
+    for arguments in (["-o", str(folder / "notify.py")], ["--wheel", "-o", str(folder / "alone.py")]):
         subprocess.run([sys.executable, "-m", "lib.tools.bundle", *arguments], cwd=ROOT, check=True, stdout=DEVNULL)
     return list(folder.glob("*.whl"))
 

@@ -207,7 +207,15 @@ def _readable_on(color: str) -> str:
 def run_view(store: Store, run: Run, *, whole: bool = True) -> RunView:
     is_going = not run.ended
     names = {user["id"]: user["name"] for user in store.users.values()}
-    state = "running" if is_going else "handed over" if run.is_external else f"exit code {run.code}"
+    state = (
+        "running"
+        if is_going
+        else "handed over"
+        if run.is_external
+        else "stopped"
+        if (run.code or 0) < 0
+        else f"exit code {run.code}"
+    )
     return RunView(
         number=run.number,
         why=_why(store, run),
