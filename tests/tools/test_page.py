@@ -69,7 +69,7 @@ def test_another_site_cannot_read_the_page_but_a_link_to_it_works(desk: Desk) ->
     assert get(desk, "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/page/static/page.js", "/page/static/page.css", "/page/static/bell.svg"])
+@pytest.mark.parametrize("path", ["/", "/page/static/js/main.js", "/page/static/page.css", "/page/static/bell.svg"])
 def test_every_answer_keeps_scripts_and_frames_out(desk: Desk, path: str) -> None:
     answer = get(desk, path)
     assert answer.status_code == 200
@@ -310,7 +310,7 @@ def test_the_push_quota_can_be_set_and_the_clock_moved_on(desk: Desk) -> None:
     desk.sandbox.call(desk.sandbox.runner.settled())
     assert "only 3 of this month's 1000 push notifications are left" in "\n".join(desk.sandbox.runner.runs[-1].lines)
     post(desk, "/page/trouble", {"plan": "none", "quota": "5000"})
-    assert desk.quota_left == 5000
+    assert desk.switches.quota_left == 5000
     before = desk.store.now()
     post(desk, "/page/clock", {"minutes": "90"})
     assert desk.store.now() > before

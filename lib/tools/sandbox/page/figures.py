@@ -78,10 +78,10 @@ def plotted(steps: dict[str, list[tuple[float, int]]], until: float) -> tuple[li
 
 
 def _spread(lines: list[Line], least: float = 14.0) -> list[Line]:
-    """Labels that would lie on one another are moved apart."""
+    """Labels that would lie on one another are moved apart, upwards: none goes below the axis."""
     spread: list[Line] = []
-    last = -least
-    for line in sorted(lines, key=lambda line: line.y):
-        last = max(line.y, last + least)
+    last = HEIGHT + least
+    for line in sorted(lines, key=lambda line: line.y, reverse=True):
+        last = min(line.y, last - least)
         spread.append(Line(line.name, line.path, line.value, last))
-    return spread
+    return spread[::-1]
