@@ -151,7 +151,7 @@ def test_a_502_is_seen_user_by_user_and_a_plain_loop_loses_some_or_tells_them_tw
 def test_a_run_that_is_killed_is_handed_the_same_event_again(desk: Desk, open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("button", name="Killed").click()
-    expect(page.locator("#presets .answer")).to_contain_text("The run is killed")
+    expect(page.locator("#presets .answer")).to_contain_text("Killed after 3 notifications")
     ring(page)
     expect(page.locator("#runs-list li")).to_have_count(2, timeout=10_000)
     expect(page.locator("#runs-list li").last).to_contain_text("exit code -9")

@@ -59,9 +59,13 @@ class LoopHead:
 
 @dataclass(frozen=True, slots=True)
 class Board:
+    """Of the runs `number` to `last`; `count` says the verdict as that of the loops is said."""
+
     number: int
+    last: int
     is_going: bool
     verdict: Cell
+    count: Cell
     about: str
     rows: list[Row] = field(default_factory=list)
     left_out: list[Row] = field(default_factory=list)
@@ -88,9 +92,12 @@ def board_of(desk: Desk, day: Day) -> Board:
         (left_out if not own and outcome.get("status") in LEFT_OUT else rows).append(row)
     heads = [LoopHead(LOOPS[loop.tries], _loop_verdict(loop)) for loop in loops]
     verdict = _verdict(day, {row.user_id: (told[row.user_id], outcomes.get(row.user_id, {})) for row in rows})
+    count = Cell("good", "0 lost, 0 told twice") if verdict.kind == "good" else verdict
     can_compare = bool(rows) and not day.is_going and not any(loop.is_going for loop in loops)
     about = desk.weather_said.get(day.number, "")
-    return Board(day.number, day.is_going, verdict, about, rows, left_out, heads, can_compare)
+    return Board(
+        day.number, day.runs[-1].number, day.is_going, verdict, count, about, rows, left_out, heads, can_compare
+    )
 
 
 def _steps_of(desk: Desk, day: Day) -> Iterator[Step]:
@@ -151,7 +158,7 @@ def _end(desk: Desk, day: Day, steps: list[Step], outcome: Record, told: int) ->
         return Cell("good", "told once, closed" if closed and told else "told once" if told else "told before")
     if status == "fallback":
         return Cell("good", f"told by {outcome.get('channel')}")
-    if day.is_going:
+    if day.is_going and status not in LEFT_OUT:
         return Cell("wait", "under way")
     reason = str(outcome.get("reason") or "")
     kinds = {"skipped": "", "held": "wait", "pending": "wait", "unknown": "wait"}
@@ -165,7 +172,7 @@ def _verdict(day: Day, users: dict[str, tuple[int, Record]]) -> Cell:
     if twice:
         return Cell("bad", f"{twice} told twice")
     if day.is_going:
-        return Cell("wait", f"{told} of {len(users)} told so far" if users else "The Analysis runs")
+        return Cell("wait", f"{told} told so far" if users else "The Analysis runs")
     if not users:
         failed = any(run.code for run in day.runs)
         return Cell("bad" if failed else "", "The run failed: see its console" if failed else "Nobody was to be told")

@@ -14,7 +14,7 @@ from lib.tools.sandbox.store import Record, Store
 from lib.tools.sandbox.trouble import Fault, Trouble
 
 SCRIPT = Path(__file__).parent / "plain_loop.py"
-LOOPS = {1: "a loop, one try", 3: "a loop, three tries"}
+LOOPS = {1: "A loop, one try", 3: "A loop, three tries"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ class Preset:
 
 PRESETS = {
     "well": Preset("All is well", "TagoIO answers every request"),
-    "502": Preset("502", "TagoIO answers some with 502; a part of these it carries out all the same"),
+    "502": Preset("502", "TagoIO answers some with 502, carried out or not"),
     "limit": Preset("Rate limit", f"TagoIO takes {LIMIT} notifications a minute"),
-    "kill": Preset("Killed", f"The run is killed after {KILLED_AFTER} notifications, and the same event comes again"),
+    "kill": Preset("Killed", f"Killed after {KILLED_AFTER} notifications; the same event comes again"),
 }
 
 
