@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from lib.app.hand_on import HandOn
 from lib.app.job import Job
 from lib.app.plan import LAST_WORDS, Plan
 from lib.app.reach import Reach
@@ -26,7 +27,8 @@ from lib.campaign.next_steps import (
 )
 from lib.campaign.outcome import DECIDED, FINAL, TOLD, Outcome, Status
 from lib.campaign.rows import DECISION, PRESS, campaign_row, fallback_rows
-from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
+from lib.campaign.state import CampaignState
+from lib.delivery.delivery import BY_HAND, NO_TIME, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
 from lib.message.notification import PRIORITIES, Notification
 from lib.message.trigger import Trigger
@@ -34,6 +36,7 @@ from lib.message.user import User
 from lib.presses.answer import Answers, DecideFunction
 from lib.tagoio.audience import users_by_id
 from lib.tagoio.inbox import Inbox, Look
+from lib.tagoio.transport import PooledAnalyses
 
 LOOK_EVERY = 5.0  # seconds between two looks for a press while a campaign is under way
 UNSURE = 3600.0  # seconds that our clock may be off where TagoIO tells no time
@@ -56,6 +59,8 @@ class Dispatch:
         self.done = self.trouble = self.total = self.by_others = 0
         self.undelivered: dict[tuple[str, str], Notification] = {}  # by campaign and user: whom this run could not tell
         self.lanes: list[CampaignLane] = []
+        self.is_out_of_time = False
+        self.left: dict[str, CampaignState] = {}  # what this run holds and could not finish
         self._looked_at = time.monotonic()
         self._say = structlog.get_logger().bind().debug
 
@@ -73,6 +78,7 @@ class Dispatch:
         self.journal.close(patience=min(10.0, max(self.plan.deadline - time.time() - LAST_WORDS / 3, 0.5)))
         if self.by_others:
             self.report.note(f"{self.by_others} users were settled by another run meanwhile")
+        self._hand_on()
         for note in self.journal.notes():
             self.report.note(note, undone=1)
         for line in self.answers.lines:
@@ -80,6 +86,17 @@ class Dispatch:
         self.report.undone += self.answers.problems
         self.report.seconds = time.time() - self.plan.started
         return self.report
+
+    def _hand_on(self) -> None:
+        """What time was too short for. Without a journal a successor would know nothing of it."""
+        budget = self.plan.settings.time_budget
+        if not (self.is_out_of_time and budget and self.journal.device) or self.journal.gone or self.interrupted:
+            return
+        client = self.plan.tago.client.beside(connections=1, total=LAST_WORDS)
+        client.deadline = self.plan.deadline + LAST_WORDS / 3
+        analyses = PooledAnalyses(client, self.plan.settings.account_token)
+        hand_on = HandOn(analyses, self.trigger, self.report, budget, self.plan.sleep)
+        hand_on.perform(self.left.values(), is_wanted=self.plan.settings.hand_on)
 
     def _watched(self) -> list[Job]:
         """What another run might have been at. Others were told by now: there is no set-up to mend."""
@@ -143,7 +160,13 @@ class Dispatch:
         number = sum(lane.job.size for lane in lanes)
         if not number:
             return
-        delivery = Delivery(take, self.window, deadline=self.plan.deadline - LAST_WORDS, workers=min(WORKERS, number))
+        delivery = Delivery(
+            take,
+            self.window,
+            has_more=lambda: any(lane.job.size for lane in lanes),
+            deadline=self.plan.deadline - LAST_WORDS,
+            workers=min(WORKERS, number),
+        )
         delivery.stopped = self.interrupted
 
         def tick() -> None:
@@ -152,6 +175,7 @@ class Dispatch:
                 self._look_for_presses(lanes)
 
         delivery.deliver(tick)
+        self.is_out_of_time = self.is_out_of_time or delivery.stopped == NO_TIME
         if delivery.stopped == BY_HAND:
             self.interrupted = BY_HAND
         self._add_notes(delivery)
@@ -233,6 +257,8 @@ class Dispatch:
         now, policy = self.journal.now(), self._policy()
         is_done = not next_steps(lane.state, now, policy) and wakes_at(lane.state, now, policy) is None
         self.journal.end(lane.key, "finished" if is_done else "left")
+        if lane.is_ours and not is_done:
+            self.left[lane.key] = lane.state
 
     def _due(self, lane: "CampaignLane") -> list[Action]:
         return list(next_steps(lane.state, self.journal.now(), self._policy()))

@@ -72,6 +72,8 @@ class Plan:
                 self.watched.append(state)
             else:
                 self._take_up(state, trigger)
+        if trigger.kind == "successor":
+            return
         if goes_on:
             key = goes_on[0].key
             self.report.note(f"this run goes on with campaign {key}; it starts no round of its own")

@@ -31,6 +31,8 @@ def preview(plan: Plan) -> Iterator[str]:
     if plan.settings.fallback:
         yield from _fallback(plan)
     yield from _cost(plan)
+    if not plan.settings.probed:
+        yield "TagoIO: not probed; what its documents leave open is taken either way (python -m lib.tools.probe)"
     for note in plan.report.notes:
         yield f"  note: {note}"
 

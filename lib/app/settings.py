@@ -40,6 +40,7 @@ class Settings:
     max_recipients: int = 1000
     rate_limit: int | None = None
     time_budget: float | None = None
+    hand_on: bool = True
     delivery_log_token: str = ""
     opt_out_tag: str = "notifications"
     quiet_hours: QuietHours | None = None
@@ -48,6 +49,7 @@ class Settings:
     remind_after: float = 0.0
     log_level: str = "info"
     region: str = ""
+    probed: str = ""
     uses_own_token: bool = False
 
     def secrets(self) -> Iterator[str]:
@@ -258,6 +260,7 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "max_recipients": _count,
     "rate_limit": _count,
     "time_budget": _time_budget,
+    "hand_on": _flag,
     "delivery_log_token": _device_token,
     "opt_out_tag": str,
     "quiet_hours": read_quiet_hours,
@@ -266,4 +269,5 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "remind_after": _remind_after,
     "log_level": _log_level,
     "region": _region,
+    "probed": str,
 }

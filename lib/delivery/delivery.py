@@ -97,7 +97,8 @@ class Task:
 
 
 class Delivery:
-    """Delivers what `take` gives, until it gives None. `clock` and `deadline` are seconds since the epoch.
+    """Delivers what `take` gives, until it gives None, or `has_more` says that it would. `clock` and `deadline` are
+    seconds since the epoch; without `sleep` nobody sleeps on when all is over.
 
     Promise: each task ends as one outcome; and nobody is sent anything again before TagoIO was asked about every
     earlier try that left doubt, until nothing of it can come any more. Who is in doubt is set aside and holds nobody
@@ -109,17 +110,20 @@ class Delivery:
         take: Callable[[], Task | None],
         window: RateWindow,
         *,
+        has_more: Callable[[], bool] = lambda: True,
         deadline: float = float("inf"),
         workers: int = WORKERS,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
+        self._over = threading.Event()
         self.take = take
+        self.has_more = has_more
         self.window = window
         self.deadline = deadline
         self.workers = workers
         self.clock = clock
-        self.sleep = sleep
+        self.sleep = sleep or self._over.wait
         self.stopped = ""  # why no further task is begun
         self.in_doubt = 0  # answers that were lost or could not be believed
         self.had_arrived = 0  # of those, the ones that TagoIO had carried out all the same
@@ -157,7 +161,7 @@ class Delivery:
         """A place first, then the one who is most urgent by then."""
         last = self.deadline - LAST_SEND
         while not self._is_done():
-            ticket = None if self._has_nothing() else self.window.enter(last, self._has_nothing)
+            ticket = None if self._has_nothing() else self.window.enter(last, self._has_nothing, self.sleep)
             if self.clock() > last:
                 self.stopped = self.stopped or NO_TIME
             task = self._next() if ticket else None
@@ -170,7 +174,10 @@ class Delivery:
 
     def _has_nothing(self) -> bool:
         """To send, at this moment."""
-        return bool(self.stopped) or self._is_closed or (self._is_dry and not self._ready)
+        return bool(self.stopped) or self._is_closed or not (self._ready or self._has_more())
+
+    def _has_more(self) -> bool:
+        return not self._is_dry and self.has_more()
 
     def _ask_on(self) -> None:
         while not self._is_done():
@@ -207,8 +214,10 @@ class Delivery:
 
     def _is_done(self) -> bool:
         with self._lock:
-            rest = self._aside or self._under_way
-            return self._is_closed or (not rest and (bool(self.stopped) or (self._is_dry and not self._ready)))
+            is_done = self._is_closed or (self._has_nothing() and not self._aside and not self._under_way)
+        if is_done:
+            self._over.set()
+        return is_done
 
     def _send_safely(self, task: Task, ticket: Ticket) -> None:
         """A defect of ours must not end the run for everyone after this user."""
@@ -366,7 +375,7 @@ class Delivery:
 
     def _may_still_learn(self) -> bool:
         with self._lock:
-            return not self._is_dry or bool(self._ready) or any(not task.since for task in self._under_way)
+            return self._has_more() or bool(self._ready) or any(not task.since for task in self._under_way)
 
     # ---- books
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from lib.base.text import plain
 
+HAND_ON = "notify_hand_on"  # the variable by which a run that ran out of time tells its successor what it is for
+
 
 @dataclass(frozen=True, slots=True)
 class DataPoint:
@@ -32,15 +34,22 @@ class PressIds:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop."""
+    """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop.
+    A `successor` was started by a run that ran out of time, and begins nothing of its own."""
 
-    kind: Literal["manual", "schedule", "action", "press"] = "manual"
+    kind: Literal["manual", "schedule", "action", "press", "successor"] = "manual"
     points: tuple[DataPoint, ...] = ()
     action_id: str = ""
     action_state: str = ""
     device_id: str = ""
     analysis_id: str = ""
     press: PressIds | None = None
+
+    @property
+    def fruitless(self) -> int:
+        """Of a successor: how many runs before it, in a row, have settled nobody."""
+        count = self.value(HAND_ON)
+        return count if self.kind == "successor" and isinstance(count, int) else 0
 
     def value(self, variable: str, default: Any = None) -> Any:
         """The value of the newest data point of that variable, or `default`."""
@@ -62,7 +71,8 @@ def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, an
         state = env.get("_action_state", "")
         kind: Literal["schedule", "action"] = "schedule" if timed else "action"
         return Trigger(kind, points, env["_action_id"], state, device, analysis_id)
-    return Trigger("manual", points, analysis_id=analysis_id)
+    is_successor = any(point.variable == HAND_ON for point in points)
+    return Trigger("successor" if is_successor else "manual", points, analysis_id=analysis_id)
 
 
 def _points(scope: Any) -> tuple[DataPoint, ...]:

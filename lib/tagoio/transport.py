@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.modules.Device.Device import Device
+from tagoio_sdk.modules.Resources.Analyses import Analyses
 from tagoio_sdk.modules.Resources.Devices import Devices
 from tagoio_sdk.modules.Resources.Profile import Profile
 from tagoio_sdk.modules.Resources.Run import Run
@@ -196,6 +197,10 @@ class PooledDevices(PooledModule, Devices):  # type: ignore[misc]
     """The SDK's `resources.devices`, over the pool."""
 
 
+class PooledAnalyses(PooledModule, Analyses):  # type: ignore[misc]
+    """The SDK's `resources.analyses`, over the pool."""
+
+
 class TagoIO:
     """The SDK's modules that a run needs, for one token, over one client."""
 
@@ -204,6 +209,7 @@ class TagoIO:
         self.run = PooledRun(self.client, token)
         self.profile = PooledProfile(self.client, token)
         self.devices = PooledDevices(self.client, token)
+        self.analyses = PooledAnalyses(self.client, token)
 
     def name_of_device(self, device_id: str) -> str:
         return str(self.devices.info(device_id)["name"])

@@ -64,6 +64,7 @@ class Scheduler:
         self.now = 0.0
         self.random = random
         self.turns = 0
+        self.most_turns = MOST_TURNS
         self.stretch = stretch
         self.preempt = preempt
         self._until_preempted = preempt
@@ -172,7 +173,7 @@ class Scheduler:
                 heapq.heappush(heap, (process.frozen_until, self.random.random(), turn, what))
                 continue
             self.turns += 1
-            if self.turns > MOST_TURNS:
+            if self.turns > self.most_turns:
                 raise Stuck(f"no end after {self.turns} turns, at {self.now:.0f} s: {self._where()}")
             self.now = max(self.now, when)
             return cast(Fiber, what)

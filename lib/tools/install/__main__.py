@@ -23,6 +23,7 @@ from lib.tools.install.checks import audience, warnings
 from lib.tools.install.hand import Hand
 from lib.tools.install.installer import Installer, Wanted
 from lib.tools.install.platform import Platform
+from lib.tools.install.probed import known_facts, refusals
 from lib.tools.install.trial import Trial, is_dry
 from lib.tools.install.triggers import Trigger, at_cron, every, tag_of, when
 from lib.tools.install.values import Values
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _install(options: argparse.Namespace) -> int:
-    given = _given()
+    given = given_variables()
     triggers = _triggers(options)
     token = given.get("account_token") or _asked_token()
     hide(token)
@@ -84,9 +85,10 @@ def _install(options: argparse.Namespace) -> int:
     if options.uninstall:
         return 0 if installer.uninstall(lambda question: options.yes or _asked(question)) else 1
     given.pop("region", "")
+    facts, probed = known_facts(ROOT, api)
     wanted = Wanted(
         options.name, bundle(ROOT), ROOT, given, triggers, region=region, journal=options.journal,
-        overwrite=options.overwrite,
+        overwrite=options.overwrite, facts=facts, probed=probed,
     )  # fmt: skip
     values = installer.install(wanted)
     if not hand.changes:
@@ -95,6 +97,8 @@ def _install(options: argparse.Namespace) -> int:
         _say(line)
     tags = [tag_of(options.device_tag)] if options.device_tag else []
     for line in warnings(hand.platform, wanted.script.edit_me, values.variables, options.device, tags):
+        _say(f"WARNING: {line}")
+    for line in refusals(facts, values.variables.get("notification", "")):
         _say(f"WARNING: {line}")
     return 0 if options.dry_run else _end(options, Trial(hand, sse), values)
 
@@ -120,7 +124,7 @@ def _end(options: argparse.Namespace, trial: Trial, values: Values) -> int:
     return 0 if is_well else 1
 
 
-def _given() -> dict[str, str]:
+def given_variables() -> dict[str, str]:
     variables = {
         **read_env_file(ROOT / ".env"),
         **{key: value for key, value in os.environ.items() if key.lower() in VARIABLES},

@@ -18,6 +18,7 @@ from lib.tools.install.script import put_script
 from lib.tools.install.triggers import Trigger
 from lib.tools.install.values import Values
 from lib.tools.install.wanted import TAG, wanted_analysis, wanted_variables
+from lib.tools.sandbox.unknowns import Facts
 
 Record = dict[str, Any]
 
@@ -32,6 +33,8 @@ class Wanted:
     given: dict[str, str]
     triggers: list[Trigger] = field(default_factory=list)
     region: str = ""
+    facts: Facts = field(default_factory=dict)
+    probed: str = ""
     journal: bool = False
     overwrite: bool = False
 
@@ -74,7 +77,9 @@ class Installer:
             wishes(
                 names,
                 tags_of_users(values.variables, code),
+                with_quota=wanted.facts.get("quota_readable") != "no",
                 with_device_names=names_a_device(code, document),
+                itself=hand.analysis_id if values.hand_on else "",
                 secret_tag=values.secret_tag,
             ),
             overwrite=wanted.overwrite,
@@ -107,6 +112,8 @@ class Installer:
             if token:
                 given["delivery_log_token"] = token
                 values.forget("delivery_log_token")  # what stands there belongs to no journal any more
+        if wanted.probed:
+            given["probed"] = wanted.probed
         if self.hand.record.get(LIVE, "no") != "yes" and not values.variables.get("dry_run"):
             given["dry_run"] = "true"  # nobody is told before the developer says so
         values.put(given, overwrite=wanted.overwrite)

@@ -9,6 +9,7 @@ from lib.tools.install.rights import (
     Names,
     Rule,
     Wish,
+    covers,
     lacking,
     permissions_of,
     policy_body,
@@ -35,7 +36,9 @@ def put_policy(hand: Hand, names: Names, wishes: list[Wish], *, overwrite: bool)
         if extra and not overwrite:
             _name_extra(hand, extra)
             kept = [each for each in found.get("permissions") or () if rules_of([each]) & extra]
-        is_right = wanted <= there and not (extra and overwrite) and found.get("active", True)
+        is_right = (
+            all(covers(there, rule) for rule in wanted) and not (extra and overwrite) and found.get("active", True)
+        )
         if is_right and ["analysis", "id", hand.analysis_id] in (found.get("targets") or ()):
             hand.say(f"{WHAT} is there")
             return

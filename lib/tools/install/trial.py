@@ -1,16 +1,12 @@
 """The first live contact: a dry run on TagoIO, whose console is shown; then the question whether to send for real."""
 
-import json
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-
-import requests
 
 from lib.tools.install.hand import Hand
 from lib.tools.install.record import LIVE
 from lib.tools.install.values import Values
+from lib.tools.stream import Stream
 
 FOLLOWED = 120.0  # seconds
 QUIET = 1.5  # seconds without a line after the summary, after which a run has ended
@@ -30,10 +26,9 @@ class Trial:
         """Run it once and show its console until its summary has come; whether it ended well."""
         analysis_id, platform = self.hand.analysis_id, self.hand.platform
         lines: list[str] = []
-        ready = threading.Event()
-        follow = (analysis_id, self.sse, platform.token, lines, ready)
-        threading.Thread(target=_follow, args=follow, daemon=True).start()
-        ready.wait(10)
+        listen = lambda event: lines.extend(_message(event).splitlines())  # noqa: E731
+        stream = Stream(self.sse, f"analysis_console.{analysis_id}", platform.token, listen)
+        stream.opened.wait(10)
         platform.analyses.run(analysis_id)
         self.hand.say(f"{what}; its console:")
         began, shown, last = time.monotonic(), 0, time.monotonic()
@@ -44,8 +39,11 @@ class Trial:
             ended = any(line.lstrip().startswith(ENDINGS) for line in lines)
             if ended and time.monotonic() - last > QUIET:
                 return any(line.lstrip().startswith(WELL) for line in lines)
+            if not stream.is_alive() and shown == len(lines):
+                break
             time.sleep(0.1)
-        self.hand.say(f"No end seen within {FOLLOWED:.0f} s; see its console: {self.hand.admin}/analysis/{analysis_id}")
+        why = f"No end seen within {FOLLOWED:.0f} s" if stream.is_alive() else "TagoIO's stream of consoles has ended"
+        self.hand.say(f"{why}; see its console: {self.hand.admin}/analysis/{analysis_id}")
         return False
 
     def go_live(self, values: Values, confirm: Callable[[str], bool], *, with_trial: bool) -> bool | None:
@@ -63,17 +61,6 @@ class Trial:
 
 def is_dry(values: Values) -> bool:
     return values.variables.get("dry_run", "").strip().lower() not in FALSE
-
-
-def _follow(analysis_id: str, sse: str, token: str, lines: list[str], ready: threading.Event) -> None:
-    """The console's stream (C cli analysis-console.ts)."""
-    query = {"channel": f"analysis_console.{analysis_id}", "token": token}
-    with suppress(requests.RequestException), requests.get(sse, params=query, stream=True, timeout=(10, 60)) as stream:
-        ready.set()
-        for raw in stream.iter_lines(chunk_size=1):
-            if raw.startswith(b"data:"):
-                with suppress(ValueError):
-                    lines.extend(_message(json.loads(raw[5:])).splitlines())
 
 
 def _message(event: object) -> str:

@@ -10,6 +10,7 @@ from lib.tools.install.rights import SECRETS, Names
 from lib.tools.install.wanted import SECRET_NAMES, TAG, shown
 
 SECRET_TAG = "tagorun_notify_for"  # the key of a tag; its value is the Analysis' id
+OURS = ("probed",)  # what the installer itself finds out
 LONGEST_SECRET = 2048  # characters, D secrets.md
 
 
@@ -37,6 +38,13 @@ class Values:
         """By which the policy grants them."""
         return (SECRET_TAG, self.hand.analysis_id) if self.secrets else None
 
+    @property
+    def hand_on(self) -> bool:
+        """Whether a run may have to start its own Analysis once more: it has a time budget, and a journal."""
+        has_journal = "delivery_log_token" in self.secrets or bool(self.variables.get("delivery_log_token"))
+        wanted = self.variables.get("hand_on", "true").strip().lower() not in ("false", "no", "off", "0")
+        return has_journal and wanted and bool(self.variables.get("time_budget"))
+
     def forget(self, name: str) -> None:
         """What stands there under this name is to be replaced, in whichever of the two places it is."""
         self._forgotten.add(name)
@@ -47,9 +55,8 @@ class Values:
         """What was changed on TagoIO stays, unless told."""
         left = {name: value for name, value in wanted.items() if not self._put_secret(name, value, overwrite=overwrite)}
         new = {name: value for name, value in left.items() if not self.variables.get(name)}
-        other = {
-            name: value for name, value in left.items() if self.variables.get(name) and self.variables[name] != value
-        }
+        new |= {name: value for name, value in left.items() if name in OURS and self.variables.get(name) != value}
+        other = {name: value for name, value in left.items() if name not in new and self.variables[name] != value}
         if overwrite:
             new |= other
         elif other:

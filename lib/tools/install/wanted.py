@@ -20,7 +20,7 @@ JOURNAL_STORAGE = {"type": "immutable", "chunk_period": "day", "chunk_retention"
 MUTABLE_ROWS = 50_000
 
 SECRET_NAMES = ("delivery_log_token", "fallback")  # kept among TagoIO's Secrets where that is possible
-AT_HOME = ("account_token", "dry_run")  # the Analysis has a token of its own; --live decides about dry_run
+AT_HOME = ("account_token", "dry_run", "probed")  # a token of its own; --live and facts.json decide
 LONGEST_SHOWN = 60  # characters of a value
 
 
