@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 
+from lib.tools.install.__main__ import admin_of
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.figures import HEIGHT, course, now_at, plotted
 from lib.tools.sandbox.page.view import cards, color_of
@@ -349,6 +350,16 @@ def test_what_the_documents_leave_open_can_be_switched(desk: Desk) -> None:
     page = get(desk, "/?tab=trouble").text
     assert page.count("<option selected>null</option>") == 1
     assert all(f'name="{name}"' in page for name in UNKNOWNS)
+
+
+def test_the_links_of_what_was_installed_here_lead_here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = desk.store.add_analysis({"name": "Installed"})
+    monkeypatch.setenv("TAGOIO_API", desk.sandbox.api)
+    answer = requests.get(f"{admin_of('')}/analysis/{installed['id']}", timeout=10)
+    assert answer.status_code == 200
+    assert f'<option value="{installed["id"]}" selected>Installed' in answer.text
+    assert requests.get(f"{admin_of('')}/actions", timeout=10).status_code == 200
+    assert admin_of("eu-w1") == "https://admin.eu-w1.tago.io"
 
 
 def test_several_faults_strike_a_user_s_first_request_one_each(desk: Desk) -> None:

@@ -128,6 +128,7 @@ def test_a_502_is_seen_user_by_user_and_a_plain_loop_loses_some_or_tells_them_tw
     desk: Desk, open_page: OpenPage
 ) -> None:
     page = open_page()
+    place = page.locator("#panels").bounding_box()
     page.get_by_role("button", name="502").first.click()
     expect(page.locator("#presets .answer")).to_contain_text("answers some with 502")
     expect(page.locator("#badges")).to_contain_text("Trouble is on")
@@ -140,12 +141,19 @@ def test_a_502_is_seen_user_by_user_and_a_plain_loop_loses_some_or_tells_them_tw
     expect(ben.locator(".chips")).to_contain_text("sent again", timeout=60_000)
     expect(verdict(page)).to_have_text("Nobody lost, nobody told twice", timeout=60_000)
     assert sorted(len(desk.store.inbox(user)) for user in desk.store.users) == [0] * 5 + [1] * 7
+    assert page.locator("#panels").bounding_box() == place, "nothing has jumped meanwhile"
     page.get_by_role("button", name="The same day with a plain SDK loop").click()
     ends = page.locator("#board tfoot .plain")
     expect(ends).to_have_text(["2 lost, 0 told twice", "0 lost, 3 told twice"], timeout=30_000)
     expect(ben.locator(".plain")).to_have_text(["lost", "told once"])
     expect(ana.locator(".plain")).to_have_text(["told once", "told twice"])
     assert sorted(len(desk.store.inbox(user)) for user in desk.store.users) == [0] * 5 + [1] * 7, "on users of its own"
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        board = page.locator("#board-scroll")
+        assert board.evaluate("each => each.scrollWidth <= each.clientWidth"), "no column is cut off"
 
 
 def test_a_run_that_is_killed_is_handed_the_same_event_again(desk: Desk, open_page: OpenPage) -> None:
@@ -521,6 +529,8 @@ def test_a_screen_reader_finds_its_way_and_nothing_sticks_out(
     expect(page.locator("#phone-1 .added")).to_be_visible()
     for tab in ("Variables", "Trouble", "Other clients", "Delivery"):
         open_tab(page, tab)
+        if tab == "Trouble":
+            page.locator("#open-questions-title").click()
         check()
 
 

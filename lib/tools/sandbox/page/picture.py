@@ -31,7 +31,7 @@ def take(file: Path) -> None:
     with sandbox.running(extend=lambda app: add_page(app, desk)), sync_playwright() as playwright:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1280, "height": 822}, color_scheme="light")
         page.goto(sandbox.api)
         acknowledged(page)
         page.screenshot(path=file)

@@ -30,7 +30,7 @@ TABS = {
     "clients": "Other clients",
     "delivery": "Delivery",
 }
-KEPT = ("user", "other", "run", "tab")  # what an address of the page may say
+KEPT = ("user", "other", "run", "tab", "analysis")  # what an address of the page may say
 
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
@@ -69,6 +69,7 @@ def rendered(
         board=board_of(desk, day) if day else None,
         is_newest_day=day is not None and runs[-1] in day.runs,
         analyses=list(desk.store.analyses.values()),
+        chosen=request.query.get("analysis", ""),
         presets=PRESETS,
         script=SCRIPT.read_text(encoding="utf-8"),
         runs=[run_view(desk.store, run, whole=False) for run in runs[: -RUNS_SHOWN - 1 : -1]],

@@ -35,6 +35,14 @@ async def page(request: web.Request) -> web.Response:
     return rendered(request)
 
 
+@routes.get("/page/admin/{kind}")
+@routes.get("/page/admin/{kind}/{id}")
+async def admin(request: web.Request) -> web.Response:
+    """Where what ran here finds the pages of TagoIO's admin: the Analysis is the one that is chosen to run."""
+    chosen = request.match_info.get("id", "") if request.match_info["kind"] == "analysis" else ""
+    return web.Response(status=303, headers={"location": linked(request, tab="run", analysis=chosen)})
+
+
 @routes.get("/page/changes")
 async def changes(request: web.Request) -> web.StreamResponse:
     """The version of what the page shows, each time it has grown."""
