@@ -48,21 +48,29 @@ from lib.tagoio.transport import TagoIO
 # ---------------------------------------------------------------------------------------------------- EDIT ME
 
 
+WARM_ABOVE = 8  # in the unit of your sensor: whoever compose returns a Notification for is told of a warmer fridge
+
+
 def compose(trigger, user):
     """The notification for one user, or None to leave this user out. Called for every user, more than once."""
-    temperature = trigger.value("temperature", 9)
-    buttons = [
-        Button("dashboard", "Open dashboard", color="#1565c0", page="/dashboards/info/5b16b4c86ba351000105badc"),
-        Button("manual", "What to do", color="gray", link="https://help.tago.io"),
-        Button("call", "Call service", color="orange", link="https://example.com/service"),
-    ]
+    buttons = []  # four at most; others: page="/dashboards/info/…" (in TagoIO) or link="https://…" for analysis=
     if trigger.analysis_id:  # a run from a laptop has no Analysis that could answer
-        buttons.insert(0, Button("acknowledge", "Acknowledge", color="green", analysis=trigger.analysis_id))
+        buttons = [Button("acknowledge", "Acknowledge", color="green", analysis="this")]
+    temperature = trigger.value("temperature")  # a number; None where this run brought none
+    if temperature is None and trigger.kind == "manual":  # you pressed Run
+        return Notification(
+            title="Test of the fridge alarm",
+            message=f"{user.name}, this is a test: nothing was measured. Of a fridge warmer than {WARM_ABOVE} you will "
+            "read its name and temperature here.",
+            buttons=buttons,
+        )
+    if temperature is None or temperature <= WARM_ABOVE:
+        return None
+    measured = f"{temperature} {trigger.unit('temperature')}".strip()
     return Notification(
-        title="Refrigerator alarm",
-        message=f"{user.name}, the refrigerator is at {temperature} °C. Please check the door.",
-        buttons=tuple(buttons),
-        buttons_autodisable=True,
+        title=f"{trigger.device_name or 'A fridge'} is warm",
+        message=f"{user.name}, it is at {measured}, and more than {WARM_ABOVE} is too warm. Please check the door.",
+        buttons=buttons,
     )
 
 

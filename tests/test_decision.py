@@ -298,8 +298,8 @@ def test_the_whole_circle_over_real_sockets(journaled: Journaled) -> None:  # no
     analysis["variables"].append({"key": "delivery_log_token", "value": journaled.token})
     journaled.run()
     assert press_for_real(journaled, "Chloé Martin").status_code == 200
-    assert note_of(journaled, "Chloé Martin")["buttons_enabled"] is False
     sandbox.call(sandbox.runner.settled())
+    assert note_of(journaled, "Chloé Martin")["buttons_enabled"] is False
     (run,) = sandbox.runner.runs
     assert run.code == 0, run.lines
     assert "Chloé Martin pressed acknowledge: it counts" in run.lines

@@ -68,7 +68,7 @@ def test_the_wire_form_is_the_documented_one_with_the_mark_behind_each_id() -> N
             {"id": "site-nabc", "label": "Open", "url": "https://example.com"},
         ],
         "buttons_enabled": True,
-        "buttons_autodisable": True,
+        "buttons_autodisable": False,
     }
     assert wire_form(Notification("T", "M")) == {"title": "T", "message": "M"}
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,8 +42,42 @@ def test_the_points_of_an_action_can_be_asked_for_by_variable() -> None:
     trigger = read_trigger(env(_action_id="a"), [POINT, {"variable": "temperature", "value": 0}], "id")
     assert trigger.points[0] == DataPoint("temperature", 9, "C", "2026-01-01T00:00:00Z", "d", "", "1")
     assert trigger.value("temperature") == 0
-    assert trigger.value("humidity", 50) == 50
+    assert trigger.value("humidity") is None
+    assert trigger.unit("temperature") == trigger.unit("humidity") == ""
     assert (trigger.device_id, trigger.analysis_id) == ("d", "id")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        *((9, 9), ("9", 9), (9.0, 9), ("9.5", 9.5), (" -3 ", -3), ("1e2", 100)),
+        *((value, None) for value in (True, "open", "", None, "9,5", {"lat": 1}, [9], float("nan"), "inf", 10**400)),
+    ],
+)
+def test_a_value_is_a_number_or_none_and_never_compares_wrongly(value: Any, number: Any) -> None:
+    found = read_trigger([], {**POINT, "value": value}).value("temperature")
+    assert found == number
+    assert type(found) is type(number)
+
+
+@pytest.mark.parametrize(("value", "text"), [("open", "open"), (0, "0"), (True, "true"), (None, ""), (2.5, "2.5")])
+def test_a_value_can_be_had_as_text(value: Any, text: str) -> None:
+    trigger = read_trigger([], {**POINT, "value": value})
+    assert (trigger.text("temperature"), trigger.text("door"), trigger.unit("temperature")) == (text, "", "C")
+
+
+def test_the_device_has_a_name_only_where_there_is_a_device() -> None:
+    asked = replace(read_trigger([], POINT), name_of=lambda device: f"Fridge {device}")
+    assert asked.device_name == "Fridge d"
+    assert read_trigger([], None).device_name == ""
+
+
+def test_what_a_run_brought_is_said_by_variable_the_newest_value_of_each() -> None:
+    points = [POINT, {"variable": "door", "value": "open"}, {"variable": "temperature", "value": 12, "unit": "C"}]
+    assert read_trigger([], points).brought == "this run brought temperature = 12 C, door = open"
+    many = [{"variable": f"v{number}", "value": number} for number in range(5)]
+    assert read_trigger([], many).brought == "this run brought v0 = 0, v1 = 1, v2 = 2 and 2 more"
+    assert read_trigger([], None).brought == "this run brought no data"
 
 
 def test_an_object_as_scope_is_one_point() -> None:

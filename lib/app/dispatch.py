@@ -2,10 +2,8 @@
 back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-
-import structlog
 
 from lib.app.hand_on import HandOn
 from lib.app.job import Job
@@ -25,10 +23,10 @@ from lib.campaign.next_steps import (
     next_steps,
     wakes_at,
 )
-from lib.campaign.outcome import DECIDED, FINAL, TOLD, Outcome, Status
+from lib.campaign.outcome import DECIDED, EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
 from lib.campaign.rows import DECISION, PRESS, campaign_row, fallback_rows
-from lib.campaign.state import CampaignState
-from lib.delivery.delivery import BY_HAND, NO_TIME, WORKERS, Delivery, Task
+from lib.campaign.state import CampaignState, PressFact
+from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
 from lib.message.notification import PRIORITIES, Notification
 from lib.message.trigger import Trigger
@@ -41,7 +39,6 @@ from lib.tagoio.transport import PooledAnalyses
 LOOK_EVERY = 5.0  # seconds between two looks for a press while a campaign is under way
 UNSURE = 3600.0  # seconds that our clock may be off where TagoIO tells no time
 CUT_OFF = "another channel may have told them; the run that tried was cut off"
-EARLIER = "an earlier run may have sent it"
 
 
 class Dispatch:
@@ -62,7 +59,6 @@ class Dispatch:
         self.is_out_of_time = False
         self.left: dict[str, CampaignState] = {}  # what this run holds and could not finish
         self._looked_at = time.monotonic()
-        self._say = structlog.get_logger().bind().debug
 
     def perform(self) -> Report:
         """Everything that is due, until nothing is or time is up, or until Ctrl-C."""
@@ -215,9 +211,14 @@ class Dispatch:
                 self._say_unknown(lane, action.users)
 
     def _answer_presses(self, lane: "CampaignLane") -> None:
-        for action in self._due(lane):
-            if isinstance(action, Decide):
-                self.answers.take_up(lane.state, action.press)
+        """Each once: where one is refused, the next may be due."""
+        tried: set[str] = set()
+        while press := next((each for each in self._presses_due(lane) if each.run not in tried), None):
+            tried.add(press.run)
+            self.answers.take_up(lane.state, press)
+
+    def _presses_due(self, lane: "CampaignLane") -> Iterator[PressFact]:
+        return (action.press for action in self._due(lane) if isinstance(action, Decide))
 
     def _say_unknown(self, lane: "CampaignLane", users: tuple[str, ...]) -> None:
         try:
@@ -412,10 +413,7 @@ class CampaignLane:
             self.run.trouble += 1
             if notification:
                 self.run.undelivered[self.key, outcome.user_id] = notification
-        self.run._say(
-            "outcome", campaign=self.key, user=outcome.user_id, status=outcome.status,
-            reason=outcome.reason, channel=outcome.channel, step=outcome.step,
-        )  # fmt: skip
+        self.run.report.log(self.key, outcome)
 
     def _ours(self, at: float) -> float:
         """TagoIO's time on our clock."""

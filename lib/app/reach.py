@@ -146,6 +146,7 @@ class Reach:
             self.plan.sleep(0.1)
             may_tell = self.journal.may_tell(self.job.key)
         if self.journal.device and self.journal.gone:
+            self.journal.add(fallback_rows(self.job.key, users, "left", self.journal.run))
             return "no other channel was tried, as the journal cannot be written"
         return "" if may_tell else "another run is at it"
 

@@ -17,6 +17,7 @@ from lib.fallback.channels import read_fallback, secrets_of
 from lib.message.document import Variant, parse_document
 from lib.message.escalation import LATEST
 from lib.tagoio.audience import Choice
+from lib.tagoio.transport import is_token
 
 # docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
@@ -90,12 +91,9 @@ def read_settings(
         except ValueError as error:
             problems.append(f"{name} {error}")
     if "account_token" not in given:
+        own_token = own_token.strip()
         values.update(account_token=own_token, uses_own_token=True)
-        if not own_token:
-            problems.append(
-                "account_token is not set; create a token in TagoIO's admin (My Account > Profile > Tokens) and put it "
-                "there, or run this as an Analysis, which has a token of its own"
-            )
+        problems += _own_token_problems(own_token)
     settings = Settings(**values)
     use_region(settings.region)
     problems += _misspelt(own)
@@ -169,6 +167,16 @@ def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
             yield f'"{key}" is not a variable of this Analysis; is {near[0]} meant? Rename it, or remove it'
 
 
+def _own_token_problems(token: str) -> Iterator[str]:
+    if not token:
+        yield (
+            "account_token is not set; create a token in TagoIO's admin (My Account > Profile > Tokens) and put it "
+            "there, or run this as an Analysis, which has a token of its own"
+        )
+    elif not is_token(token):
+        yield "T_ANALYSIS_TOKEN holds a character that no token has; copy it again"
+
+
 def _token(text: str) -> str:
     _check_characters(text)
     prefix = text[:2].lower()
@@ -226,7 +234,7 @@ def _remind_after(text: str) -> float:
 
 
 def _check_characters(token: str) -> None:
-    if not re.fullmatch(r"[!-~ ]+", token):
+    if not is_token(token.replace(" ", "")):
         raise ValueError("holds a character that no token has (an ellipsis, or one that does not show); copy it again")
 
 

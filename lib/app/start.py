@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from lib.app.console import Console
 from lib.app.settings import read_env_file, use_region
 from lib.base.errors import Rejected, SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
 from lib.base.text import tolerant
 
 SANDBOX = (
@@ -50,6 +50,7 @@ def start(notify: Notify, folder: Path) -> int:
 
     `variables` are the process' environment and, outside TagoIO, the .env file in `folder`.
     """
+    guard_output()
     inside = bool(os.environ.get("T_ANALYSIS_CONTEXT"))
     from_file = {} if inside else read_env_file(folder / ".env")
     variables = {**_lowered(from_file), **_lowered(os.environ)}
@@ -57,7 +58,7 @@ def start(notify: Notify, folder: Path) -> int:
         return _run_inside(notify, variables)
     use_region((variables.get("region") or "").strip())
     if os.environ.get("T_ANALYSIS_TOKEN"):
-        return _listen(notify, variables, os.environ["T_ANALYSIS_TOKEN"])
+        return _listen(notify, variables, os.environ["T_ANALYSIS_TOKEN"].strip())
     context = LaptopContext(analysis_id=os.environ.get("T_ANALYSIS_ID", ""))
     return _guarded(notify, context, None, variables, SANDBOX)
 

@@ -12,10 +12,10 @@ from typing import Protocol
 from lib.base.errors import Doubtful, Refused, Rejected, TagoIOError
 from lib.base.threads import work_in_threads
 from lib.campaign.lease import LATE
-from lib.campaign.outcome import ELSEWHERE, Outcome, Status
+from lib.campaign.outcome import EARLIER, ELSEWHERE, NO_TIME, Outcome, Status
 from lib.delivery.window import RateWindow, Ticket
 from lib.message.notification import Notification
-from lib.message.user import User
+from lib.message.user import User, without_contact
 
 WORKERS = 40
 LOOKERS = 4  # threads that ask about users in doubt, while the others send
@@ -30,7 +30,6 @@ IDLE = 0.1  # seconds between two looks for something to do
 LAST_SEND = 2.0  # seconds before the deadline, so that what it leaves in doubt can still be asked about
 
 BY_HAND = "stopped by hand"
-NO_TIME = "time budget used up"
 
 
 class Found(Protocol):
@@ -398,7 +397,8 @@ class Delivery:
             if task.is_ended:
                 return
             task.is_ended = True
-        outcome = Outcome(task.user.id, task.user.name, status, reason, notification_id)
+        said = without_contact(reason, task.user)
+        outcome = Outcome(task.user.id, task.user.name, status, said, notification_id)
         try:
             task.lane.record(outcome, task.notification)
         except Exception as error:
@@ -427,6 +427,6 @@ class Delivery:
         if task.since and self.clock() - task.asked_at > LOOKED:
             self._end(task, "unknown", f"{task.why}; {self.stopped}, before it could be settled")
         elif not task.asked_at and task.lane.may_hide_it(task.user):
-            self._end(task, "unknown", f"an earlier run may have sent it; {self.stopped}")
+            self._end(task, "unknown", f"{EARLIER}; {self.stopped}")
         else:
             self._end(task, *(task.lane.why_not() or ("pending", self.stopped)))

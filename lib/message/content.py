@@ -1,14 +1,17 @@
 """What a user gets, in their language: what `compose` returns as it stands, or the variant that holds, filled."""
 
-import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
 
 from lib.base.errors import SetupError, TagoIOError
 from lib.message.document import Variant
+from lib.message.mistake import check_returns, explained_mistake
 from lib.message.notification import Notification
 from lib.message.placeholders import fill, placeholder_values
 from lib.message.trigger import Trigger
-from lib.message.user import User
+from lib.message.user import User, without_contact
 
 Compose = Callable[[Trigger, User], Notification | None]
 
@@ -25,6 +28,7 @@ class Content:
         self.variants = variants
         self.name_of_device = name_of_device
         self._names: dict[str, str] = {}
+        self._is_checked = False
 
     def __call__(self, trigger: Trigger, user: User) -> Notification | str:
         """Raises SetupError where a placeholder cannot be filled. Only a document has placeholders: what `compose`
@@ -40,14 +44,37 @@ class Content:
     def template(self, trigger: Trigger, user: User) -> Notification | str:
         """The notification before language and placeholders."""
         if not self.variants:
-            composed = self.compose(trigger, user)
-            if composed is not None and not isinstance(composed, Notification):
+            composed = self.compose(replace(trigger, name_of=self._name_or_id), user)
+            if composed is None:
+                self._check_returns()
+                return f"compose returned None; {trigger.brought}"
+            if not isinstance(composed, Notification):
                 raise SetupError(f"compose must return a Notification or None, not {type(composed).__name__}")
-            return composed or "compose gave no notification"
+            return composed
         for variant in self.variants:
             if variant.condition is None or variant.condition.holds(trigger):
                 return variant.notification
-        return "no condition (when) of the notification holds"
+        return f"no condition (when) of the notification holds; {self._compared(trigger)}"
+
+    def _check_returns(self) -> None:
+        if not self._is_checked:
+            self._is_checked = True
+            check_returns(self.compose)
+
+    def _compared(self, trigger: Trigger) -> str:
+        """What the conditions were compared with."""
+        conditions = [variant.condition for variant in self.variants if variant.condition]
+        wanted = "; ".join(dict.fromkeys(condition.explained(trigger) for condition in conditions))
+        return wanted or trigger.brought
+
+    def _name_or_id(self, device_id: str) -> str:
+        """An alarm goes out even where the name cannot be had."""
+        try:
+            return self._device_name(device_id)
+        except SetupError as error:
+            structlog.get_logger().warning("device.name_unknown", device=device_id, why=str(error.__cause__))
+            self._names[device_id] = device_id
+            return device_id
 
     def _device_name(self, device_id: str) -> str:
         if device_id not in self._names:
@@ -62,13 +89,10 @@ class Content:
 
 
 def composed(user: User, compose: Callable[[User], Notification | str]) -> Notification | str:
-    """The user's notification before anyone is told: a mistake must not show half-way. Raises SetupError with the
-    user's name."""
-    who = f" (for {user.name or user.id})"
+    """The user's notification before anyone is told: whatever is wrong with it is raised as a SetupError."""
     try:
         return compose(user)
     except SetupError as error:
-        raise SetupError(*(problem + who for problem in error.problems)) from error
+        raise SetupError(*(without_contact(problem, user) for problem in error.problems)) from error
     except Exception as error:
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        raise SetupError(f"compose failed: {type(error).__name__}: {error}, in line {line}{who}") from error
+        raise SetupError(f"compose failed: {without_contact(explained_mistake(error, 'compose'), user)}") from error

@@ -9,7 +9,7 @@ from typing import Any
 from lib.base.errors import SetupError
 from lib.message.address import is_path
 from lib.message.notification import Button, Notification
-from lib.message.trigger import Trigger
+from lib.message.trigger import Trigger, number_of
 
 BUTTON_FIELDS = ("label", "id", "color", "url", "analysis")
 OPERATORS = ("<", ">", "=", "!", "><", "*")  # an Action's, C mcp create-action.ts
@@ -27,19 +27,29 @@ class Condition:
 
     def holds(self, trigger: Trigger) -> bool:
         """A variable that the trigger does not bring fulfils nothing."""
-        found = trigger.value(self.variable)
+        point = trigger.point(self.variable)
+        found = point.value if point else None
         if found is None:
             return False
         if self.operator == "*":
             return True
         if self.operator in ("=", "!"):
             return _same(found, self.value) == (self.operator == "=")
-        number, low, high = _number(found), _number(self.value), _number(self.second_value)
+        number, low, high = number_of(found), number_of(self.value), number_of(self.second_value)
         if number is None or low is None:
             return False
         if self.operator == "><":
             return high is not None and min(low, high) <= number <= max(low, high)
         return number < low if self.operator == "<" else number > low
+
+    def explained(self, trigger: Trigger) -> str:
+        """What it was compared with, for people."""
+        point = trigger.point(self.variable)
+        if point is None:
+            return f"this run brought no {self.variable}"
+        limits = "any value" if self.operator == "*" else f"{self.operator} {self.value}"
+        limits += f" {self.second_value}" if self.operator == "><" else ""
+        return f"{self.variable} is {trigger.text(self.variable)}, not {limits}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,30 +138,20 @@ def _condition_problems(given: Any) -> Iterator[str]:
         yield f'when: is "{operator}" is not one of {" ".join(OPERATORS)}'
     elif operator != "*" and given.get("value") is None:
         yield f'when: value is missing; is "{operator}" compares with it'
-    elif operator in ("<", ">", "><") and _number(given["value"]) is None:
+    elif operator in ("<", ">", "><") and number_of(given["value"]) is None:
         yield f'when: value "{given["value"]}" is not a number; is "{operator}" compares numbers'
-    elif operator == "><" and _number(given.get("second_value")) is None:
+    elif operator == "><" and number_of(given.get("second_value")) is None:
         yield 'when: is "><" needs a number as second_value too'
 
 
 def _same(found: Any, wanted: Any) -> bool:
     """TagoIO hands values over as they were sent; a condition's may be text all the same."""
-    numbers = _number(found), _number(wanted)
+    numbers = number_of(found), number_of(wanted)
     if None not in numbers:
         return numbers[0] == numbers[1]
     if isinstance(found, bool) or isinstance(wanted, bool):
         return str(found).lower() == str(wanted).lower()
     return str(found) == str(wanted)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number == number else None  # not a number
 
 
 def _without_comments(text: str) -> str:

@@ -90,14 +90,14 @@ class Notification:
 
     title: str
     message: str
-    buttons: tuple[Button, ...] = ()
+    buttons: Sequence[Button] = ()
     priority: str = "normal"
     icon: Icon = ""
     translations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     subject: str = ""
     answers: str = "first"
     escalate: Sequence[Any] = ()
-    buttons_autodisable: bool = True
+    buttons_autodisable: bool = False
     buttons_enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -126,6 +126,8 @@ class Notification:
                 yield f"Notification: {name} must be text, not {type(value).__name__}"
             elif not value.strip():
                 yield f"Notification: {name} is missing"
+            elif "<bound method" in value:
+                yield f"Notification: {name} has a method, not its result: its brackets are missing, trigger.unit(…)"
         for name in ("buttons_autodisable", "buttons_enabled"):
             if not isinstance(getattr(self, name), bool):
                 yield f"Notification: {name} must be true or false"

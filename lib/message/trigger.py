@@ -1,12 +1,15 @@
 """Why this run happened, read from what TagoIO hands the Analysis: its environment and its scope."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lib.base.text import plain
+from lib.base.text import harmless
 
 HAND_ON = "notify_hand_on"  # the variable by which a run that ran out of time tells its successor what it is for
+
+SHOWN = 3  # variables that are named to a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,10 @@ class PressIds:
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop.
-    A `successor` was started by a run that ran out of time, and begins nothing of its own."""
+    A `successor` was started by a run that ran out of time, and begins nothing of its own.
+
+    `name_of` gives a device's name by its id.
+    """
 
     kind: Literal["manual", "schedule", "action", "press", "successor"] = "manual"
     points: tuple[DataPoint, ...] = ()
@@ -44,16 +50,65 @@ class Trigger:
     device_id: str = ""
     analysis_id: str = ""
     press: PressIds | None = None
+    name_of: Callable[[str], str] = field(default=str, compare=False, repr=False)
 
     @property
     def fruitless(self) -> int:
         """Of a successor: how many runs before it, in a row, have settled nobody."""
-        count = self.value(HAND_ON)
-        return count if self.kind == "successor" and isinstance(count, int) else 0
+        return int(self.value(HAND_ON) or 0) if self.kind == "successor" else 0
 
-    def value(self, variable: str, default: Any = None) -> Any:
-        """The value of the newest data point of that variable, or `default`."""
-        return next((point.value for point in reversed(self.points) if point.variable == variable), default)
+    def value(self, variable: str) -> int | float | None:
+        """The newest value of that variable as a number; None where the trigger brings none, or what is no number."""
+        point = self.point(variable)
+        return number_of(point.value) if point else None
+
+    def text(self, variable: str) -> str:
+        """The newest value of that variable as text, such as `open`; "" where the trigger brings none."""
+        point = self.point(variable)
+        if point is None or point.value is None:
+            return ""
+        return str(point.value).lower() if isinstance(point.value, bool) else harmless(str(point.value))
+
+    def unit(self, variable: str) -> str:
+        """The unit of the newest value of that variable, or ""."""
+        point = self.point(variable)
+        return point.unit if point else ""
+
+    def point(self, variable: str) -> DataPoint | None:
+        """The newest data point of that variable."""
+        return next((point for point in reversed(self.points) if point.variable == variable), None)
+
+    @property
+    def brought(self) -> str:
+        """What it brought, for people: the newest value of each variable."""
+        newest = {point.variable: point for point in self.points}
+        shown = [f"{name} = {self.text(name)} {point.unit}".strip() for name, point in newest.items()]
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        return f"this run brought {', '.join(shown[:SHOWN])}{more}" if shown else "this run brought no data"
+
+    @property
+    def device(self) -> str:
+        """The id of the device whose data it is, or ""."""
+        return self.device_id or next((point.device for point in reversed(self.points) if point.device), "")
+
+    @property
+    def device_name(self) -> str:
+        """The name of that device; its id where TagoIO does not give the name; "" without a device."""
+        return self.name_of(self.device) if self.device else ""
+
+
+def number_of(value: Any) -> int | float | None:
+    """A value as a number, a text such as "9.5" too, a whole one without a fraction; None for all else, true as well:
+    only numbers compare as one expects."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
 
 
 def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, analysis_id: str = "") -> Trigger:
@@ -80,7 +135,7 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
     return tuple(
         DataPoint(
             variable=_text(point["variable"]),
-            value=plain(point["value"]) if isinstance(point.get("value"), str) else point.get("value"),
+            value=harmless(point["value"]) if isinstance(point.get("value"), str) else point.get("value"),
             unit=_text(point.get("unit")),
             time=_text(point.get("time")),
             device=_text(point.get("device")),
@@ -94,4 +149,4 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
 
 
 def _text(given: Any) -> str:
-    return plain(str(given or ""))
+    return harmless(str(given or ""))

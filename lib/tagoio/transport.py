@@ -19,6 +19,7 @@ from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
+from lib.base.text import harmless
 from lib.tagoio.connection import Connections, Unanswered
 from lib.tagoio.wire import read_answer, written
 
@@ -74,13 +75,15 @@ class Client:
     def request(
         self, method: str, path: str, *, token: str, params: Any = None, body: Any = None, timeout: float | None = None
     ) -> Any:
-        """TagoIO's `result` for one request. Raises Refused, Rejected or Doubtful.
+        """TagoIO's `result` for one request. Raises Refused, Rejected or Doubtful, SetupError for what is no token.
 
         `timeout` lowers the seconds that it may take; with hardly any left until the deadline it is not sent.
         """
         target = quote(self.base_path + path, safe="/%:@!$&'()*+,;=~")
         target += f"?{urlencode(params, doseq=True, errors='replace')}" if params else ""
         content = b"" if body is None else written(body)
+        if not is_token(token):
+            raise SetupError("a token holds a character that no token has; copy it again")
         headers = {"token": token, "content-type": "application/json", "user-agent": USER_AGENT}
         began = self.clock()
         limit = min(self.total, self.total if timeout is None else timeout, self.deadline - began)
@@ -212,7 +215,7 @@ class TagoIO:
         self.analyses = PooledAnalyses(self.client, token)
 
     def name_of_device(self, device_id: str) -> str:
-        return str(self.devices.info(device_id)["name"])
+        return harmless(str(self.devices.info(device_id)["name"]))
 
     def address_of_run(self) -> str:
         """Where users open this profile's TagoRUN, "" where TagoIO does not say (Access TagoRUN settings)."""
@@ -267,6 +270,11 @@ def _address(api: str) -> SplitResult:
     if not is_usable:
         raise SetupError(f'TAGOIO_API is "{api}", not a web address such as https://api.tago.io')
     return address
+
+
+def is_token(text: str) -> bool:
+    """Whether it can be one at all: what ends a line would become a header of its own."""
+    return bool(re.fullmatch(r"[!-~]+", text))
 
 
 def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:

@@ -47,15 +47,4 @@ def _journal_lost(facts: Facts, violation: Violation) -> bool:
     return violation.promise == "every copy is closed" and any(map(facts.is_blind, _at_it(facts, violation)))
 
 
-def _tiny_pages(facts: Facts, violation: Violation) -> bool:
-    """TagoIO is taken to list twenty users on a page at least; with fewer one who is deleted may hide another."""
-    is_deleted = any(change.what == "delete" for change in facts.history.scenario.changes)
-    is_tiny = facts.history.scenario.platform.users_page < 20
-    return violation.promise in ("nobody lost", "nobody unmentioned") and is_deleted and is_tiny
-
-
-FINDINGS = (
-    Finding("tiny pages", _tiny_pages),
-    Finding("frozen beside another", _frozen_beside_another),
-    Finding("a journal lost", _journal_lost),
-)
+FINDINGS: tuple[Finding, ...] = ()

@@ -53,10 +53,12 @@ def in_process(sandbox: Sandbox, root: Path, patch: pytest.MonkeyPatch, *flags: 
     return main(["--untried", "--live", *flags])
 
 
-def story(tmp_path: Path, change: tuple[str, str]) -> Path:
-    """A project whose analysis.py differs in one place."""
+def story(tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    """A project whose analysis.py differs in these places."""
     (tmp_path / "lib").symlink_to(ROOT / "lib")
     text = (ROOT / "analysis.py").read_text()
-    assert text.count(change[0]) == 1
-    (tmp_path / "analysis.py").write_text(text.replace(*change))
+    for change in changes:
+        assert text.count(change[0]) == 1
+        text = text.replace(*change)
+    (tmp_path / "analysis.py").write_text(text)
     return tmp_path

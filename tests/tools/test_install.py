@@ -34,7 +34,11 @@ def test_it_makes_an_analysis_that_works_with_its_own_token(bare: Sandbox) -> No
     assert only(bare.store.policies)["targets"] == [["analysis", "id", analysis["id"]]]
     of_users = ("access", "create_notification", "access_notification", "edit_notification")
     tagged = ("run_user", "tag.key", "group", "tag.value", "maintenance")
-    assert rights(bare) == {("access_profile", "account"), *((action, *tagged) for action in of_users)}
+    assert rights(bare) == {
+        ("access_profile", "account"),
+        ("access", "device"),
+        *((action, *tagged) for action in of_users),
+    }
 
 
 def test_devices_may_be_read_only_where_the_notification_asks_for_the_name_of_one(bare: Sandbox) -> None:
@@ -69,7 +73,8 @@ def test_a_devices_name_is_asked_for_in_any_capitals(text: str, is_named: bool) 
 def test_of_the_script_only_the_part_to_edit_counts_for_device_access(
     bare: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], is_allowed: bool
 ) -> None:
-    assert in_process(bare, story(tmp_path, change), monkeypatch) == 0
+    no_name = ("trigger.device_name or ", "")
+    assert in_process(bare, story(tmp_path, no_name, change), monkeypatch) == 0
     assert (("access", "device") in rights(bare)) is is_allowed
 
 

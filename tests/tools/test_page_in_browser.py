@@ -207,6 +207,7 @@ def test_an_external_run_that_nobody_hears_is_not_green(desk: Desk, open_page: O
     state = page.locator("#runs-list li span").first
     expect(state).to_have_text("nobody listens")
     assert state.get_attribute("class") == "failed"
+    expect(verdict(page)).to_have_text("Nobody listens for this Analysis")
     assert desk.sandbox.runner.runs[-1].analysis_id == installed["id"]
 
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
+from lib.base.text import one_line
 from lib.message.address import ADMIN
 from lib.tagoio.transport import Client
 from lib.tools.bundle.layout import bundle
@@ -36,6 +37,7 @@ BELONGS = (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("u
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    guard_output()
     try:
         return _install(options)
     except (SetupError, TagoIOError, BundleError) as error:
@@ -188,7 +190,7 @@ def _explained(error: SetupError | TagoIOError | BundleError) -> str:
 
 
 def _say(text: str) -> None:
-    print(redact(text), flush=True)
+    print(one_line(redact(text)), flush=True)
 
 
 if __name__ == "__main__":

@@ -178,9 +178,9 @@ def shown_rule(rule: Rule) -> str:
 
 def names_a_device(code: str, document: str) -> bool:
     """Whether a run asks TagoIO for a device's name: by the placeholder, or in `compose` by `trigger.device_name`.
-    Comments do not count."""
-    if DEVICE_NAME.search(document):
-        return True
+    Comments do not count, and `compose` not where a document replaces it."""
+    if document:
+        return bool(DEVICE_NAME.search(document))
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Attribute) and node.attr == "device_name":
             return True

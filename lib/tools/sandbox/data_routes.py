@@ -76,12 +76,13 @@ async def edit_data(request: web.Request) -> web.Response:
 @routes.delete("/data")
 @routes.delete("/device/{id}/data")
 async def delete_data(request: web.Request) -> web.Response:
-    """15 rows unless told otherwise, `ids` as many as are named (D api/delete-data)."""
+    """15 rows unless told otherwise, `ids` as many as are named (D api/delete-data); of each variable that is asked for
+    (C snippets data-retention.ts)."""
     device, ids = _device_of(request, "delete_data"), many(request, "ids")
     check_change(device, "delete")
     found = _selected(device, request, request.query.get("ordination", "descending"))
     skip, amount = number_of(request, "skip", 0), number_of(request, "qty", len(ids) or 15)
-    gone = {row["id"] for row in found[skip : skip + amount]}
+    gone = {row["id"] for row in newest_of_each(found, many(request, "variables"), amount, skip, skips_each=True)}
     rows = store_of(request).rows_of(device["id"])
     store_of(request).data[device["id"]] = [row for row in rows if row["id"] not in gone]
     return answered(f"{len(gone)} Data Removed")

@@ -29,7 +29,8 @@ def selected(
         and (first is None or time_of(row) >= first)
         and (last is None or time_of(row) <= last)
     ]
-    return sorted(found, key=lambda row: str(row["time"]), reverse=ordination != "ascending")
+    oldest_first = sorted(found, key=lambda row: str(row["time"]))  # of one moment: as they came
+    return oldest_first if ordination == "ascending" else oldest_first[::-1]
 
 
 def _text(value: Any) -> str:
@@ -70,10 +71,12 @@ def newest_of_each(
 
 
 def add_up(mode: str, rows: list[Record]) -> float:
-    """A number, as both SDKs take it (C sdk-js Device.ts). Raises Refusal where there is nothing to add up."""
+    """A number, as both SDKs take it (C sdk-js Device.ts); a whole one without a fraction, as JavaScript writes it: the
+    Python SDK takes no other (C whl Device.py). Raises Refusal where there is nothing to add up."""
     if mode == "count":
         return len(rows)
     values = [float(row["value"]) for row in rows if isinstance(row.get("value"), int | float)]
     if not values:
         raise Refusal(400, "There is no data")
-    return {"min": min(values), "max": max(values), "sum": sum(values), "avg": sum(values) / len(values)}[mode]
+    found: float = {"min": min(values), "max": max(values), "sum": sum(values), "avg": sum(values) / len(values)}[mode]
+    return int(found) if found.is_integer() else found

@@ -176,6 +176,10 @@ class Runner:
         self.say(line)
         self.on_change()
 
+    def console_of(self, analysis_id: str) -> list[str]:
+        """What its runs have printed, the oldest line first."""
+        return [line for run in self.runs if run.analysis_id == analysis_id for line in run.lines]
+
     def say(self, line: str) -> None:
         """To whoever watches the sandbox, if anybody does."""
         if self.echo:

@@ -132,7 +132,9 @@ class Store:
             raise Refusal(400, "This email is already in use")
 
     def remove_user(self, user_id: str) -> None:
+        """With the tokens that they hold (C mcp delete-run-user.ts)."""
         del self.users[user_id]
+        self.forget_tokens(user_id)
         self.note_event("gone", user_id)
 
     def log_in(self, email: str, password: str) -> str:
@@ -148,6 +150,10 @@ class Store:
         token = f"{prefix}{secrets.token_hex(17)}" if prefix else str(uuid.uuid4())
         self.tokens[token] = who
         return token
+
+    def forget_tokens(self, bearer_id: str) -> None:
+        for token in [token for token, whose in self.tokens.items() if whose.id == bearer_id]:
+            del self.tokens[token]
 
     # ---- notifications
 
@@ -259,7 +265,7 @@ class Store:
         del self.devices[device_id]
         self.data.pop(device_id, None)
         self.parameters.pop(device_id, None)
-        self.tokens = {token: whose for token, whose in self.tokens.items() if whose.id != device_id}
+        self.forget_tokens(device_id)
 
     def secrets_for(self, analysis_id: str) -> list[Record]:
         """The Secrets that a policy grants to an Analysis, as they stand in its environment (D secrets.md)."""

@@ -174,6 +174,10 @@ def _verdict(day: Day, users: dict[str, tuple[int, Record]]) -> Cell:
     if day.is_going:
         return Cell("wait", f"{told} told so far" if users else "The Analysis runs")
     if not users:
+        if not all(run.is_heard for run in day.runs):
+            return Cell("bad", "Nobody listens for this Analysis")
+        if any(run.is_external for run in day.runs):
+            return Cell("", "Run elsewhere: the phones show what it sends")
         failed = any(run.code for run in day.runs)
         return Cell("bad" if failed else "", "The run failed: see its console" if failed else "Nobody was to be told")
     waiting, unknown = status["pending"] + status["held"], status["unknown"]

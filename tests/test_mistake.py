@@ -1,0 +1,105 @@
+"""A mistake in `compose` or `decide` is explained in words that help."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lib.base.errors import Rejected, SetupError
+from lib.message.content import Content, composed
+from lib.message.mistake import did_you_mean
+from lib.message.notification import Button, Notification
+from lib.message.trigger import DataPoint, Trigger
+from lib.message.user import User
+
+WARM = Trigger("action", (DataPoint("temperature", 12, "C", device="d"),))
+
+
+def said(compose: Callable[[Any, Any], Any], trigger: Trigger = WARM) -> str:
+    content = Content(compose, (), str)
+    with pytest.raises(SetupError) as caught:
+        composed(User("u", "Ana"), lambda user: content(trigger, user))
+    return str(caught.value)
+
+
+def test_a_notification_that_is_dropped_asks_for_return_with_its_line() -> None:
+    def compose(trigger: Trigger, user: User) -> None:
+        Notification("t", "m")
+
+    line = compose.__code__.co_firstlineno + 1
+    expected = f"compose makes a Notification in line {line} and drops it: is `return` missing? (for Ana)"
+    assert said(compose) == expected
+
+
+def test_one_that_is_dropped_in_one_branch_only_is_found_too() -> None:
+    def compose(trigger: Trigger, user: User) -> Notification | None:
+        if trigger.kind == "manual":
+            return Notification("t", "m")
+        Notification("warm", "m")
+        return None
+
+    assert "drops it: is `return` missing?" in said(compose)
+
+
+def test_one_that_is_kept_and_never_returned_asks_for_return() -> None:
+    def compose(trigger: Trigger, user: User) -> None:
+        made = Notification("t", "m")
+        print(made.title)
+
+    assert "never returns it: is `return` missing?" in said(compose)
+
+
+def test_none_on_purpose_is_no_mistake() -> None:
+    def compose(trigger: Trigger, user: User) -> Notification | None:
+        if (trigger.value("temperature") or 0) < 20:
+            return None
+        return Notification("t", "m")
+
+    assert Content(compose, (), str)(WARM, User("u")) == "compose returned None; this run brought temperature = 12 C"
+    assert Content(lambda trigger, user: None, (), str)(WARM, User("u")).startswith("compose returned None")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("compose", "near"),
+    [
+        (lambda trigger, user: Notification("t", "m", buttens=()), '"buttons"'),  # type: ignore[call-arg]
+        (lambda trigger, user: Notification("t", "m", prio="high"), '"priority"'),  # type: ignore[call-arg]
+        (lambda trigger, user: Notification("t", "m", (Button("a", "A", colour="red"),)), '"color"'),  # type: ignore[call-arg]
+        (lambda trigger, user: Notification("t", user.nmae), '"name"'),
+        (lambda trigger, user: Notification("t", trigger.devicename), '"device_name"'),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_one_that_is_meant(compose: Callable[..., Any], near: str) -> None:
+    assert f"; did you mean {near}?" in said(compose)
+
+
+def test_the_line_is_that_of_compose_however_deep_the_error_is() -> None:
+    def helper() -> int:
+        return 1 // 0
+
+    def compose(trigger: Trigger, user: User) -> Notification:
+        return Notification("t", str(helper()))
+
+    assert f"in line {compose.__code__.co_firstlineno + 1} (for Ana)" in said(compose)
+
+
+def test_a_method_without_its_brackets_never_reaches_a_person() -> None:
+    assert "brackets are missing" in said(lambda trigger, user: Notification("t", f"it is at {trigger.unit}"))
+
+
+def test_a_device_whose_name_cannot_be_had_is_called_by_its_id() -> None:
+    def denied(device: str) -> str:
+        raise Rejected("Authorization Denied", status=401)
+
+    def compose(trigger: Trigger, user: User) -> Notification:
+        return Notification(f"{trigger.device_name} is warm", "m")
+
+    for name_of, title in ((denied, "d is warm"), (lambda device: f"Fridge {device}", "Fridge d is warm")):
+        given = Content(compose, (), name_of)(WARM, User("u"))
+        assert isinstance(given, Notification)
+        assert given.title == title
+
+
+def test_nothing_is_meant_where_nothing_is_near() -> None:
+    assert did_you_mean("qqq", ["title", "message"]) == ""
+    assert did_you_mean("Titel", ["title", "message"]) == '; did you mean "title"?'
