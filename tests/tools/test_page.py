@@ -494,7 +494,7 @@ def test_an_external_analysis_in_python_is_run_from_the_page() -> None:
     with serving() as (_, variables, page):
         shown = external_run(page, variables, [sys.executable, "analysis.py"], ROOT)
         assert "Notified 7 of 8 users" in shown
-        assert "Refrigerator alarm" in shown
+        assert "Test of the fridge alarm" in shown
         assert "external, free" in shown
 
 

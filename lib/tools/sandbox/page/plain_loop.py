@@ -17,7 +17,7 @@ def notify(context, scope):
             try:
                 resources.run.notificationCreate(
                     user["id"],
-                    {"title": "Refrigerator alarm", "message": f"The refrigerator is at {temperature} °C."},
+                    {"title": "A fridge is warm", "message": f"It is at {temperature} °C. Please check the door."},
                 )
                 print(f"Told {user['name']}")
                 break
