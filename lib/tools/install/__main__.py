@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
@@ -171,6 +172,10 @@ def addresses(region: str) -> tuple[str, str]:
 
 
 def admin_of(region: str) -> str:
+    """Where a person sees what was made; for the sandbox that is its own page."""
+    api = os.environ.get("TAGOIO_API", "").rstrip("/")
+    if not region and urlsplit(api).hostname in ("127.0.0.1", "localhost", "::1"):
+        return f"{api}/page/admin"
     if region in ("", "us-e1", "usa-1"):
         return ADMIN
     return "https://admin.eu-w1.tago.io" if region == "eu-w1" else f"https://admin.{region}.tagoio.net"

@@ -48,7 +48,7 @@ async def serve(options: argparse.Namespace, script: Path, facts: Facts) -> int:
         sandbox.store.facts.update(facts)
         sandbox.trouble.latency = options.latency
         sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
-        desk.set_plan(options.plan)
+        desk.switches.set_plan(options.plan)
         return await _serve(desk, options.port, options.state, options.tls)
 
 
@@ -74,8 +74,7 @@ async def _serve(desk: Desk, port: int, state: Path | None, tls: Path | None) ->
     try:
         return await _until_stopped(desk, state)
     finally:
-        desk.schedule.stop()
-        await sandbox.runner.stop()
+        await desk.end()
         await server.cleanup()
 
 
