@@ -1,6 +1,8 @@
 """What the developer configures: environment variables, parsed once into one typed object."""
 
+import codecs
 import difflib
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -109,12 +111,19 @@ def read_settings(
 
 
 def read_env_file(path: Path) -> dict[str, str | None]:
-    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too."""
+    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too. Raises
+    SetupError for a file that cannot be read."""
     if not path.is_file():
         return {}
     from dotenv import dotenv_values  # imported late: inside TagoIO there is no .env, and start-up is billed
 
-    values = dotenv_values(path)
+    try:
+        content = path.read_bytes()
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes a file
+        values = dotenv_values(stream=io.StringIO(content.decode("utf-16" if is_wide else "utf-8-sig")))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SetupError(f"{path.name} cannot be read: {why}") from error
     for name in ("T_ANALYSIS_TOKEN", "T_ANALYSIS_ID", "TAGOIO_API", "TAGOIO_SSE"):
         if values.get(name):
             os.environ.setdefault(name, values[name] or "")
