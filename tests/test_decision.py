@@ -87,6 +87,18 @@ def test_a_press_counts_and_closes_every_copy_with_a_line_in_the_readers_time(
     assert len(journaled.sandbox.store.notifications) == 7
 
 
+def test_a_second_copy_of_which_no_row_tells_is_closed_too(journaled: Journaled) -> None:  # noqa: F811
+    journaled.run()
+    store, ours, bens = journaled.sandbox.store, ids_of(journaled, "Ana Souza"), note_of(journaled, "Ben Carter")
+    store.notifications["f" * 24] = {**bens, "id": "f" * 24}
+    store.inboxes[bens["run_user"]].append("f" * 24)
+    ran = journaled.run(**ours)
+    assert ran.code == 0, ran.out + ran.err
+    assert "closed 8 copies" in ran.out
+    assert not any(are_open(journaled))
+    assert all("Acknowledged by Ana Souza, " in message for message in messages(journaled))
+
+
 def test_pressing_twice_or_a_press_handed_in_twice_is_one_decision(journaled: Journaled) -> None:  # noqa: F811
     journaled.run()
     press(journaled, "Ana Souza")

@@ -1,5 +1,6 @@
 """How a run starts, decided from the environment: inside TagoIO, as an external Analysis, or once from a laptop."""
 
+import gc
 import os
 import sys
 import time
@@ -50,6 +51,8 @@ def start(notify: Notify, folder: Path) -> int:
 
     `variables` are the process' environment and, outside TagoIO, the .env file in `folder`.
     """
+    gc.freeze()  # what was imported stays, so no search for garbage looks at it again
+    gc.enable()  # the bundle turns it off while it starts
     guard_output()
     inside = bool(os.environ.get("T_ANALYSIS_CONTEXT"))
     try:

@@ -130,15 +130,20 @@ class _Finder:
         """One question per value: how TagoIO joins several tag filters is not documented."""
         seen: set[str] = set()
         strangers: set[str] = set()
-        for value in values:
+        wanted = list(dict.fromkeys(values))
+        for value in wanted:
             for user in self._pages({"tags": [{"key": key, "value": value}]}):
+                if user.id in seen:
+                    continue
                 if (key, value) not in user.tags:
                     strangers.add(user.id)
-                elif user.id not in seen:
+                    continue
+                strangers.discard(user.id)
+                if value != wanted[-1]:  # no question lists a user twice, so after the last one nobody comes again
                     seen.add(user.id)
-                    yield user
-        if strangers - seen:
-            self.notes.append(f"TagoIO also returned {len(strangers - seen)} users without the tag; they were left out")
+                yield user
+        if strangers:
+            self.notes.append(f"TagoIO also returned {len(strangers)} users without the tag; they were left out")
 
     def everyone(self) -> Iterator[User]:
         return self._pages({})

@@ -17,6 +17,8 @@ EDIT_ME = re.compile(r"^# -+ EDIT ME *$", re.MULTILINE)
 ENTRYPOINT = re.compile(r"^# -+ the entrypoint *$", re.MULTILINE)
 NOTHING_BELOW = f"# {'-' * 87} nothing below needs you"
 LONGEST = LINE - len("# line 12345  ")
+COLLECTOR = "import gc"
+STARTS = f"{COLLECTOR}\n\ngc.disable()  # until all is imported: no search for garbage, as start-up is billed\n\n"
 QUIET = "# ruff: noqa: E402  (the imports stand below what is edited)"
 
 
@@ -54,7 +56,7 @@ def bundle(root: Path) -> Bundle:
     early = _needed_at_once(f"{constants}\n{edited}", lines)
     first = [head, *([merged_imports(early).rstrip()] if early else []), *([constants] if constants else [])]
     rest = [
-        *([Part("imports", merged_imports(lines - early).rstrip())] if lines - early else []),
+        *_imports(lines, early),
         *(Part(f"{module.path}: {_summary(module)}", f"{_banner(module)}\n\n{module.code}") for module in modules),
         Part("the entrypoint", "".join(story.lines[end:]).strip() + "\n"),
     ]
@@ -69,6 +71,13 @@ def _needed_at_once(code: str, lines: set[str]) -> set[str]:
     """The imports that what stands above them cannot do without; as few as can be."""
     used = set(used_at_once(symtable.symtable(code, "", "exec")))
     return {line for line in lines if name_and_meaning(line)[0] in used}
+
+
+def _imports(lines: set[str], early: set[str]) -> list[Part]:
+    """Where `start` is there to turn the collector on again, it is off until all is imported."""
+    starts = STARTS if COLLECTOR in lines - early else ""
+    rest = lines - early - ({COLLECTOR} if starts else set())
+    return [Part("imports", starts + merged_imports(rest).rstrip())] if rest else []
 
 
 def _release(root: Path) -> str:
