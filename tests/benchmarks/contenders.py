@@ -102,7 +102,7 @@ def _ours(given: dict[str, Any]) -> Work:
 
     set_up_log()
     client = Client(total=given["timeout"]) if given.get("timeout") else Client()
-    settings = Settings(rate_limit=given.get("rate_limit"))
+    settings = Settings(account_token=given["token"], rate_limit=given.get("rate_limit"))
     content = Content(lambda trigger, user: None, parse_document(json.dumps(BODY)), str)
     plan = Plan(TagoIO(given["token"], client), settings, Console(lambda text: None), content)
     plan.console.hint = plan.console.progress = lambda *_, **__: None  # type: ignore[assignment, method-assign]
