@@ -76,7 +76,7 @@ def _could_be_settled(facts: Facts, said: Said) -> str:
     if (
         is_timeless
         or has_left
-        or routes & {"inbox", "rows", "write"}
+        or routes & {"inbox", "rows", "write", "user", "users"}  # who cannot be looked up cannot be asked about
         or facts.is_unseen(said.user)
         or scenario.setup.time_budget
     ):
