@@ -146,8 +146,8 @@ class Answers:
             return any(row.run == self.journal.run and row.text("press") == fact.run for row in claims)
 
         state.take(device.seen({"groups": [state.key]}, shows))
-        if fact.run in state.answers:
-            return False
+        if fact.run in state.answers or all(each.run != fact.run for each in state.standing()):
+            return False  # answered or refused meanwhile
         if fact.run == self.journal.run:
             return min(state.claims[fact.run])[2] == self.journal.run
         return state.claimant(fact, self.journal.now()) == self.journal.run

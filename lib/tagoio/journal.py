@@ -312,14 +312,18 @@ class Journal:
             signs: list[float] = [self.clock()]
             wrote_at = time.time()
             device.write(self._numbered(rows), once=once)
+            written_at = time.time()
             query = {"variables": list(SIGNS), "groups": keys, "start_date": device.hour_ago()}
             shown = device.seen(query, self._shows(keys), partial(self._prolong, keys, signs))
-            found = self._found(keys, shown, wrote_at)
+            own = {row.key: row.at for row in shown if self._is_newest_sign(row)}
+            found = self._found(keys, shown, own)
             ours = [key for key in keys if found[key] == self.run]
             self._prolong(ours, signs)
             if self.clock() - signs[-1] <= FRESH:
                 break
             rows = _telling(keys, self.run)  # frozen meanwhile
+        for at in own.values():
+            self.learn_time(at, wrote_at, written_at)
         for key in keys:
             rivals = {row.run for row in shown if row.key == key} - {self.run}
             if rivals or self.state(key).presences.keys() - {self.run}:
@@ -339,16 +343,13 @@ class Journal:
             if self.clock() - last <= FRESH:
                 signs.append(began)
 
-    def _found(self, keys: list[str], shown: list[Row], wrote_at: float) -> dict[str, str]:
-        """The run that holds each campaign, as these rows show it."""
+    def _found(self, keys: list[str], shown: list[Row], own: dict[str, float]) -> dict[str, str]:
+        """The run that holds each campaign, as these rows show it, at the time of our `own` in it."""
         found = {}
         for key in keys:
-            own = max((row.at for row in shown if row.key == key and self._is_newest_sign(row)), default=0.0)
-            if own:
-                self.learn_time(own, wrote_at, time.time())
             state = CampaignState(key)
             state.take(shown)
-            found[key] = holder(state.signs.values(), own or self.now())
+            found[key] = holder(state.signs.values(), own.get(key) or self.now())
         return found
 
     def _numbered(self, rows: list[Row]) -> Iterator[Row]:

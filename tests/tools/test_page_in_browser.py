@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 from lib.tools.sandbox.page.desk import Desk
 from tests.test_fallback import Mailbox, mailbox  # noqa: F401  # a fixture
@@ -287,7 +287,12 @@ def test_hostile_text_stays_text(desk: Desk, open_page: OpenPage) -> None:
         user["tags"].append({"key": HOSTILE, "value": '"><script>alert(3)</script>'})
     page = open_page()
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def note_down(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note_down)
     first = next(iter(desk.store.users))
     desk.store.notify(
         {

@@ -18,7 +18,7 @@ from lib.base.errors import Refused, SetupError, TagoIOError
 from lib.base.log import guard_output, hide, redact
 from lib.base.text import one_line
 from lib.message.address import ADMIN
-from lib.tagoio.transport import Client
+from lib.tagoio.transport import Client, web_address
 from lib.tools.bundle.layout import bundle
 from lib.tools.bundle.source import BundleError
 from lib.tools.install.checks import audience, warnings
@@ -164,7 +164,11 @@ def addresses(region: str) -> tuple[str, str]:
     if region:
         return region_addresses(region)
     api = os.environ.get("TAGOIO_API", "").rstrip("/")
-    return (api, os.environ.get("TAGOIO_SSE") or f"{api}/events") if api else region_addresses("us-e1")
+    sse = os.environ.get("TAGOIO_SSE") or f"{api}/events"
+    if not api:
+        return region_addresses("us-e1")
+    web_address(sse, "TAGOIO_SSE")
+    return api, sse
 
 
 def admin_of(region: str) -> str:

@@ -134,6 +134,8 @@ async def say_what_is_wrong(request: web.Request, handler: Any) -> web.StreamRes
         answer: web.StreamResponse = await handler(request)
     except BadInput as error:
         return _refused(request, error)
+    except (LookupError, UnicodeError):  # a form in a charset that nobody knows, or not in the one it names
+        return _refused(request, BadInput("The form cannot be read"))
     except web.HTTPRequestEntityTooLarge:
         return _refused(request, BadInput("That is more than the sandbox takes"))
     return answer

@@ -63,7 +63,9 @@ def _state(run: Run) -> str:
         return "running"
     if not run.is_heard:
         return "nobody listens"
-    return "handed over" if run.is_external else f"exit code {run.code}"
+    if run.is_external:
+        return "handed over"
+    return "stopped" if (run.code or 0) < 0 else f"exit code {run.code}"
 
 
 def _is_log(line: str) -> bool:
