@@ -41,7 +41,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         f"While two runs may be at one event, the journal is away for at most {JOURNAL_AWAY:.0f} s.",
-        "docs/journal.md, Two runs at once: a journal that fails for good in mid-run while a second run has it too",
+        "docs/journal.md, Two runs at once: a journal that fails for good while a second run has the same event",
     ),
     Assumption(
         "All clocks of TagoIO (Date, created_at, time of a row) are one, and no clock is set anew during a run.",

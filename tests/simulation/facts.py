@@ -70,8 +70,8 @@ class Facts:
 
     def is_at_risk(self, topic: str) -> bool:
         """Two runs had one event at the same time, and one of them was without its journal, so that neither knows of
-        the other: docs/journal.md, Two runs at once, what remains. Without a mark not even the inbox tells; of a
-        run that could write nothing no later run knows, as it says itself."""
+        the other: docs/journal.md, Two runs at once. Without a mark not even the inbox tells; and of a run
+        that could write nothing no later run knows, as it says itself."""
         at_it = {each.process for (_, about), listed in self.asked.items() if about == topic for each in listed}
         at_it |= {each.process for (_, about), listed in self.tried.items() if about == topic for each in listed}
         blind = {name for name in at_it if self.is_blind(name)}
@@ -87,7 +87,7 @@ class Facts:
         )
 
     def is_unseen(self, user: str) -> bool:
-        """Of them TagoIO's lists may never tell anything: docs/delivery.md, *not there* is believed where it can be."""
+        """Of them TagoIO's lists may never tell anything: docs/delivery.md, *not there*."""
         scenario, old = self.history.scenario, self.users[user].person.old
         cut = old >= 15 and scenario.platform.inbox in ("oldest", "unordered")
         return cut or not old or scenario.platform.inbox == "hidden"

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from random import Random
+from re import Pattern
 from types import FrameType
 from typing import Any, cast
 
@@ -38,7 +39,8 @@ class Process:
         self.frozen_for = 0.0
         self.out: list[tuple[float, str]] = []  # what it printed when
         self.err: list[tuple[float, str]] = []
-        self.secrets: set[str] = set()  # what it keeps out of its own output
+        self.secrets: set[str] = set()  # what it keeps out of its own output, and what finds them
+        self.patterns: list[Pattern[str]] = []
         self.fibers: list[Fiber] = []
 
 
