@@ -162,7 +162,7 @@ def test_a_run_that_is_killed_is_handed_the_same_event_again(desk: Desk, open_pa
     expect(page.locator("#presets .answer")).to_contain_text("Killed after 3 notifications")
     ring(page)
     expect(page.locator("#runs-list li")).to_have_count(2, timeout=10_000)
-    expect(page.locator("#runs-list li").last).to_contain_text("exit code -9")
+    expect(page.locator("#runs-list li").last).to_contain_text("stopped")
     expect(verdict(page)).to_have_text("Nobody lost, nobody told twice", timeout=90_000)
     assert sorted(len(desk.store.inbox(user)) for user in desk.store.users) == [0] * 5 + [1] * 7
 
@@ -421,7 +421,7 @@ def test_the_console_follows_its_end_and_a_run_can_be_stopped(desk: Desk, open_p
     expect(console).to_contain_text("line 60", timeout=10_000)
     assert console.evaluate("each => each.scrollHeight - each.scrollTop - each.clientHeight") < 30
     page.get_by_role("button", name="Stop this run").click()
-    expect(said(page)).to_contain_text("exit code -9")
+    expect(said(page)).to_contain_text("Run 1: stopped")
 
 
 def test_what_is_wrong_stays_until_it_is_mended(desk: Desk, open_page: OpenPage) -> None:
