@@ -1,5 +1,5 @@
-"""`python -m lib.tools.sandbox.page.picture FILE`: the picture of the page in the README, taken of the real page in
-Chromium. It needs the packages of tests/requirements.txt."""
+"""`python -m tests.tools.picture FILE`: the picture of the page in the README, taken of the real page in
+Chromium."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ from lib.tools.sandbox.seed import seed_users
 from lib.tools.sandbox.serve import set_up
 from lib.tools.sandbox.server import Sandbox
 
-ANALYSIS = Path(__file__).resolve().parents[4] / "analysis.py"
+ANALYSIS = Path(__file__).resolve().parents[2] / "analysis.py"
 
 
 def acknowledged(page: Page) -> None:
