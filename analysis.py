@@ -48,7 +48,7 @@ from lib.tagoio.transport import TagoIO
 # ---------------------------------------------------------------------------------------------------- EDIT ME
 
 
-WARM_ABOVE = 8  # in the unit of your sensor: whoever compose returns a Notification for is told of a warmer fridge
+WARM_ABOVE = 8  # your users are told of a fridge that is warmer, in the unit of its sensor
 
 
 def compose(trigger, user):
@@ -60,8 +60,8 @@ def compose(trigger, user):
     if temperature is None and trigger.kind == "manual":  # you pressed Run
         return Notification(
             title="Test of the fridge alarm",
-            message=f"{user.name}, this is a test: nothing was measured. Of a fridge warmer than {WARM_ABOVE} you will "
-            "read its name and temperature here.",
+            message=f"{user.name}, this is a test: nothing was measured. When a fridge is warmer than {WARM_ABOVE}, "
+            "this says which one and how warm.",
             buttons=buttons,
         )
     if temperature is None or temperature <= WARM_ABOVE:

@@ -95,7 +95,7 @@ def run_inside(peopled: Sandbox) -> Callable[..., Ran]:
 
     def run(data: str = "null", script: Path = ANALYSIS, **variables: str) -> Ran:
         (analysis,) = peopled.store.analyses.values()
-        given = {"tag_key": "group", "tag_value": "maintenance", **variables}
+        given = {"tag_key": "group", "tag_value": "maintenance", "log_level": "info", **variables}
         env = {
             "T_ANALYSIS_CONTEXT": "tago-io",
             "T_ANALYSIS_TOKEN": peopled.store.token_for(Identity("analysis", analysis["id"])),
@@ -115,17 +115,18 @@ def run_once(peopled: Sandbox) -> Callable[..., Ran]:
 
     def run(**variables: str) -> Ran:
         given = {"account_token": peopled.store.profile_token, "tag_key": "group", "tag_value": "maintenance"}
-        return run_python(ANALYSIS, env={"TAGOIO_API": peopled.api, **given, **variables})
+        return run_python(ANALYSIS, env={"TAGOIO_API": peopled.api, "log_level": "info", **given, **variables})
 
     return run
 
 
 @pytest.fixture(scope="session")
 def javascript() -> Path:
-    """The folder where the official JavaScript SDK is installed."""
+    """The folder where the official JavaScript SDK is installed, and what its scripts need beside it."""
     folder = ROOT / "tests" / "javascript"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
     with FileLock(ROOT / ".pytest_cache" / "npm.lock"):  # one worker installs it, the others wait
-        if not (folder / "node_modules" / "@tago-io" / "sdk").is_dir():
+        if not all((folder / "node_modules" / name).is_dir() for name in wanted):
             install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
             subprocess.run(install, cwd=folder, check=True, timeout=300)
     return folder

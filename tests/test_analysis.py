@@ -26,7 +26,7 @@ def test_by_hand_it_tells_the_tagged_users_that_it_is_a_test(peopled: Sandbox, r
     (analysis_id,) = peopled.store.analyses
     for note in peopled.store.notifications.values():
         assert note["title"] == "Test of the fridge alarm"
-        assert "this is a test: nothing was measured. Of a fridge warmer than 8" in note["message"]
+        assert "this is a test: nothing was measured. When a fridge is warmer than 8," in note["message"]
         assert len(note["message"]) <= 140
         assert [button["label"] for button in note["buttons"]] == ["Acknowledge"]
         assert note["buttons"][0]["analysis"] == analysis_id

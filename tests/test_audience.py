@@ -71,6 +71,11 @@ def test_a_name_that_two_users_share_is_refused(peopled: Sandbox) -> None:
 def test_nobody_matching_is_explained_with_the_likely_causes(peopled: Sandbox) -> None:
     said = refusal(peopled, tag_value=("Maintenance",))
     assert 'No TagoRUN user has the tag "group" = "Maintenance"' in said
+    assert "; users have group = maintenance, group = office, role = supervisor" in said
+    assert said.endswith('did you mean "group = maintenance"?')
+    for user in peopled.store.users.values():
+        user["tags"] = []
+    said = refusal(peopled, tag_value=("Maintenance",))
     assert "spelt otherwise" in said
     assert "Access Management policy" in said
 

@@ -269,10 +269,25 @@ def test_a_quota_that_cannot_be_read_is_a_note_and_on_it_goes(peopled: Sandbox, 
     assert names_told(peopled) == MAINTENANCE
 
 
+def test_a_dry_run_says_in_one_line_that_nobody_has_logged_in(peopled: Sandbox, run_inside: Run) -> None:
+    for user in peopled.store.users.values():
+        user["last_login"] = None
+    ran = run_inside(dry_run="true", rate_limit="100")
+    assert "nobody of them has logged in to TagoRUN yet, so they may not see it" in ran.out
+    assert "never logged in" not in ran.out
+    assert "so 1 window, about" in ran.out
+
+
+def test_that_the_variable_replaces_compose_is_said(peopled: Sandbox, run_inside: Run) -> None:
+    said = "the text is that of the variable notification; compose in analysis.py was not asked"
+    assert said in run_inside(notification='{"title": "Hi", "message": "there"}').out
+    assert said not in run_inside().out
+
+
 def test_the_dry_run_is_the_doctor(peopled: Sandbox, run_inside: Run) -> None:
     by_name = {user["name"]: user for user in peopled.store.users.values()}
     by_name["Ana Souza"]["tags"].append({"key": "notifications", "value": "off"})
-    by_name["Ben Carter"]["last_login"] = "2026-01-01T00:00:00.000Z"
+    by_name["Chloé Martin"]["last_login"] = None
     by_name["Hugo Silva"]["name"] = "Hugo " + "long " * 30
     ran = run_inside(dry_run="true", rate_limit="3")
     assert ran.code == 0, ran.err
@@ -281,7 +296,7 @@ def test_the_dry_run_is_the_doctor(peopled: Sandbox, run_inside: Run) -> None:
         "8 users match; 6 would be told.",
         "left out, inactive user: Grace Lim",
         "left out, opted out (tag notifications = off): Ana Souza",
-        "never logged in to TagoRUN, so may not see it: Chloé Martin, Daniel Weber",
+        "never logged in to TagoRUN, so may not see it: Chloé Martin, Emi Tanaka",
         "Ben Carter would get:",
         "[Acknowledge] green runs Analysis",
         "Quota: 1000 of 1000 push notifications left this month; enough",

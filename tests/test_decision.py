@@ -44,7 +44,7 @@ def ids_of(journaled: Journaled, name: str, button: int = 0) -> dict[str, str]: 
     return {"button_id": note["buttons"][button]["id"], "user_id": note["run_user"], "notification_id": note["id"]}
 
 
-def press(journaled: Journaled, name: str, button: int = 0, data: Any = None, **variables: str) -> Ran:  # noqa: F811
+def press(journaled: Journaled, name: str, button: Any = 0, data: Any = None, **variables: str) -> Ran:  # noqa: F811
     """As TagoIO hands a press in."""
     return journaled.run(data, **ids_of(journaled, name, button), **variables)
 

@@ -19,7 +19,9 @@ from lib.tools.sandbox.trouble import Fault
 from tests.conftest import ANALYSIS, BARE, MAINTENANCE, Ran, names_told, run_python
 
 EVENT = {"_action_id": "f" * 24, "_action_type": "condition"}
-POINT = [{"id": "1", "variable": "temperature", "value": 12, "time": "2026-01-01T00:00:00Z", "device": "d"}]
+POINT = [
+    {"id": "1", "variable": "temperature", "value": 12, "unit": "°C", "time": "2026-01-01T00:00:00Z", "device": "d"}
+]
 
 
 class Journaled:
@@ -29,7 +31,8 @@ class Journaled:
 
     def env(self, data: Any = None, **variables: str) -> dict[str, str]:
         (analysis,) = self.sandbox.store.analyses.values()
-        given = {"tag_key": "group", "tag_value": "maintenance", "delivery_log_token": self.token, **variables}
+        given = {"tag_key": "group", "tag_value": "maintenance", "delivery_log_token": self.token}
+        given |= {"log_level": "info", **variables}
         return {
             **BARE,
             "T_ANALYSIS_CONTEXT": "tago-io",
@@ -114,7 +117,8 @@ def test_a_scheduled_run_takes_up_the_rest_before_its_own_round(journaled: Journ
     journaled.run(POINT, time_budget="10s", **EVENT)
     sandbox.trouble.rate_limit = None
     journaled.age()
-    ran = journaled.run(_action_id="e" * 24, _action_type="schedule")
+    own = [{**POINT[0], "id": "2", "value": 20}]
+    ran = journaled.run(own, _action_id="e" * 24, _action_type="schedule")
     assert ran.code == 0
     assert names_told(sandbox) == sorted(MAINTENANCE * 2)
     warm = [note for note in sandbox.store.notifications.values() if "at 12 °C" in note["message"]]

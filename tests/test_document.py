@@ -52,6 +52,21 @@ def test_the_documents_object_is_taken_with_its_comments() -> None:
         ('{"title": "t", "message": "m", "colour": "red"}', '"colour" is not known; it takes title, message,'),
         ('{"title": "t", "message": "m", "buttons": {}}', None),
         ('{"title": "t", "message": "m", "buttons": ["a"]}', "buttons must be a list of objects"),
+        ('{"title": "t", "mesage": "m"}', 'did you mean "message"?'),
+        ('{"title": "t", "message": "m", "when": {"variabel": "t"}}', "when must be an object such as"),
+        ('{"title": "t", "message": "m", "when": {"variable": "t", "valeu": 1}}', 'did you mean "value"?'),
+        (
+            '{"title": "t", "message": "m", "buttons": [{"id": "a", "lable": "A", "url": "https://a"}]}',
+            'a button takes label, id, color, url, analysis; did you mean "label"?',
+        ),
+        (
+            '{"title": "t", "message": "m", "buttons": [{"id": "a", "label": "A", "url": "/x", "analysis": "this"}]}',
+            "Button 1: has both url and analysis; a button does exactly one thing",
+        ),
+        (
+            '{"title": "t", "message": "m", "buttons": [{"id": "a", "label": "A", "url": "www.tago.io"}]}',
+            'Button 1: url "www.tago.io" is neither a page of TagoIO',
+        ),
         (
             '{"title": "t", "message": "m", "buttons": [{"id": "a", "value": "a", "label": "A", "url": "https://a"}]}',
             'Button 1: "value" is not known; a button takes label, id, color, url, analysis',
@@ -65,6 +80,25 @@ def test_a_mistake_in_the_notification_variable_is_explained(text: str, problem:
     with pytest.raises(SetupError) as caught:
         parse(text)
     assert problem in str(caught.value)
+
+
+def test_a_mistake_in_the_json_is_shown_with_a_mark_under_the_place() -> None:
+    with pytest.raises(SetupError) as caught:
+        parse('{"title": "t",\n\t"message" "m"}')
+    said, line, mark = str(caught.value).split("\n")
+    assert said.endswith("Expecting ':' delimiter at line 2, column 12")
+    assert (line, mark) == (' "message" "m"}', " " * 11 + "^")
+    with pytest.raises(SetupError) as caught:
+        parse('{"title": "' + "x" * 500 + '" "message": "' + "y" * 500 + '"}')
+    _, line, mark = str(caught.value).split("\n")
+    assert len(line) <= 80
+    assert line[mark.index("^") :].startswith('"message"')
+
+
+def test_a_condition_says_what_it_was_compared_with() -> None:
+    assert Condition("t", ">", 8).explained(at(5)) == "t is 5, not > 8"
+    assert Condition("t", "><", 8, 9).explained(at("warm")) == "t is warm, not >< 8 9"
+    assert Condition("t", "*").explained(Trigger()) == "this run brought no t"
 
 
 @given(texts.filter(str.strip), texts.filter(str.strip))

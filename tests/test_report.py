@@ -37,6 +37,17 @@ def test_the_summary_groups_by_outcome_and_reason_with_names() -> None:
     ]
 
 
+def test_an_escalation_is_told_from_a_round() -> None:
+    state = CampaignState("k")
+    made = Report("this run", {"k": state}, seconds=2.0)
+    assert next(made.summary()) == "Notified nobody, for nothing was due, in 2.0 s"
+    for number in range(4):
+        state.settle(Outcome(f"u{number}", "", "sent", step=1, run="this run"))
+    assert next(made.summary()) == "Notified 4 of 4 users by escalation, step 1, in 2.0 s"
+    state.settle(Outcome("u9", "", "sent", run="this run"))
+    assert next(made.summary()) == "Notified 5 of 5 users, 4 of them by escalation, in 2.0 s"
+
+
 def test_many_names_are_cut_with_their_number() -> None:
     assert list(report(*["failed"] * (NAMES_SHOWN + 5)).summary())[-1].endswith("and 5 more")
 

@@ -62,6 +62,16 @@ def test_a_bad_value_names_the_variable_and_the_fix(variables: dict[str, str], p
     assert problem in problems(**variables)[0]
 
 
+@pytest.mark.parametrize("key", ["_notification_id", "_action_id", "_user_id", "notification_id", "button_id"])
+def test_what_tagoio_hands_over_is_no_misspelt_variable(key: str) -> None:
+    read_settings([{"key": key, "value": "x"}], {"account_token": "p-1", "send_to": "all"})
+
+
+def test_a_variable_of_ours_is_one_with_an_underscore_before_it_too() -> None:
+    with pytest.raises(SetupError, match="is dry_run meant"):
+        read_settings([{"key": "_dry_run", "value": "true"}], {"account_token": "p-1", "send_to": "all"})
+
+
 def test_all_problems_come_in_one_error() -> None:
     with pytest.raises(SetupError) as caught:
         read_settings([], {"dry_run": "x", "notification": '{"title": ""}'})

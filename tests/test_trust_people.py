@@ -55,7 +55,7 @@ def test_it_is_made_so_where_it_comes_in() -> None:
     user = read_user({"id": "u", **dict.fromkeys(names, EVIL), "tags": [{"key": "site", "value": EVIL}]})
     assert {getattr(user, name) for name in names} == {user.tag("site")} == {CLEAN}
     trigger = read_trigger([], [{"variable": "v", "value": EVIL, "unit": EVIL}])
-    assert {trigger.value("v"), trigger.points[0].unit} == {CLEAN}
+    assert {trigger.text("v"), trigger.points[0].value, trigger.points[0].unit} == {CLEAN}
 
 
 def test_a_tag_is_compared_as_tagoio_has_it() -> None:
@@ -97,7 +97,7 @@ def test_the_log_holds_no_escape_either(monkeypatch: pytest.MonkeyPatch, is_term
     set_up_log()
     structlog.get_logger().info("x", name=EVIL)
     stream.flush()
-    written = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    written = stream.buffer.getvalue().decode()
     assert written.count("\n") == 1
     for sign in ("\x1b[2J", "\x9b", "\u202e", "\u2028", "\r"):
         assert sign not in written
@@ -209,8 +209,20 @@ def test_a_refusal_that_echoes_is_told_without_contacts(journaled: Journaled) ->
     assert user["phone"] not in ran.out + json.dumps(journaled.sandbox.store.data[journaled.device["id"]])
 
 
+LINKED = json.dumps(
+    {
+        "title": "t",
+        "message": "m",
+        "buttons": [
+            {"id": "acknowledge", "label": "A", "analysis": "this"},
+            {"id": "look", "label": "L", "url": "https://x.io"},
+        ],
+    }
+)
+
+
 def test_a_button_that_only_opens_a_link_decides_nothing(journaled: Journaled) -> None:  # noqa: F811
-    journaled.run()
+    journaled.run(notification=LINKED)
     forged = press(journaled, "Ana Souza", 1)
     assert forged.code == 1
     assert "opens a link; it decides nothing" in forged.out
@@ -219,7 +231,7 @@ def test_a_button_that_only_opens_a_link_decides_nothing(journaled: Journaled) -
 
 
 def test_and_neither_does_one_without_a_journal(peopled: Sandbox, run_inside: Run) -> None:
-    run_inside()
+    run_inside(notification=LINKED)
     note = next(iter(peopled.store.notifications.values()))
     link = note["buttons"][1]
     ids = {"button_id": link["id"], "user_id": note["run_user"], "notification_id": note["id"]}

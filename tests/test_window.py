@@ -1,3 +1,5 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,7 +193,7 @@ def test_at_each_limit_that_a_plan_has_a_single_request_goes_ahead_once() -> Non
     clock = FakeClock(60_000)
     window = make(clock)
     for most in (60, 100, 1000):
-        tickets = []
+        tickets: list[Any] = []
         while not (tickets and tickets[-1].is_probe):
             ticket = window.enter(clock.at + 0.001)
             assert ticket is not None

@@ -130,6 +130,8 @@ class Dispatch:
             if not job.is_empty:
                 openings[job.key] = job.opening(self.journal.run, first[job.key])
         ours = self.journal.begin(openings) if openings else set()
+        for job in jobs:
+            job.state.share(user.id for users in job.users.values() for user in users)
         lanes = []
         for job in jobs:
             if job.is_empty or job.key in ours:
@@ -166,7 +168,7 @@ class Dispatch:
         delivery.stopped = self.interrupted
 
         def tick() -> None:
-            self.plan.console.progress(self.done, self.total, self.trouble)
+            self._show_progress()
             if time.monotonic() - self._looked_at >= LOOK_EVERY:
                 self._look_for_presses(lanes)
 
@@ -286,9 +288,15 @@ class Dispatch:
         except TagoIOError:
             return {}
 
+    def _show_progress(self) -> None:
+        why = "TagoIO does not answer" if self.window.is_outage else "rate limit reached"
+        self.plan.console.progress(
+            self.done, self.total, self.trouble, limit=self.window.limit, wait=self.window.opens_in, why=why
+        )
+
     def _say_wait(self, seconds: float) -> None:
         why = "TagoIO does not answer; trying again" if self.window.is_outage else "Rate limit reached; going on"
-        self.plan.console.hint(f"{why} in {seconds:.0f} s")
+        self.plan.console.waits(f"{why} in {seconds:.0f} s")
 
 
 class CampaignLane:
@@ -403,7 +411,9 @@ class CampaignLane:
         if notification:
             subject, priority = subject_key(notification.subject), notification.priority
             outcome = replace(outcome, subject=subject, priority=priority)
-        outcome = replace(outcome, step=outcome.step or self.state.audience.get(outcome.user_id, 0))
+        name = "" if outcome.status == "sent" else outcome.user_name  # the report names the others
+        step = outcome.step or self.state.audience.get(outcome.user_id, 0)
+        outcome = replace(outcome, user_name=name, step=step)
         if self.job.is_empty:
             self.state.settle(replace(outcome, run=self.journal.run, at=self.journal.now()))
         else:

@@ -156,6 +156,8 @@ class Plan:
             audience = choose_audience(self.tago.run, self.settings.choice, sleep=self.sleep)
             for note in audience.notes:
                 self.report.note(note)
+            if self.settings.notification:
+                self.report.note("the text is that of the variable notification; compose in analysis.py was not asked")
             if is_repeatable(trigger) and self._was_begun(state.key):
                 return
             skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]

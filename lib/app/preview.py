@@ -10,6 +10,7 @@ from lib.app.report import few_names
 from lib.app.settings import Settings
 from lib.base.duration import shown_duration
 from lib.base.errors import SetupError
+from lib.base.text import counted
 from lib.campaign.next_steps import TellOtherwise
 from lib.delivery.window import MINUTE
 from lib.fallback.channels import channel_of
@@ -43,9 +44,11 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
     overdue = [action for action in job.actions if isinstance(action, TellOtherwise)]
     if not (users or job.settled or overdue):
         return
-    yield f"{len(users) + len(job.settled)} users match; {len(users)} would be told."
+    matching = len(users) + len(job.settled)
+    yield f"{counted(matching, 'user')} {'matches' if matching == 1 else 'match'}; {len(users)} would be told."
     if overdue:
-        yield f"  {len(overdue)} users of an earlier run would be told by another channel, unless they have read it"
+        unread = f"{counted(len(overdue), 'user')} of an earlier run would be told"
+        yield f"  {unread} by another channel, unless they have read it"
     for reason in dict.fromkeys(outcome.reason for outcome in job.settled):
         alike = [outcome for outcome in job.settled if outcome.reason == reason]
         names = few_names(outcome.user_name or outcome.user_id for outcome in alike)
@@ -55,7 +58,9 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
     if job.is_own:
         yield from _steps(plan, job)
     strangers = [user for user in users if not user.has_logged_in]
-    if strangers:
+    if len(strangers) > 1 and len(strangers) == len(users):
+        yield "  nobody of them has logged in to TagoRUN yet, so they may not see it"
+    elif strangers:
         yield f"  never logged in to TagoRUN, so may not see it: {_names(strangers)}"
     for user in users[:PREVIEWED]:
         notification = composed(user, lambda each: plan.sorting.compose(job, each))
@@ -101,9 +106,10 @@ def _cost(plan: Plan) -> Iterator[str]:
     if limit:
         windows = math.ceil(wanted / limit)
         seconds = max(windows - 1, 0) * MINUTE - (time.time() % MINUTE if windows > 1 else 0)
-        yield f"Rate limit: {limit} a minute, so {windows} windows, about {max(seconds, 1):.0f} s"
+        yield f"Rate limit: {limit} a minute, so {counted(windows, 'window')}, about {max(seconds, 1):.0f} s"
     else:
-        yield f"Rate limit: not given (rate_limit); at 60 a minute, {math.ceil(wanted / 60)} windows of a minute"
+        windows = math.ceil(wanted / 60)
+        yield f"Rate limit: not given (rate_limit); at 60 a minute, {counted(windows, 'window')} of a minute"
 
 
 def _token_kind(settings: Settings) -> str:

@@ -70,7 +70,7 @@ class Report:
         """The lines a person reads at the end."""
         counts = self.counts()
         total, told = counts.total(), sum(counts[status] for status in TOLD)
-        yield f"Notified {told} of {total} user{'s' * (total != 1)} in {self.seconds:.1f} s"
+        yield f"{self._headline(told, total)} in {self.seconds:.1f} s"
         reasons: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for outcome in self.outcomes():
             if outcome.reason:
@@ -82,6 +82,16 @@ class Report:
                     yield f"             {reason}: {few_names(users)}"
         for note in self.notes:
             yield f"  note: {note}"
+
+    def _headline(self, told: int, total: int) -> str:
+        """An escalation is told from a round."""
+        if not total:
+            return "Notified nobody, for nothing was due,"
+        added = [outcome for outcome in self.outcomes() if outcome.step]
+        headline = f"Notified {told} of {total} user{'s' * (total != 1)}"
+        if len(added) == total:
+            return f"{headline} by escalation, step {', '.join(map(str, sorted({each.step for each in added})))},"
+        return headline + (f", {sum(each.status in TOLD for each in added)} of them by escalation," if added else "")
 
 
 def few_names(names: Iterable[str]) -> str:

@@ -1,6 +1,8 @@
 """What the developer configures: environment variables, parsed once into one typed object."""
 
+import codecs
 import difflib
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,7 +50,7 @@ class Settings:
     cooldown: float = 0.0
     fallback: tuple[str, ...] = ()
     remind_after: float = 0.0
-    log_level: str = "info"
+    log_level: str = "warning"  # TagoIO shows the log on the console too, where its JSON is in a person's way
     region: str = ""
     probed: str = ""
     uses_own_token: bool = False
@@ -109,12 +111,19 @@ def read_settings(
 
 
 def read_env_file(path: Path) -> dict[str, str | None]:
-    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too."""
+    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too. Raises
+    SetupError for a file that cannot be read."""
     if not path.is_file():
         return {}
     from dotenv import dotenv_values  # imported late: inside TagoIO there is no .env, and start-up is billed
 
-    values = dotenv_values(path)
+    try:
+        content = path.read_bytes()
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes a file
+        values = dotenv_values(stream=io.StringIO(content.decode("utf-16" if is_wide else "utf-8-sig")))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SetupError(f"{path.name} cannot be read: {why}") from error
     for name in ("T_ANALYSIS_TOKEN", "T_ANALYSIS_ID", "TAGOIO_API", "TAGOIO_SSE"):
         if values.get(name):
             os.environ.setdefault(name, values[name] or "")
@@ -159,6 +168,8 @@ def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
     """A mistyped dry_run would tell real people: so what looks like one of our variables must be one."""
     for key in own:
         name = key.strip().lower()
+        if name.startswith("_") and name.strip("_") not in VARIABLES:
+            continue  # TagoIO's own begin so: _action_id, _user_id
         word = name.replace("-", "_")
         near = difflib.get_close_matches(word, VARIABLES, 1, 0.8)
         near += [new for old, new in RENAMED.items() if old == word]

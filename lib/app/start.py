@@ -1,5 +1,6 @@
 """How a run starts, decided from the environment: inside TagoIO, as an external Analysis, or once from a laptop."""
 
+import gc
 import os
 import sys
 import time
@@ -16,7 +17,8 @@ from lib.base.log import guard_output, hide, redact
 from lib.base.text import tolerant
 
 SANDBOX = (
-    "New here? Try it without an account: pip install -r lib/tools/requirements.txt, then python -m lib.tools.sandbox"
+    "New here? Try it without an account: pip install -r lib/tools/requirements.txt, then python -m lib.tools.sandbox. "
+    "With one: copy env.example to .env and fill it in"
 )
 
 
@@ -50,9 +52,15 @@ def start(notify: Notify, folder: Path) -> int:
 
     `variables` are the process' environment and, outside TagoIO, the .env file in `folder`.
     """
+    gc.freeze()  # what was imported stays, so no search for garbage looks at it again
+    gc.enable()  # the bundle turns it off while it starts
     guard_output()
     inside = bool(os.environ.get("T_ANALYSIS_CONTEXT"))
-    from_file = {} if inside else read_env_file(folder / ".env")
+    try:
+        from_file = {} if inside else read_env_file(folder / ".env")
+    except SetupError as error:
+        _explain(Console(print), error)
+        return 1
     variables = {**_lowered(from_file), **_lowered(os.environ)}
     if inside:
         return _run_inside(notify, variables)
@@ -89,11 +97,12 @@ def _listen(notify: Notify, variables: Mapping[str, str | None], token: str) -> 
 def _check_listener(token: str) -> None:
     """What the SDK would only meet with an exit code of 0, or by trying for ever."""
     from lib.tagoio.audience import retrying
-    from lib.tagoio.transport import Client
+    from lib.tagoio.transport import Client, web_address
 
     if os.environ.get("TAGOIO_API") and not os.environ.get("TAGOIO_SSE"):
         raise SetupError("TAGOIO_SSE is not set, but TAGOIO_API is; an external Analysis needs both")
     client = Client()
+    web_address(os.environ.get("TAGOIO_SSE") or "https://sse.tago.io", "TAGOIO_SSE")
     try:
         retrying(lambda: client.request("GET", "/info", token=token), time.sleep)
     except Rejected as error:
@@ -124,9 +133,16 @@ def _guarded(
 
 
 def _explain(console: Console, error: SetupError, pointer: str = "") -> None:
-    console.say(["Nobody was notified. Please mend:", *(f"  - {problem}" for problem in error.problems)])
+    lines = [line for problem in error.problems for line in _item(problem)]
+    console.say(["Nobody was notified. Please mend:", *lines])
     if pointer and any(problem.startswith("account_token is not set") for problem in error.problems):
         console.hint(pointer)
+
+
+def _item(problem: str) -> list[str]:
+    """A problem's first line, and under it what it shows of a text; no value of others can pose as a line of ours."""
+    first, *shown = problem.split("\n")
+    return [f"  - {first}", *(f"    | {line}" for line in shown)]
 
 
 def _lowered(variables: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -30,6 +30,11 @@ def one_line(text: str) -> str:
     return MISLEADING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 user`, `2 users`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def tolerant(stream: TextIO) -> TextIO:
     """The stream, which from now on shows what its encoding lacks as an escape such as \\xe9: no text may end a run."""
     if isinstance(stream, io.TextIOWrapper) and stream.errors != "backslashreplace":

@@ -118,6 +118,16 @@ class RateWindow:
             self._in_outage = False
 
     @property
+    def limit(self) -> int | None:
+        """Requests in a window, given or learnt; None: not known."""
+        return self.given if self.given is not None else self.learnt
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds for which nobody is let through."""
+        return max(0.0, self._closed_until - self.clock())
+
+    @property
     def is_outage(self) -> bool:
         """Whether answers, not the limit, are waited for."""
         return self._in_outage
@@ -188,7 +198,7 @@ class RateWindow:
                 self._probe = None
         if self._probe:
             return PROBED
-        limit = self.given if self.given is not None else self.learnt
+        limit = self.limit
         if limit is None and self._used in PLANS and self._used >= self._most:
             self._careful = True
         if limit is not None and self._used >= limit:

@@ -2,16 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from lib.base.errors import SetupError
-from lib.message.address import is_path
-from lib.message.notification import Button, Notification
+from lib.base.text import MISLEADING
+from lib.message.address import is_path, is_web_address
+from lib.message.mistake import did_you_mean
+from lib.message.notification import PLACEHOLDER, Button, Notification
 from lib.message.trigger import Trigger, number_of
 
 BUTTON_FIELDS = ("label", "id", "color", "url", "analysis")
+AROUND = 40  # characters of a line that are shown before a mistake in the JSON, and after
 OPERATORS = ("<", ">", "=", "!", "><", "*")  # an Action's, C mcp create-action.ts
 
 
@@ -68,8 +71,7 @@ def parse_document(text: str) -> tuple[Variant, ...]:
     try:
         given = json.loads(_without_comments(text), object_pairs_hook=_once_each)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise SetupError(f"notification is not valid JSON: {error.msg} at {where}") from None
+        raise SetupError(_not_json(text, error)) from None
     listed = given if isinstance(given, list) else [given]
     if not listed or not all(isinstance(each, dict) for each in listed):
         raise SetupError('notification must be a JSON object, {"title": "…", "message": "…"}, or a list of such')
@@ -101,16 +103,37 @@ def _variant(given: dict[str, Any]) -> Variant:
     if not isinstance(buttons, list) or not all(isinstance(button, dict) for button in buttons):
         raise SetupError('buttons must be a list of objects: [{"label": "…", "id": "…", "url": "…"}]')
     known = [field.name for field in fields(Notification)]
-    problems += [f'"{key}" is not known; it takes {", ".join([*known, "when"])}' for key in rest if key not in known]
+    problems += [_unknown(key, [*known, "when"], "it") for key in rest if key not in known]
     for position, button in enumerate(buttons, start=1):
-        unknown = (key for key in button if key not in BUTTON_FIELDS)
-        takes = ", ".join(BUTTON_FIELDS)
-        problems += [f'Button {position}: "{key}" is not known; a button takes {takes}' for key in unknown]
+        problems += [f"Button {position}: {problem}" for problem in _button_problems(button)]
     if problems:
         raise SetupError(*problems)
     made = tuple(_button(button) for button in buttons)
     notification = Notification(**{"title": "", "message": "", **rest, "buttons": made})
     return Variant(notification, Condition(*_condition_parts(condition)) if condition else None)
+
+
+def _button_problems(given: Mapping[str, Any]) -> Iterator[str]:
+    """What is said in the words of the document, where the button's own names differ."""
+    yield from (_unknown(key, BUTTON_FIELDS, "a button") for key in given if key not in BUTTON_FIELDS)
+    url = given.get("url")
+    if url and given.get("analysis"):
+        yield "has both url and analysis; a button does exactly one thing: keep one of them"
+    elif isinstance(url, str) and url and not is_path(url) and not is_web_address(PLACEHOLDER.sub("x", url)):
+        yield f'url "{url}" is neither a page of TagoIO (/dashboards/info/…) nor a web address (https:// or http://)'
+
+
+def _unknown(key: str, known: Sequence[str], what: str) -> str:
+    return f'"{key}" is not known; {what} takes {", ".join(known)}{did_you_mean(key, known)}'
+
+
+def _not_json(text: str, error: json.JSONDecodeError) -> str:
+    """What is wrong, and under it the part of the line with a mark under the place."""
+    line = MISLEADING.sub(" ", text.split("\n")[error.lineno - 1])
+    begin = max(error.colno - 1 - AROUND, 0)
+    mark = " " * (error.colno - 1 - begin) + "^"
+    where = f"line {error.lineno}, column {error.colno}"
+    return f"notification is not valid JSON: {error.msg} at {where}\n{line[begin : begin + 2 * AROUND]}\n{mark}"
 
 
 def _button(given: Mapping[str, Any]) -> Button:
@@ -132,7 +155,7 @@ def _condition_problems(given: Any) -> Iterator[str]:
         yield f"when must be an object such as {example}"
         return
     known = ("variable", "is", "value", "second_value")
-    yield from (f'when: "{key}" is not known; it takes {", ".join(known)}' for key in given if key not in known)
+    yield from (f"when: {_unknown(key, known, 'it')}" for key in given if key not in known)
     operator = given.get("is", "*")
     if operator not in OPERATORS:
         yield f'when: is "{operator}" is not one of {" ".join(OPERATORS)}'

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from lib.base.errors import SetupError
 from lib.base.text import harmless
+from lib.message.mistake import did_you_mean
 from lib.message.notification import PLACEHOLDER, Notification
 from lib.message.trigger import Trigger
 from lib.message.user import User
@@ -88,7 +89,7 @@ def fill_text(text: str, values: Values, *, for_link: bool = False) -> str:
             return "$"
         filled = values(match[1].upper())
         if filled is None:
-            raise SetupError(f"{match[0]} cannot be filled; {_available(values)}")
+            raise SetupError(f"{match[0]} cannot be filled; {_why_empty(match[1], values)}")
         if not for_link:
             return filled
         is_path = not set("?#") & set(text[: match.start()])
@@ -99,9 +100,20 @@ def fill_text(text: str, values: Values, *, for_link: bool = False) -> str:
     return PLACEHOLDER.sub(found, text)
 
 
-def _available(values: Values) -> str:
+def _why_empty(wanted: str, values: Values) -> str:
+    """What a run without data lacks, what this one has, and which name may be meant."""
     names = ["ACTION.STATE", "DEVICE", *POINT_NAMES, *USER_NAMES]
-    usable = [f"${name}$" for name in names if values(name) is not None]
+    has = _has([f"${name}$" for name in names if values(name) is not None])
+    name = wanted.upper()
+    if name not in (DEVICE_NAME, *names):
+        return has + ("" if name.startswith("USER.TAG.") else did_you_mean(wanted, [DEVICE_NAME, *names]))
+    if values("VARIABLE") is not None or name in USER_NAMES:
+        return has
+    lacks = "device" if name.startswith("DEVICE") else "Action" if name == "ACTION.STATE" else "data"
+    return f"a run by hand has no {lacks}; run it by an Action, in the sandbox by Run as Action or --trigger; {has}"
+
+
+def _has(usable: list[str]) -> str:
     return f"this run has {' '.join(usable)} and $USER.TAG.key$ for the user's tags (a dollar is $$)"
 
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
 from lib.base.text import harmless
 from lib.campaign.outcome import NO_TIME
+from lib.message.mistake import did_you_mean
 from lib.message.user import EMAIL, User, read_user
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
@@ -17,6 +18,7 @@ FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "p
 LOOKUP_TRIES = 5
 FEW = 50
 ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
+TAGS_SHOWN = 12
 
 
 class RunUsers(Protocol):
@@ -65,7 +67,7 @@ def choose_audience(run: RunUsers, choice: Choice, *, sleep: Callable[[float], N
     except TagoIOError as error:
         raise _explained(error, choice.token_name) from error
     if not audience.chosen and not audience.skipped:
-        raise NobodyFound(_nobody(choice))
+        raise NobodyFound(_nobody(choice, _tags_of_users(run, sleep)))
     if len(audience.chosen) > choice.max_recipients:
         raise SetupError(
             f"{len(audience.chosen)} users would be told, more than max_recipients ({choice.max_recipients}) allows. "
@@ -130,15 +132,23 @@ class _Finder:
         """One question per value: how TagoIO joins several tag filters is not documented."""
         seen: set[str] = set()
         strangers: set[str] = set()
-        for value in values:
+        wanted = list(dict.fromkeys(values))
+        for value in wanted:
             for user in self._pages({"tags": [{"key": key, "value": value}]}):
+                if user.id in seen:
+                    continue
                 if (key, value) not in user.tags:
                     strangers.add(user.id)
-                elif user.id not in seen:
+                    continue
+                strangers.discard(user.id)
+                if value != wanted[-1]:  # no question lists a user twice, so after the last one nobody comes again
                     seen.add(user.id)
-                    yield user
-        if strangers - seen:
-            self.notes.append(f"TagoIO also returned {len(strangers - seen)} users without the tag; they were left out")
+                yield user
+        if strangers:
+            self.notes.append(f"TagoIO also returned {len(strangers)} users without the tag; they were left out")
+
+    def first_page(self) -> list[User]:
+        return self._page(1, {})
 
     def everyone(self) -> Iterator[User]:
         return self._pages({})
@@ -220,10 +230,24 @@ def _is_meant(user: User, entry: str) -> bool:
     return user.name == harmless(entry)
 
 
-def _nobody(choice: Choice) -> str:
+def _tags_of_users(run: RunUsers, sleep: Callable[[float], None]) -> list[str]:
+    """The tags of the first users, the most frequent first; none where they cannot be looked up."""
+    try:
+        users = _Finder(run, sleep).first_page()
+    except TagoIOError:
+        return []
+    tags = Counter(f"{key} = {value}" for user in users for key, value in user.tags)
+    return [tag for tag, _ in tags.most_common()]
+
+
+def _nobody(choice: Choice, tags: list[str]) -> str:
     if choice.send_to == ("tags",):
         values = " or ".join(f'"{value}"' for value in choice.tag_value)
         wanted = f'the tag "{choice.tag_key}" = {values}'
+        if tags:
+            more = f" and {len(tags) - TAGS_SHOWN} more" if len(tags) > TAGS_SHOWN else ""
+            near = did_you_mean(f"{choice.tag_key} = {choice.tag_value[0]}", tags)
+            return f"No TagoRUN user has {wanted}; users have {', '.join(tags[:TAGS_SHOWN])}{more}{near}"
         cause = "the tag is spelt otherwise (capitals count), or no user has it: see User Management"
     else:
         wanted, cause = "an account in this TagoRUN", "this profile has no users yet: see User Management"

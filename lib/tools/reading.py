@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -16,10 +17,13 @@ from lib.base.errors import SetupError, TagoIOError
 from lib.base.text import one_line
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import CAMPAIGN, seconds_of
+from lib.campaign.state import CampaignState
 from lib.tagoio.audience import retrying, users_by_id
 from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
 
+LISTED = 20  # campaigns
+TITLES_ASKED_FOR = 3  # users of a campaign
 LOOKERS = 10  # users asked about at once; a rate limit is waited out
 
 
@@ -50,11 +54,40 @@ def open_device(tago: TagoIO, token: str) -> JournalDevice:
 
 def last_key(journal: JournalDevice) -> str:
     """Raises SetupError where the journal has no campaign."""
-    started = (row.key for row in journal.rows({"variables": [CAMPAIGN]}) if row.value == "started")
-    key = next(started, "")
-    if not key:
+    return next(iter(keys_there_are(journal)))
+
+
+def keys_there_are(journal: JournalDevice) -> list[str]:
+    """Of the campaigns, the newest first. Raises SetupError where the journal has none."""
+    rows = journal.rows({"variables": [CAMPAIGN]})
+    keys = list(dict.fromkeys(row.key for row in rows if row.value == "started"))
+    if not keys:
         raise SetupError("The journal has no campaign yet")
-    return key
+    return keys
+
+
+def campaigns(tago: TagoIO, journal: JournalDevice) -> Iterator[tuple[str, str, str, str]]:
+    """Key, when it began (ISO), its title, and its outcomes in words, of the newest campaigns."""
+    keys = keys_there_are(journal)[:LISTED]
+    for key, state in journal.states(keys).items():
+        counts = Counter(outcome.status for outcome in state.outcomes.values())
+        shown = ", ".join(f"{count} {status}" for status, count in counts.items())
+        yield key, iso(state.started_at), title_of(tago, state), shown
+
+
+def title_of(tago: TagoIO, state: CampaignState) -> str:
+    """What was sent, as the first of its users whose notification TagoIO still lists has it; "" where none does: the
+    journal has no text."""
+    sent = [outcome for outcome in state.outcomes.values() if outcome.notification_id]
+    for outcome in sent[:TITLES_ASKED_FOR]:
+        try:
+            listed = retrying(partial(tago.run.notificationList, outcome.user_id), time.sleep)
+        except TagoIOError:
+            return ""
+        found = next((each for each in listed if each.get("id") == outcome.notification_id), None)
+        if found:
+            return str(found.get("title") or "")
+    return ""
 
 
 def read_campaign(tago: TagoIO, journal: JournalDevice, key: str) -> list[Line]:

@@ -40,7 +40,7 @@ def main(users: int) -> int:
     twice, chains = sum(number > 1 for number in told.values()), _at_once(chain)
     print(f"{users} users, {len(telling)} runs told somebody, {len(chain)} successors; {history.trouble_ended:.0f} s")
     print(f"lost {users - len(told)}, twice {twice}, chains at once {chains}")
-    broken, _ = judge(history)
+    broken = judge(history)
     for violation in broken[:20]:
         print(violation)
     return 1 if broken or len(told) < users or twice or chains > 1 or len(telling) < 10 else 0

@@ -17,7 +17,7 @@ from tests.simulation.mutation import ROOT, Mutating, Mutation
 from tests.simulation.threads import World, simulated_modules
 from tests.simulation.wire import Broken, Channel, Response, Wire
 
-ENVIRONMENT = {"TAGOIO_API": "http://tagoio.simulated", "T_ANALYSIS_CONTEXT": "tago-io", "T_ANALYSIS_ID": "d" * 24}
+ENVIRONMENT = {"TAGOIO_API": "http://localhost", "T_ANALYSIS_CONTEXT": "tago-io", "T_ANALYSIS_ID": "d" * 24}
 
 
 class Loaded:

@@ -3,6 +3,10 @@
 import csv
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -35,13 +39,43 @@ def report(campaign: Journaled, *arguments: str, **env: str) -> Ran:
 
 
 def test_the_last_campaign_as_a_table(campaign: Journaled) -> None:
-    ran = report(campaign)
+    ran = report(campaign, "last")
     assert ran.code == 0, ran.err
     assert "8 users; 7 sent, 1 skipped; 2 read" in ran.out or "8 users; 1 skipped, 7 sent; 2 read" in ran.out
     assert "pressed acknowledge: 1" in ran.out
     assert "acknowledge (counts)" in ran.out
     assert "inactive user: 1" in ran.out
     assert "TagoIO does not say when" in ran.out
+
+
+def test_without_a_key_it_lists_the_campaigns_with_what_was_sent(campaign: Journaled) -> None:
+    key = campaign.rows("notify_campaign")[0]["group"]
+    ran = report(campaign)
+    assert ran.code == 0, ran.err
+    (line,) = [line for line in ran.out.splitlines() if key in line]
+    assert "Test of the fridge alarm" in line
+    assert "7 sent" in line
+    assert "1 skipped" in line
+
+
+def test_a_reader_that_has_read_enough_is_no_error(campaign: Journaled) -> None:
+    env = {"TAGOIO_API": campaign.sandbox.api, "account_token": campaign.sandbox.store.profile_token}
+    env |= {"delivery_log_token": campaign.token, "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "lib.tools.report", "--json"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read().strip() == ""
+        assert process.wait(30) == 0
+
+
+def test_a_file_that_cannot_be_written_is_said(campaign: Journaled, tmp_path: Path) -> None:
+    ran = report(campaign, "last", "-o", str(tmp_path / "missing" / "x.txt"))
+    assert (ran.code, "Traceback" in ran.err) == (1, False)
+    assert "x.txt cannot be written: No such file or directory" in ran.err
 
 
 def test_as_json_by_key(campaign: Journaled) -> None:
@@ -66,6 +100,8 @@ def test_as_one_page_with_a_plot_where_no_name_becomes_script(campaign: Journale
     assert report(campaign, "--html", "-o", str(path)).code == 0
     page = path.read_text(encoding="utf-8")
     assert "<script" not in page
+    assert "<title>Test of the fridge alarm</title>" in page
+    assert re.search(r"<td>acknowledge \(counts\)<td>\d+\.\d s", page)
     assert "&lt;script&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")
     drawing = ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])  # noqa: S314  # ours
@@ -82,7 +118,7 @@ def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
-        (["nosuchkey1"], {}, "The journal knows no campaign nosuchkey1"),
+        (["nosuchkey1"], {}, "The journal knows no campaign nosuchkey1; there are, the newest first: "),
         ([], {"delivery_log_token": ""}, "delivery_log_token not set"),
         ([], {"delivery_log_token": "wrong"}, "The journal cannot be read"),
         ([], {"TAGOIO_API": "http://127.0.0.1:9"}, "cannot be reached"),

@@ -14,7 +14,8 @@ import requests
 from tagoio_sdk import Device, Resources
 
 from lib.tools.install.wanted import JOURNAL_STORAGE
-from lib.tools.sandbox.page.desk import BadInput, Desk
+from lib.tools.sandbox.page.desk import Desk
+from lib.tools.sandbox.page.forms import BadInput
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.storage import MUTABLE_ROWS, first_kept
@@ -40,21 +41,40 @@ def test_the_command_shows_console_and_inboxes_and_ends_with_the_exit_code(tmp_p
     assert ran.code == 0, ran.err
     assert "Notified 7 of 8 users" in ran.out
     for name in MAINTENANCE:
-        assert f"{name}, the" in ran.out
-    assert "[Open dashboard] opens https://admin.tago.io/dashboards/info/" in ran.out
+        assert f"{name}, this is a test" in ran.out
+    assert "[Acknowledge] runs the Analysis" in ran.out
+    assert "{" not in ran.out, "no JSON among what a newcomer reads"
     assert "exit code 0" in ran.out
     failed = run_python("-m", "lib.tools.sandbox", "--no-policy", cwd=ROOT)
     assert failed.code == 1
     assert "Access Management policy" in failed.out
 
 
+LINK = 'notification={"title": "t", "message": "m", "buttons": [{"id": "c", "label": "Call", "url": "https://example.com/"}]}'
+NAMED = 'notification={"title": "$DEVICE.NAME$", "message": "m"}'
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["--press", "ack"], 0, "pressed acknowledge: it counts"),
-        (["--press", "call"], 1, "[Call service] opens https://example.com/service; only a button that runs"),
-        (["--press", "nope"], 1, "there are: acknowledge, call, dashboard, manual"),
-        (["--trigger", "temperature=12"], 0, "at 12 °C"),
+        (["--press", "Acknowledge"], 0, "pressed acknowledge: it counts"),
+        (["--set", LINK, "--press", "Call"], 1, "[Call] opens https://example.com/; only a button that runs"),
+        (
+            ["--press", "aknowledge"],
+            1,
+            'Nobody has a button aknowledge; there are: acknowledge; did you mean "acknowledge"?',
+        ),
+        (["--trigger", "temperature=12"], 0, "it is at 12 °C"),
+        (["--trigger", "temperature=5"], 0, "compose returned None; this run brought temperature = 5 °C"),
+        (["--set", "dry_run=true"], 0, "Nobody has received anything."),
+        (["--set", "dry_run=true"], 0, "never logged in to TagoRUN, so may not see it: Emi Tanaka"),
+        (
+            ["--set", NAMED],
+            1,
+            "a run by hand has no device; run it by an Action, in the sandbox by Run as Action or --trigger",
+        ),
+        (["--set", "tag_value=maintainance"], 1, 'did you mean "group = maintenance"?'),
         (["--fault", "502"], 0, "7 answers were lost on the way"),
         (["--set", "dry_rum=true"], 1, "is dry_run meant?"),
         (["--set", "dry_run"], 2, ""),

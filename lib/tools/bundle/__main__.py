@@ -36,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
             text = script_for(ROOT, wheel, options.at)
             print(f"{wheel}: {wheel.stat().st_size / 1024:.0f} KiB; put it where the header of {output} says")
         else:
-            text = bundle(ROOT).text
+            made = bundle(ROOT)
+            text = made.text
+            print(made.version)
         output.write_text(text, encoding="utf-8", newline="\n")
     except BundleError as error:
         sys.stderr.write(f"{error}\n")

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from lib.base.log import guard_output
 from lib.base.text import one_line
+from lib.message.mistake import did_you_mean
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.install.wanted import JOURNAL_STORAGE
 from lib.tools.reading import last_key, open_device, read_campaign
@@ -104,7 +105,7 @@ def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[dict[str, 
 async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
     """As that user's browser would: log in, then press."""
     for note in list(sandbox.store.notifications.values()):
-        button = next((button for button in note["buttons"] if button["id"].startswith(wanted)), None)
+        button = next((button for button in note["buttons"] if _is_meant(button, wanted)), None)
         if button is None:
             continue
         if button.get("url"):
@@ -128,8 +129,15 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
     ids = {
         button["id"].rsplit("-", 1)[0] for note in sandbox.store.notifications.values() for button in note["buttons"]
     }
-    print(f"\nNobody has a button whose id begins with {wanted}; there are: {', '.join(sorted(ids)) or 'none'}.")
+    labels = {button["label"] for note in sandbox.store.notifications.values() for button in note["buttons"]}
+    near = did_you_mean(wanted, ids | labels)
+    print(f"\nNobody has a button {wanted}; there are: {', '.join(sorted(ids)) or 'none'}{near}")
     return 1
+
+
+def _is_meant(button: Record, wanted: str) -> bool:
+    """By the beginning of its id, or by its label."""
+    return str(button["id"]).startswith(wanted) or str(button["label"]).lower() == wanted.lower()
 
 
 def _report(sandbox: Sandbox, journal_token: str) -> str:
@@ -141,6 +149,9 @@ def _report(sandbox: Sandbox, journal_token: str) -> str:
 
 def _show_inboxes(sandbox: Sandbox) -> None:
     """A row for each notification, then where the buttons lead."""
+    if not sandbox.store.notifications:
+        print("Nobody has received anything.")
+        return
     table = Table(title="What the users have received", title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("User", "Tags", "Notification", "Buttons"):
         table.add_column(heading)

@@ -54,13 +54,13 @@ async def edit_device(request: web.Request) -> web.Response:
     device = _device(request, "edit")
     changes = {name: value for name, value in body(request).items() if name not in FIXED}
     device.update(changes, updated_at=store_of(request).now())
-    return answered("Device Successfully Updated")
+    return answered("Successfully Updated")
 
 
 @routes.delete("/device/{id}")
 async def delete_device(request: web.Request) -> web.Response:
     store_of(request).remove_device(_device(request, "delete")["id"])
-    return answered("Device Successfully Removed")
+    return answered("Successfully Removed")
 
 
 # ---- tokens

@@ -1,6 +1,8 @@
 """What a query for a device's data selects, of which rows how many, and what it adds up."""
 
+import operator
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +16,13 @@ RELATIVE = re.compile(r"(\d+)\s*(minute|hour|day|week|month|quarter|year)s?")
 SECONDS = {
     "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_629_800, "quarter": 7_889_400,
     "year": 31_557_600,
+}  # fmt: skip
+
+NUMBERS = ("count", "min", "max", "avg", "sum")
+SINGLE = tuple(f"{end}_{what}" for end in ("last", "first") for what in ("item", "value", "location", "insert"))
+MODES = ("default", *NUMBERS, *SINGLE, "aggregate", "conditional")  # C sdk-js device.types.ts, D api/get-data
+COMPARING: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq, "ne": operator.ne,
 }  # fmt: skip
 
 
@@ -68,6 +77,40 @@ def newest_of_each(
         if 0 <= place < amount:
             found.append(row)
     return found
+
+
+def singled_out(mode: str, rows: list[Record], variables: list[str]) -> list[Record]:
+    """`last_value` is the newest row that has a value, `last_location` that with a location (D getting-data.md),
+    `last_insert` the one that came last; likewise `first_…` (C sdk-js device.types.ts). `rows` are the newest first."""
+    end, _, what = mode.partition("_")
+    if what in ("value", "location"):
+        rows = [row for row in rows if row.get(what) is not None]
+    elif what == "insert":
+        rows = sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)
+    return newest_of_each(rows if end == "last" else rows[::-1], variables, 1)
+
+
+def meeting(function: str, wanted: str, rows: list[Record]) -> list[Record]:
+    """`query=conditional`: those whose number compares so (C sdk-js device.types.ts). Raises Refusal."""
+    if function not in COMPARING:
+        raise Refusal(400, f"function: Expected one of {', '.join(COMPARING)}")
+    try:
+        limit = float(wanted)
+    except ValueError as error:
+        raise Refusal(400, "value: Expected number") from error
+    numbers = [row for row in rows if isinstance(row.get("value"), int | float)]
+    return [row for row in numbers if COMPARING[function](row["value"], limit)]
+
+
+def check_mode(mode: str, start: str) -> None:
+    """Raises Refusal for a query that TagoIO does not know, for one without the start_date that it needs (C sdk-js
+    device.types.ts), and for the one that is not played here."""
+    if mode and mode not in MODES:
+        raise Refusal(400, f"query: Expected one of {', '.join(MODES)}")
+    if mode == "aggregate":
+        raise Refusal(400, "query: the sandbox does not play aggregate")
+    if mode in ("avg", "sum", "conditional") and not start:
+        raise Refusal(400, "start_date: Required")
 
 
 def add_up(mode: str, rows: list[Record]) -> float:

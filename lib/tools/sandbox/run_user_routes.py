@@ -49,6 +49,11 @@ async def create_user(request: web.Request) -> web.Response:
     for name in ("name", "email", "timezone"):
         if not given.get(name):
             raise Refusal(400, f"{name}: Required")
+        if not isinstance(given[name], str):
+            raise Refusal(400, f"{name}: Expected string")
+    for name, kind in (("tags", list), ("active", bool)):
+        if not isinstance(given.get(name, kind()), kind):
+            raise Refusal(400, f"{name}: Expected {kind.__name__}")
     store.check_email(given)
     store.check_room("Run users", store.users)
     return answered({"user": store.add_user(given)["id"]})

@@ -29,6 +29,7 @@ def seed_users(store: Store) -> None:
                 "name": name, "email": f"{name.split()[0].lower().replace('é', 'e')}@example.com", "timezone": timezone,
                 "language": language, "company": company, "active": active, "password": PASSWORD,
                 "phone": f"+1555010{number:04d}",
+                "last_login": None if name == "Emi Tanaka" else store.now(),
                 "tags": [dict(zip(("key", "value"), tag.split("="), strict=True)) for tag in tags.split()],
             }
         )  # fmt: skip

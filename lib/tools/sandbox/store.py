@@ -80,6 +80,7 @@ class Store:
     own: dict[str, str] = field(default_factory=dict)  # the ids of the Analyses that --serve has made, by their part
     swept: dict[str, datetime] = field(default_factory=dict)  # device id -> where what it keeps began of late
     ahead: float = 0.0  # seconds by which TagoIO's clock is ahead of this machine's
+    first_words: dict[str, str] = field(default_factory=dict)  # notification id -> message before it was changed
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -183,6 +184,7 @@ class Store:
         kept = checked(changes, self.facts, is_new=False)
         if changes.get("read") and not note["read"]:
             self.note_event("read", note["run_user"], note["id"])
+        self.first_words.setdefault(note["id"], note["message"])
         note.update(kept, updated_at=self.now())
 
     def account_for_edit(self, note: Record) -> None:
@@ -209,6 +211,12 @@ class Store:
         note = self.notification(notification_id)
         del self.notifications[notification_id]
         self.inboxes[note["run_user"]].remove(notification_id)
+
+    def clear(self) -> None:
+        """Nobody was ever told anything: no notifications, no data of devices, the clock right."""
+        for kept in (self.notifications, self.inboxes, self.first_words, self.data, self.events, self.swept):
+            kept.clear()
+        self.used["push_notification"], self.ahead = 0, 0.0
 
     # ---- the rest
 
