@@ -23,7 +23,7 @@ It runs when you press Run, when an Action triggers it, or on an Action's schedu
  8. Press Save, then Run.                   9. Change `compose` below; make an Action to run it.
 
 Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, rate_limit,
-time_budget, delivery_log_token, opt_out_tag, quiet_hours, cooldown, fallback,
+time_budget, hand_on, delivery_log_token, opt_out_tag, quiet_hours, cooldown, fallback,
 remind_after, log_level, region, probed.
 """
 

@@ -122,10 +122,11 @@ def run_once(peopled: Sandbox) -> Callable[..., Ran]:
 
 @pytest.fixture(scope="session")
 def javascript() -> Path:
-    """The folder where the official JavaScript SDK is installed."""
+    """The folder where the official JavaScript SDK is installed, and what its scripts need beside it."""
     folder = ROOT / "tests" / "javascript"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
     with FileLock(ROOT / ".pytest_cache" / "npm.lock"):  # one worker installs it, the others wait
-        if not (folder / "node_modules" / "@tago-io" / "sdk").is_dir():
+        if not all((folder / "node_modules" / name).is_dir() for name in wanted):
             install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
             subprocess.run(install, cwd=folder, check=True, timeout=300)
     return folder

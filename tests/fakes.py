@@ -78,7 +78,7 @@ class ScriptedLane:
                 raise error
             return self.inbox[user.id][-1]
 
-    def look(self, user: User, notification: Notification, since: float, until: float) -> Look:
+    def look(self, user: User, notification: Notification | None, since: float, until: float) -> Look:
         with self._lock:
             said = self.looks.pop(0) if self.looks else None
             if isinstance(said, TagoIOError):
@@ -107,7 +107,7 @@ class ScriptedLane:
     def must_ask(self, user: User) -> bool:
         return False
 
-    def record(self, outcome: Outcome, notification: Notification) -> None:
+    def record(self, outcome: Outcome, notification: Notification | None) -> None:
         assert outcome.user_id not in self.outcomes, "one outcome for each"
         self.outcomes[outcome.user_id] = outcome
 

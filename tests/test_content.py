@@ -76,10 +76,11 @@ def test_this_analysis_and_the_users_language_are_filled_in_either_way(from_docu
 
 
 @pytest.mark.parametrize("title", ["$VALUE$", "$UNIT$"])
-def test_a_text_that_is_empty_once_filled_is_a_mistake(title: str) -> None:
+def test_a_text_that_is_empty_once_filled_keeps_nobody_untold(title: str) -> None:
     document = json.dumps({"title": title, "message": "m"})
-    with pytest.raises(SetupError, match="title is missing"):
-        content(document)(Trigger("action", (DataPoint("t", " "),)), User("u"))
+    given = content(document)(Trigger("action", (DataPoint("t", " "),)), User("u"))
+    assert isinstance(given, Notification)
+    assert given.title == "-"
 
 
 def test_compose_must_return_a_notification() -> None:
@@ -146,7 +147,7 @@ def test_each_user_gets_their_own_words(peopled: Sandbox, run_inside: Run) -> No
     ("document", "said"),
     [
         ({"title": "$VALUE$", "message": "m"}, "$VALUE$ cannot be filled"),
-        ({"title": "$USER.TAG.site$", "message": "m"}, "(for Chloé Martin)"),
+        ({"title": "$USER.TAG.flat$", "message": "m"}, "$USER.TAG.flat$ cannot be filled"),
         ({"title": "$NONSENSE$", "message": "m"}, "$NONSENSE$ cannot be filled; this run has"),
     ],
 )

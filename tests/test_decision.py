@@ -44,7 +44,7 @@ def ids_of(journaled: Journaled, name: str, button: int = 0) -> dict[str, str]: 
     return {"button_id": note["buttons"][button]["id"], "user_id": note["run_user"], "notification_id": note["id"]}
 
 
-def press(journaled: Journaled, name: str, button: int = 0, data: Any = None, **variables: str) -> Ran:  # noqa: F811
+def press(journaled: Journaled, name: str, button: Any = 0, data: Any = None, **variables: str) -> Ran:  # noqa: F811
     """As TagoIO hands a press in."""
     return journaled.run(data, **ids_of(journaled, name, button), **variables)
 
@@ -85,6 +85,18 @@ def test_a_press_counts_and_closes_every_copy_with_a_line_in_the_readers_time(
     assert (row["metadata"]["button"], row["metadata"]["name"]) == ("acknowledge", "Ana Souza")
     assert 0 <= row["metadata"]["seconds"] < 60
     assert len(journaled.sandbox.store.notifications) == 7
+
+
+def test_a_second_copy_of_which_no_row_tells_is_closed_too(journaled: Journaled) -> None:  # noqa: F811
+    journaled.run()
+    store, ours, bens = journaled.sandbox.store, ids_of(journaled, "Ana Souza"), note_of(journaled, "Ben Carter")
+    store.notifications["f" * 24] = {**bens, "id": "f" * 24}
+    store.inboxes[bens["run_user"]].append("f" * 24)
+    ran = journaled.run(**ours)
+    assert ran.code == 0, ran.out + ran.err
+    assert "closed 8 copies" in ran.out
+    assert not any(are_open(journaled))
+    assert all("Acknowledged by Ana Souza, " in message for message in messages(journaled))
 
 
 def test_pressing_twice_or_a_press_handed_in_twice_is_one_decision(journaled: Journaled) -> None:  # noqa: F811

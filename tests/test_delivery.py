@@ -1,6 +1,8 @@
 """The send loop, on a clock that runs fast."""
 
+import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +32,10 @@ def deliver(lane: ScriptedLane, users: int = 1, budget: float = float("inf"), st
     made.stopped = stopped
     made.deliver()
     return made
+
+
+def taking(waiting: list[Task]) -> tuple[Callable[[], Task | None], Callable[[], bool]]:
+    return lambda: waiting.pop() if waiting else None, lambda: bool(waiting)
 
 
 def statuses(lane: ScriptedLane) -> dict[str, int]:
@@ -118,6 +124,28 @@ def test_the_time_budget_ends_the_run_in_good_order() -> None:
     deliver(doubtful, budget=10)
     assert statuses(doubtful) == {"unknown": 1}
     assert "time ran out" in doubtful.outcomes["u0"].reason
+
+
+def test_after_the_last_one_no_further_window_is_awaited() -> None:
+    lane = ScriptedLane(clock := FastClock())
+    waiting = [Task(user, NOTE, lane) for user in some_users(4)]
+    window = RateWindow(2, clock=clock, sleep=clock.sleep)
+    clock.sleep(60 - clock.at % 60 + 30)  # half a minute into a window: the last two may go in half a minute
+    start = clock.at
+    take, has_more = taking(waiting)
+    Delivery(take, window, has_more=has_more, workers=4, clock=clock, sleep=clock.sleep).deliver()
+    assert statuses(lane) == {"sent": 4}
+    assert clock.at - start < 60
+
+
+def test_nobody_sleeps_on_when_all_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.delivery.delivery.IDLE", 30.0)
+    lane = ScriptedLane(FastClock())
+    take, has_more = taking([Task(user, NOTE, lane) for user in some_users(3)])
+    began = time.monotonic()
+    Delivery(take, RateWindow(), has_more=has_more, workers=3).deliver()
+    assert statuses(lane) == {"sent": 3}
+    assert time.monotonic() - began < 20
 
 
 def test_nobody_more_is_sent_anything_once_stopped_or_decided() -> None:

@@ -203,8 +203,8 @@ def test_the_same_event_handed_in_twice_at_once_is_told_once(journaled: Journale
 def test_a_leftover_that_cannot_be_composed_keeps_no_alarm_back(journaled: Journaled) -> None:
     leave_some(journaled)
     point = [{"id": "2", "variable": "humidity", "value": 20}]
-    ran = journaled.run(point, notification='{"title": "$UNIT$", "message": "at 20 °C"}', **EVENT)
-    assert ran.code == 1  # $UNIT$ of this run cannot be filled either: a mistake of its own
+    ran = journaled.run(point, notification='{"title": "$LOCATION$", "message": "at 20 °C"}', **EVENT)
+    assert ran.code == 1  # $LOCATION$ of this run cannot be filled either: a mistake of its own
     ran = journaled.run([{**point[0], "location": {"lat": 1, "lng": 2}}], notification=LOCATED, **EVENT)
     assert ran.code == 1
     assert "pending      4" in ran.out
@@ -265,7 +265,8 @@ def test_a_policy_that_is_gone_for_a_while_loses_nobody(journaled: Journaled) ->
     store.policies.clear()
     ran = journaled.run(POINT, **EVENT)
     assert ran.code == 1
-    assert "cannot be finished" in ran.out
+    assert "waits for the next run" in ran.out
+    assert "pending     62   not told yet" in ran.out
     store.policies.update(policies)
     journaled.age()
     assert journaled.run(POINT, **EVENT).code == 0

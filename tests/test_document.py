@@ -96,8 +96,8 @@ def test_a_mistake_in_the_json_is_shown_with_a_mark_under_the_place() -> None:
 
 
 def test_a_condition_says_what_it_was_compared_with() -> None:
-    assert Condition("t", ">", 8).explained(Trigger("action", (DataPoint("t", 5),))) == "t is 5, not > 8"
-    assert Condition("t", "><", 8, 9).explained(Trigger("action", (DataPoint("t", "warm"),))) == "t is warm, not >< 8 9"
+    assert Condition("t", ">", 8).explained(at(5)) == "t is 5, not > 8"
+    assert Condition("t", "><", 8, 9).explained(at("warm")) == "t is warm, not >< 8 9"
     assert Condition("t", "*").explained(Trigger()) == "this run brought no t"
 
 

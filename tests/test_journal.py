@@ -1,5 +1,6 @@
 """The journal on a device of the sandbox, over the SDK's `Device`."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from lib.base.errors import Doubtful, Rejected
 from lib.campaign.outcome import Outcome
-from lib.campaign.rows import started_rows
+from lib.campaign.rows import Row, started_rows
 from lib.campaign.state import CampaignState
 from lib.message.trigger import DataPoint, Trigger
 from lib.tagoio.journal import Journal
@@ -107,6 +108,42 @@ def test_a_device_that_takes_no_rows_stops_nobody(kept: Kept, error: Exception) 
     assert kept.begin(journal, ["u"]) == {KEY}
     assert journal.may_tell(KEY)
     assert "THE JOURNAL IS GONE" in next(journal.notes())
+
+
+def test_what_a_journal_that_was_away_has_missed_is_written_at_the_end(kept: Kept) -> None:
+    kept.fails = [Doubtful("503", status=503)] * 99
+    journal = kept.journal()
+    kept.begin(journal, ["u", "v"])
+    journal.record(KEY, sent("u"))
+    journal.end(KEY, "left")
+    kept.fails = []
+    journal.close(5)
+    assert "the journal was away (503)" in next(journal.notes())
+    (state,) = kept.device().unfinished("")
+    assert (state.outcomes["u"].notification_id, list(state.unsettled())) == ("n-u", ["v"])
+
+
+def test_a_run_that_was_frozen_while_it_read_the_journal_reads_it_again_before_it_tells(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rival = kept.journal()  # so that what it wrote is read
+    kept.begin(rival, ["u"])
+    rival.end(KEY, "left")
+    rival.close(5)
+    journal = kept.journal()
+    ahead = 0.0
+    journal.clock = lambda: time.monotonic() + ahead
+    read = journal._read_again
+
+    def read_slowly(key: str) -> list[Row]:
+        nonlocal ahead
+        ahead += 20.0
+        return read(key)
+
+    monkeypatch.setattr(journal, "_read_again", read_slowly)
+    journal._ends.set()  # as if its thread were frozen too
+    assert kept.begin(journal, ["u"]) == {KEY}
+    assert journal.may_tell(KEY) is None
 
 
 def test_without_a_confirmed_heartbeat_nobody_is_told_before_it_was_read_again(kept: Kept) -> None:

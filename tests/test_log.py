@@ -48,6 +48,6 @@ def test_a_line_with_any_text_is_written_and_stays_json(monkeypatch: pytest.Monk
     set_up_log()
     structlog.get_logger().info("x", name="José 😀 \ud800 \0")
     stream.flush()
-    line = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    line = stream.buffer.getvalue().decode(encoding)
     assert json.loads(line)["name"] == "José 😀 \ud800 \0"
     assert ("José" in line) == (encoding == "utf-8")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.base.errors import SetupError
-from lib.message.notification import Button, Notification
-from lib.message.placeholders import PLACEHOLDER, fill, fill_text, local_time, placeholder_values
+from lib.message.notification import PLACEHOLDER, Button, Notification
+from lib.message.placeholders import fill, fill_text, local_time, placeholder_values
 from lib.message.trigger import DataPoint, Trigger
 from lib.message.user import User
 

@@ -80,7 +80,8 @@ def test_the_listener_survives_a_run_that_fails_and_a_bad_event(listener: Listen
     listener.analysis["variables"] = []
     listener.trigger()
     until(lambda: listener.said("Nobody was notified"))
-    for event in ([], {"payload": 5}, {"payload": None}, {"payload": {"data": 7}}):
+    events: list[Any] = [[], {"payload": 5}, {"payload": None}, {"payload": {"data": 7}}]
+    for event in events:
         listener.sandbox.publish(channel, event)
     listener.analysis["variables"] = variables
     listener.trigger()

@@ -192,3 +192,12 @@ def test_the_row_of_a_campaign_travels_as_the_readme_says() -> None:
     }  # fmt: skip
     assert read_row({**row.wire(), "time": "2026-01-01T00:00:00Z", "id": "x"}) == replace(row, at=1767225600.0, id="x")
     assert CAMPAIGN == "notify_campaign"
+
+
+def test_the_ids_of_a_large_audience_are_in_memory_once() -> None:
+    state = CampaignState(KEY)
+    ids = [f"user-{number}" for number in range(3)]
+    state.take(stamped(audience_rows(KEY, [*ids, "gone"]), 1.0))
+    state.share(ids)
+    assert state.audience == {**dict.fromkeys(ids, 0), "gone": 0}
+    assert all(mine is theirs for mine, theirs in zip(state.audience, ids, strict=False))

@@ -38,4 +38,4 @@ def test_what_a_stream_has_no_letters_for_is_escaped(encoding: str, shown: str) 
     assert tolerant(tolerant(stream)) is stream
     stream.write("é😀\ud800")
     stream.flush()
-    assert stream.buffer.getvalue().decode(encoding) == shown  # type: ignore[attr-defined]
+    assert stream.buffer.getvalue().decode(encoding) == shown

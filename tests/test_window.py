@@ -1,3 +1,5 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +116,16 @@ def test_a_clock_that_is_off_costs_time_but_no_flood_of_refusals(
     assert clock.at <= 60_000 + 8 * 60
 
 
+def test_whole_seconds_that_tagoio_rounds_up_cost_no_second() -> None:
+    clock = FakeClock(60_000 + 59.3)
+    window = make(clock)
+    ticket = window.enter()
+    assert ticket is not None
+    window.refused(ticket, 1)
+    assert window.enter() is not None
+    assert clock.at < 60_000 + 60.1
+
+
 def test_waiting_is_announced_once_with_how_long() -> None:
     clock = FakeClock(60_000 + 20)
     said: list[float] = []
@@ -175,3 +187,23 @@ def test_who_waits_for_the_next_window_is_told_soon_that_it_is_over() -> None:
     assert window.enter() is not None
     assert window.enter(is_over=lambda: clock.at > 603) is None
     assert clock.at < 606
+
+
+def test_at_each_limit_that_a_plan_has_a_single_request_goes_ahead_once() -> None:
+    clock = FakeClock(60_000)
+    window = make(clock)
+    for most in (60, 100, 1000):
+        tickets: list[Any] = []
+        while not (tickets and tickets[-1].is_probe):
+            ticket = window.enter(clock.at + 0.001)
+            assert ticket is not None
+            tickets.append(ticket)
+        assert window._used == most + 1
+        assert window.enter(clock.at + 0.001) is None, "the others wait"
+        for ticket in tickets:
+            window.passed(ticket)
+    clock.at += 60
+    for _ in range(1000):
+        ticket = window.enter(clock.at + 0.001)
+        assert ticket is not None
+        assert not ticket.is_probe, "it was seen that the limit is higher"

@@ -1,5 +1,6 @@
 """What a person reads while the Analysis runs: TagoIO's console, or the terminal."""
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -7,8 +8,9 @@ from collections.abc import Callable, Iterable
 from lib.base.log import redact
 from lib.base.text import one_line, tolerant
 
-LINE_EVERY = 10.0  # seconds between progress lines where there is no terminal
-BAR_WIDTH = 30
+LINE_EVERY = 10.0  # seconds between lines on progress where there is no terminal
+SEEN = 3.0  # seconds after which a rate can be told
+BAR_WIDTH = 20
 
 
 class Console:
@@ -20,6 +22,7 @@ class Console:
         self._log = log
         self._bar_shown = False
         self._next_line = time.monotonic() + LINE_EVERY
+        self._began: tuple[float, int] | None = None  # when progress was shown first, and how far it was
 
     def say(self, lines: Iterable[str]) -> None:
         self._clear_bar()
@@ -30,21 +33,57 @@ class Console:
         self._clear_bar()
         _write(one_line(redact(line)) + "\n")
 
-    def progress(self, done: int, total: int, failed: int) -> None:
-        """A bar on a terminal, a line every so often elsewhere."""
-        trouble = f", {failed} not told" if failed else ""
+    def waits(self, line: str) -> None:
+        """Why nothing happens for a while; on a terminal the bar says so all the time."""
+        if not sys.stdout.isatty():
+            self.hint(line)
+            self._next_line = time.monotonic() + LINE_EVERY
+
+    def progress(
+        self, done: int, total: int, failed: int, *, limit: int | None = None, wait: float = 0.0, why: str = ""
+    ) -> None:
+        """A bar on a terminal, a line every so often elsewhere. `limit` users can be told a minute, as far as known;
+        nobody is for `wait` seconds, because of `why`."""
+        now = time.monotonic()
+        self._began = self._began or (now, done)
+        if not sys.stdout.isatty() and now < self._next_line:
+            return
+        said = f"{done} of {total} users" + (f", {failed} not told" if failed else "")
+        said += self._pace(done, total, now, limit, wait) + (f"; {why}, going on in {wait:.0f} s" if wait >= 1 else "")
         if sys.stdout.isatty():
             filled = BAR_WIDTH * done // max(total, 1)
-            _write(f"\r[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done} of {total}{trouble} ")
+            bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {said}"
+            _write(f"\r\033[K{bar[: shutil.get_terminal_size().columns - 1]}")
             self._bar_shown = True
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + LINE_EVERY
-            _write(f"{done} of {total} users{trouble}\n")
+        else:
+            self._next_line = now + LINE_EVERY
+            _write(f"{said}\n")
+
+    def _pace(self, done: int, total: int, now: float, limit: int | None, wait: float) -> str:
+        """How fast it goes, and how long it still takes: where the limit is known, by whole windows."""
+        began, before = self._began or (now, done)
+        if done >= total or now - began < SEEN or done <= before:
+            return ""
+        a_minute = (done - before) / (now - began) * 60
+        left = (total - done) / a_minute * 60
+        if limit and total - done > limit:
+            left = wait + (total - done - 1) // limit * 60
+        elif limit:
+            left = wait
+        return f", {min(a_minute, limit or a_minute):.0f} a minute" + (f", {_about(left)} left" if left >= 1 else "")
 
     def _clear_bar(self) -> None:
         if self._bar_shown:
             _write("\r\033[K")
             self._bar_shown = False
+
+
+def _about(seconds: float) -> str:
+    """A length of time that is only estimated."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"about {seconds / size:.0f} {unit}"
+    return f"about {seconds:.0f} s"
 
 
 def _write(text: str) -> None:

@@ -2,11 +2,10 @@
 back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import structlog
-
+from lib.app.hand_on import HandOn
 from lib.app.job import Job
 from lib.app.plan import LAST_WORDS, Plan
 from lib.app.reach import Reach
@@ -24,8 +23,9 @@ from lib.campaign.next_steps import (
     next_steps,
     wakes_at,
 )
-from lib.campaign.outcome import DECIDED, FINAL, TOLD, Outcome, Status
+from lib.campaign.outcome import DECIDED, EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
 from lib.campaign.rows import DECISION, PRESS, campaign_row, fallback_rows
+from lib.campaign.state import CampaignState, PressFact
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
 from lib.message.notification import PRIORITIES, Notification
@@ -34,11 +34,11 @@ from lib.message.user import User
 from lib.presses.answer import Answers, DecideFunction
 from lib.tagoio.audience import users_by_id
 from lib.tagoio.inbox import Inbox, Look
+from lib.tagoio.transport import PooledAnalyses
 
 LOOK_EVERY = 5.0  # seconds between two looks for a press while a campaign is under way
 UNSURE = 3600.0  # seconds that our clock may be off where TagoIO tells no time
 CUT_OFF = "another channel may have told them; the run that tried was cut off"
-EARLIER = "an earlier run may have sent it"
 
 
 class Dispatch:
@@ -56,8 +56,9 @@ class Dispatch:
         self.done = self.trouble = self.total = self.by_others = 0
         self.undelivered: dict[tuple[str, str], Notification] = {}  # by campaign and user: whom this run could not tell
         self.lanes: list[CampaignLane] = []
+        self.is_out_of_time = False
+        self.left: dict[str, CampaignState] = {}  # what this run holds and could not finish
         self._looked_at = time.monotonic()
-        self._say = structlog.get_logger().bind().debug
 
     def perform(self) -> Report:
         """Everything that is due, until nothing is or time is up, or until Ctrl-C."""
@@ -73,6 +74,7 @@ class Dispatch:
         self.journal.close(patience=min(10.0, max(self.plan.deadline - time.time() - LAST_WORDS / 3, 0.5)))
         if self.by_others:
             self.report.note(f"{self.by_others} users were settled by another run meanwhile")
+        self._hand_on()
         for note in self.journal.notes():
             self.report.note(note, undone=1)
         for line in self.answers.lines:
@@ -80,6 +82,17 @@ class Dispatch:
         self.report.undone += self.answers.problems
         self.report.seconds = time.time() - self.plan.started
         return self.report
+
+    def _hand_on(self) -> None:
+        """What time was too short for. Without a journal a successor would know nothing of it."""
+        budget = self.plan.settings.time_budget
+        if not (self.is_out_of_time and budget and self.journal.device) or self.journal.gone or self.interrupted:
+            return
+        client = self.plan.tago.client.beside(connections=1, total=LAST_WORDS)
+        client.deadline = self.plan.deadline + LAST_WORDS / 3
+        analyses = PooledAnalyses(client, self.plan.settings.account_token)
+        hand_on = HandOn(analyses, self.trigger, self.report, budget, self.plan.sleep)
+        hand_on.perform(self.left.values(), is_wanted=self.plan.settings.hand_on)
 
     def _watched(self) -> list[Job]:
         """What another run might have been at. Others were told by now: there is no set-up to mend."""
@@ -117,6 +130,8 @@ class Dispatch:
             if not job.is_empty:
                 openings[job.key] = job.opening(self.journal.run, first[job.key])
         ours = self.journal.begin(openings) if openings else set()
+        for job in jobs:
+            job.state.share(user.id for users in job.users.values() for user in users)
         lanes = []
         for job in jobs:
             if job.is_empty or job.key in ours:
@@ -143,15 +158,22 @@ class Dispatch:
         number = sum(lane.job.size for lane in lanes)
         if not number:
             return
-        delivery = Delivery(take, self.window, deadline=self.plan.deadline - LAST_WORDS, workers=min(WORKERS, number))
+        delivery = Delivery(
+            take,
+            self.window,
+            has_more=lambda: any(lane.job.size for lane in lanes),
+            deadline=self.plan.deadline - LAST_WORDS,
+            workers=min(WORKERS, number),
+        )
         delivery.stopped = self.interrupted
 
         def tick() -> None:
-            self.plan.console.progress(self.done, self.total, self.trouble)
+            self._show_progress()
             if time.monotonic() - self._looked_at >= LOOK_EVERY:
                 self._look_for_presses(lanes)
 
         delivery.deliver(tick)
+        self.is_out_of_time = self.is_out_of_time or delivery.stopped == NO_TIME
         if delivery.stopped == BY_HAND:
             self.interrupted = BY_HAND
         self._add_notes(delivery)
@@ -191,9 +213,14 @@ class Dispatch:
                 self._say_unknown(lane, action.users)
 
     def _answer_presses(self, lane: "CampaignLane") -> None:
-        for action in self._due(lane):
-            if isinstance(action, Decide):
-                self.answers.take_up(lane.state, action.press)
+        """Each once: where one is refused, the next may be due."""
+        tried: set[str] = set()
+        while press := next((each for each in self._presses_due(lane) if each.run not in tried), None):
+            tried.add(press.run)
+            self.answers.take_up(lane.state, press)
+
+    def _presses_due(self, lane: "CampaignLane") -> Iterator[PressFact]:
+        return (action.press for action in self._due(lane) if isinstance(action, Decide))
 
     def _say_unknown(self, lane: "CampaignLane", users: tuple[str, ...]) -> None:
         try:
@@ -233,6 +260,8 @@ class Dispatch:
         now, policy = self.journal.now(), self._policy()
         is_done = not next_steps(lane.state, now, policy) and wakes_at(lane.state, now, policy) is None
         self.journal.end(lane.key, "finished" if is_done else "left")
+        if lane.is_ours and not is_done:
+            self.left[lane.key] = lane.state
 
     def _due(self, lane: "CampaignLane") -> list[Action]:
         return list(next_steps(lane.state, self.journal.now(), self._policy()))
@@ -259,9 +288,15 @@ class Dispatch:
         except TagoIOError:
             return {}
 
+    def _show_progress(self) -> None:
+        why = "TagoIO does not answer" if self.window.is_outage else "rate limit reached"
+        self.plan.console.progress(
+            self.done, self.total, self.trouble, limit=self.window.limit, wait=self.window.opens_in, why=why
+        )
+
     def _say_wait(self, seconds: float) -> None:
         why = "TagoIO does not answer; trying again" if self.window.is_outage else "Rate limit reached; going on"
-        self.plan.console.hint(f"{why} in {seconds:.0f} s")
+        self.plan.console.waits(f"{why} in {seconds:.0f} s")
 
 
 class CampaignLane:
@@ -376,7 +411,9 @@ class CampaignLane:
         if notification:
             subject, priority = subject_key(notification.subject), notification.priority
             outcome = replace(outcome, subject=subject, priority=priority)
-        outcome = replace(outcome, step=outcome.step or self.state.audience.get(outcome.user_id, 0))
+        name = "" if outcome.status == "sent" else outcome.user_name  # the report names the others
+        step = outcome.step or self.state.audience.get(outcome.user_id, 0)
+        outcome = replace(outcome, user_name=name, step=step)
         if self.job.is_empty:
             self.state.settle(replace(outcome, run=self.journal.run, at=self.journal.now()))
         else:
@@ -386,10 +423,7 @@ class CampaignLane:
             self.run.trouble += 1
             if notification:
                 self.run.undelivered[self.key, outcome.user_id] = notification
-        self.run._say(
-            "outcome", campaign=self.key, user=outcome.user_id, status=outcome.status,
-            reason=outcome.reason, channel=outcome.channel, step=outcome.step,
-        )  # fmt: skip
+        self.run.report.log(self.key, outcome)
 
     def _ours(self, at: float) -> float:
         """TagoIO's time on our clock."""

@@ -96,12 +96,16 @@ class Sorting:
         return replace(notification, message=f"{notification.message}\n{job.steps[number - 1].line}")
 
     def sort(self, job: Job, users: deque[User], *, ruled: str = "") -> None:
-        """`ruled` is a reason that leaves out all of them. Raises SetupError where the own campaign cannot begin."""
+        """`ruled` is a reason that leaves out all of them. Raises SetupError where the own campaign cannot begin: what
+        is wrong for everybody is the author's mistake, what is wrong for some is theirs alone."""
         too_long = 0
+        mistakes: list[str] = []
         escalations: set[tuple[Step, ...]] = set()
         while users:
             user = users.popleft()
             notification = ruled or is_inactive(user) or self._composed(job, user)
+            if isinstance(notification, Outcome):
+                mistakes.append(f"{notification.reason} (for {user.name or user.id})")
             if isinstance(notification, Notification):
                 job.has_text = True
                 job.answer_buttons |= {button.id for button in notification.buttons if button.analysis}
@@ -109,6 +113,8 @@ class Sorting:
                 _check_answerable(job, notification)
                 too_long += notification.is_too_long_for_push
             self._place(job, user, notification)
+        if job.is_own and mistakes and not job.has_text:
+            raise SetupError(mistakes[0])
         if job.is_own and len(escalations) > 1:
             raise SetupError("escalate differs between users; it is one thing of a campaign: give all the same steps")
         if job.is_own and escalations:
@@ -131,14 +137,11 @@ class Sorting:
             job.settled.append(verdict)
 
     def _composed(self, job: Job, user: User) -> Notification | str | Outcome:
-        """What a user gets. A mistake in it stops a run before its own campaign is begun; in one that an earlier run
-        has begun it is that user's outcome, and nobody else's."""
+        """What a user gets. A text that cannot be made is that user's outcome, and nobody else's."""
         try:
             notification = composed(user, lambda each: self.compose(job, each))
         except SetupError as error:
-            if job.is_own:
-                raise
-            return Outcome(user.id, user.name, "pending", str(error))
+            return Outcome(user.id, user.name, "failed" if job.is_own else "pending", str(error))
         is_new = user.id not in job.state.outcomes and job.state.audience.get(user.id, 0)
         if is_new and isinstance(notification, Notification) and not notification.escalate and not job.is_own:
             return NOT_AGAIN

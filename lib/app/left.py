@@ -9,7 +9,7 @@ from lib.app.report import Report
 from lib.app.settings import Settings
 from lib.base.errors import SetupError
 from lib.campaign.next_steps import Policy, TakeStep, Tell, next_steps
-from lib.campaign.outcome import DECIDED, Outcome
+from lib.campaign.outcome import DECIDED, EARLIER, Outcome, Status
 from lib.campaign.rows import audience_rows, campaign_row
 from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
@@ -56,11 +56,24 @@ class Left:
                 if isinstance(action, Tell):
                     self._tell(job, action, known)
         except SetupError as error:
-            undone = max(len(list(state.unsettled())), 1)
-            note = f"campaign {state.key}, which an earlier run left, cannot be finished: {error}"
-            self.report.note(note, undone=undone)
+            self.leave(state, str(error), now)
             return None
         return job
+
+    def leave(self, state: CampaignState, why: str, now: float) -> None:
+        """Say that this run cannot finish it, and of each user who is still to be told that they wait for the next."""
+        waiting = list(state.unsettled())
+        said = f"campaign {state.key}, which an earlier run left, waits for the next run"
+        self.report.note(said if waiting else f"{said}: {why}", undone=1)
+        for user in waiting:
+            is_open = state.may_hide_it(user, self.policy.run)
+            status: Status = "unknown" if is_open else "pending"
+            reason = f"{EARLIER}; {why}" if is_open else why
+            step, known = state.audience.get(user, 0), state.outcomes.get(user)
+            at = max(now, known.at + 0.001 if known else 0.0)  # TagoIO's clock is known to the second only
+            outcome = Outcome(user, "", status, reason, step=step, run=self.policy.run, at=at)
+            state.settle(outcome)
+            self.report.log(state.key, outcome)
 
     def added_by(self, step: Step, told: Container[str]) -> Audience:
         """Who is not in the campaign yet. Raises SetupError where that cannot be looked up."""

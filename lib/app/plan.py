@@ -15,7 +15,7 @@ from lib.campaign.courtesy import COOLDOWN
 from lib.campaign.key import campaign_key, is_repeatable
 from lib.campaign.lease import GIVEN_UP
 from lib.campaign.next_steps import Policy, is_let_be
-from lib.campaign.outcome import Outcome
+from lib.campaign.outcome import ELSEWHERE, NO_TIME, Outcome
 from lib.campaign.state import CampaignState
 from lib.fallback.fallback import Fallback
 from lib.message.trigger import Trigger
@@ -27,6 +27,7 @@ from lib.tagoio.transport import TagoIO
 
 QUICK = 3.0  # seconds for a question that no user's notification must wait for
 WATCHES = 3  # times that one run waits whether another is still at a campaign
+JOURNAL_ANSWERS = 5.0  # seconds in which the journal's device answers
 LAST_WORDS = 1.5  # seconds of the time budget that are kept for the journal and the report
 
 
@@ -72,6 +73,8 @@ class Plan:
                 self.watched.append(state)
             else:
                 self._take_up(state, trigger)
+        if trigger.kind == "successor":
+            return
         if goes_on:
             key = goes_on[0].key
             self.report.note(f"this run goes on with campaign {key}; it starts no round of its own")
@@ -81,8 +84,8 @@ class Plan:
     def after_watching(self, trigger: Trigger) -> list[Job]:
         """The jobs of campaigns that another run might have been at, after waiting whether it is."""
         now = self.journal.now()
-        before = {state.key: state.newest or now for state in self.watched}
-        self.watched = []
+        watched, self.watched = self.watched, []
+        before = {state.key: state.newest or now for state in watched}
         quiet = now - max(before.values()) if self.tago.client.knows_time else 0.0
         wait = min(max(GIVEN_UP - quiet, 0.0), GIVEN_UP) + 1.0
         self.console.hint(f"An earlier run left a campaign unfinished; watching {wait:.0f} s whether it is still at it")
@@ -92,16 +95,17 @@ class Plan:
             assert self.journal.device is not None  # noqa: S101  # nothing is watched without one
             found = self.journal.device.states(list(before))
         except TagoIOError as error:
-            self.report.note(f"what earlier runs left cannot be read now ({error.message})", undone=len(before))
+            for state in watched:
+                self.left.leave(state, f"the journal cannot be read now ({error.message})", now)
             return []
         for key, state in found.items():
             self.journal.states[key] = state
             if state.is_finished:
-                continue
-            if state.newest > before[key]:
+                self.report.note(f"campaign {key} was dealt with by another run")
+            elif state.newest > before[key]:
                 self.report.note(f"campaign {key} is being delivered by another run; left to it")
             elif self.is_late():
-                self.report.note(f"campaign {key}, which an earlier run left: time budget used up", undone=1)
+                self.left.leave(state, NO_TIME, self.journal.now())
             else:
                 self._take_up(state, trigger)
         self.check()
@@ -113,7 +117,7 @@ class Plan:
             self._times_watched[state.key] += 1
             self.watched.append(state)
         else:
-            self.report.note(f"campaign {state.key} is left to the runs that contend for it", undone=1)
+            self.left.leave(state, ELSEWHERE, self.journal.now())
 
     def check(self) -> None:
         """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What
@@ -254,14 +258,15 @@ def open_journal(
     tago: TagoIO, settings: Settings, *, sleep: Callable[[float], None], deadline: float = float("inf")
 ) -> Journal:
     """The journal, on the device of `delivery_log_token` where that is set. It has a client, and so connections, of its
-    own. It is waited for, but with a time budget no longer than a third of what is left."""
+    own. It is waited for, but with a time budget no longer than a third of what is left, and for one answer no longer
+    than a sixth of it: a run that was frozen while it waited for one has time for another."""
 
     def now() -> float:
         return tago.client.time_at_tagoio().timestamp()
 
     if not settings.delivery_log_token:
         return Journal(None, now, sleep=sleep)
-    client = tago.client.beside(connections=3, total=5.0)
+    client = tago.client.beside(connections=3, total=min(JOURNAL_ANSWERS, (deadline - time.time()) / 6))
     client.deadline = deadline - LAST_WORDS / 8
     module = TagoIO(settings.account_token, client).device(settings.delivery_log_token)
 

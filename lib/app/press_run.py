@@ -98,6 +98,7 @@ class PressRun:
             device.write([row])
         except Rejected as error:
             self.journal.give_up(error.message)
+            self.journal.add([row])
             return None
         state.take([row])
 
@@ -206,7 +207,8 @@ class PressRun:
         if not (answer.line or answer.lines):
             answer = replace(answer, line=f"{press.label}: {who}")  # for the next press to see that it is settled
         at = press.at.timestamp()
-        closing = Closing(self.tago.run, self.inbox, answer, at, sleep=self.sleep, is_over=self.is_late)
+        key = press.campaign
+        closing = Closing(self.tago.run, self.inbox, key, answer, at, sleep=self.sleep, is_over=self.is_late)
         number = sum(len(closed) for closed in closing.close(copies))
         self.answers.problems += len(closing.problems)
         self.lines += [f"  note: {note}" for note in closing.notes()]

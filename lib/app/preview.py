@@ -20,6 +20,7 @@ from lib.message.notification import Button, Notification
 from lib.message.user import User
 from lib.tagoio.profile import quota_left
 
+NOT_TOLD = {"held": "held", "failed": "cannot be told"}
 PREVIEWED = 3  # users whose notification is shown whole
 
 
@@ -51,7 +52,7 @@ def _preview_job(plan: Plan, job: Job) -> Iterator[str]:
     for reason in dict.fromkeys(outcome.reason for outcome in job.settled):
         alike = [outcome for outcome in job.settled if outcome.reason == reason]
         names = few_names(outcome.user_name or outcome.user_id for outcome in alike)
-        yield f"  {'held' if alike[0].status == 'held' else 'left out'}, {reason}: {names}"
+        yield f"  {NOT_TOLD.get(alike[0].status, 'left out')}, {reason}: {names}"
     if users:
         yield f"  would be told: {_names(users)}"
     if job.is_own:

@@ -75,6 +75,7 @@ class Reach:
                 for each in part:
                     self._give_up(each, why_not)
                 continue
+            part = [each for each in part if not self._is_anothers(each.user_id)]
             self._under_way = {each.user_id: each for each in part}
             not_begun = self._each(part, lambda each: self._guarded(each, self._tell))
             self._leave({each.user_id for each in not_begun})
@@ -146,8 +147,14 @@ class Reach:
             self.plan.sleep(0.1)
             may_tell = self.journal.may_tell(self.job.key)
         if self.journal.device and self.journal.gone:
+            self.journal.add(fallback_rows(self.job.key, users, "left", self.journal.run))
             return "no other channel was tried, as the journal cannot be written"
         return "" if may_tell else "another run is at it"
+
+    def _is_anothers(self, user_id: str) -> bool:
+        """Whether another run came first, while this one was away."""
+        known = self.job.state.tries.get(user_id)
+        return known is not None and known.run != self.journal.run
 
     def _tell(self, each: TellOtherwise) -> None:
         user, notification = self._ready[each.user_id]

@@ -1,8 +1,11 @@
 """What became of each user in a run: a view of the states of its campaigns, as summary, log line and exit code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
 
 from lib.campaign.outcome import STATUSES, TOLD, Outcome
 from lib.campaign.state import CampaignState
@@ -29,6 +32,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     undone: int = 0
     seconds: float = 0.0
+    _debug: Callable[..., Any] = field(default_factory=lambda: structlog.get_logger().bind().debug)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Those that this run has come to."""
@@ -37,6 +41,13 @@ class Report:
 
     def counts(self) -> Counter[str]:
         return Counter(outcome.status for outcome in self.outcomes())
+
+    def log(self, key: str, outcome: Outcome) -> None:
+        """A line for each outcome, for who asks for that."""
+        self._debug(
+            "outcome", campaign=key, user=outcome.user_id, status=outcome.status,
+            reason=outcome.reason, channel=outcome.channel, step=outcome.step,
+        )  # fmt: skip
 
     def note(self, text: str, *, undone: int = 0) -> None:
         """Each remark once."""

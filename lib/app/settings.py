@@ -1,6 +1,8 @@
 """What the developer configures: environment variables, parsed once into one typed object."""
 
+import codecs
 import difflib
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +19,7 @@ from lib.fallback.channels import read_fallback, secrets_of
 from lib.message.document import Variant, parse_document
 from lib.message.escalation import LATEST
 from lib.tagoio.audience import Choice
+from lib.tagoio.transport import is_token
 
 # docs/account-token.md: what a token's first letters say. Device tokens and old ones have no prefix.
 TOKEN_KINDS = {"p-": "profile", "a-": "analysis", "u-": "TagoRUN user", "n-": "network", "at": "authorization"}
@@ -40,6 +43,7 @@ class Settings:
     max_recipients: int = 1000
     rate_limit: int | None = None
     time_budget: float | None = None
+    hand_on: bool = True
     delivery_log_token: str = ""
     opt_out_tag: str = "notifications"
     quiet_hours: QuietHours | None = None
@@ -89,12 +93,9 @@ def read_settings(
         except ValueError as error:
             problems.append(f"{name} {error}")
     if "account_token" not in given:
+        own_token = own_token.strip()
         values.update(account_token=own_token, uses_own_token=True)
-        if not own_token:
-            problems.append(
-                "account_token is not set; create a token in TagoIO's admin (My Account > Profile > Tokens) and put it "
-                "there, or run this as an Analysis, which has a token of its own"
-            )
+        problems += _own_token_problems(own_token)
     settings = Settings(**values)
     use_region(settings.region)
     problems += _misspelt(own)
@@ -110,12 +111,19 @@ def read_settings(
 
 
 def read_env_file(path: Path) -> dict[str, str | None]:
-    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too."""
+    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too. Raises
+    SetupError for a file that cannot be read."""
     if not path.is_file():
         return {}
     from dotenv import dotenv_values  # imported late: inside TagoIO there is no .env, and start-up is billed
 
-    values = dotenv_values(path)
+    try:
+        content = path.read_bytes()
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes a file
+        values = dotenv_values(stream=io.StringIO(content.decode("utf-16" if is_wide else "utf-8-sig")))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SetupError(f"{path.name} cannot be read: {why}") from error
     for name in ("T_ANALYSIS_TOKEN", "T_ANALYSIS_ID", "TAGOIO_API", "TAGOIO_SSE"):
         if values.get(name):
             os.environ.setdefault(name, values[name] or "")
@@ -168,6 +176,16 @@ def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
         near += [known for known in VARIABLES if len(word) > 3 and known.startswith(f"{word}_")]
         if near and name not in VARIABLES and name not in FROM_TAGOIO:
             yield f'"{key}" is not a variable of this Analysis; is {near[0]} meant? Rename it, or remove it'
+
+
+def _own_token_problems(token: str) -> Iterator[str]:
+    if not token:
+        yield (
+            "account_token is not set; create a token in TagoIO's admin (My Account > Profile > Tokens) and put it "
+            "there, or run this as an Analysis, which has a token of its own"
+        )
+    elif not is_token(token):
+        yield "T_ANALYSIS_TOKEN holds a character that no token has; copy it again"
 
 
 def _token(text: str) -> str:
@@ -227,7 +245,7 @@ def _remind_after(text: str) -> float:
 
 
 def _check_characters(token: str) -> None:
-    if not re.fullmatch(r"[!-~ ]+", token):
+    if not is_token(token.replace(" ", "")):
         raise ValueError("holds a character that no token has (an ellipsis, or one that does not show); copy it again")
 
 
@@ -261,6 +279,7 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "max_recipients": _count,
     "rate_limit": _count,
     "time_budget": _time_budget,
+    "hand_on": _flag,
     "delivery_log_token": _device_token,
     "opt_out_tag": str,
     "quiet_hours": read_quiet_hours,

@@ -1,5 +1,6 @@
 """How a run starts, decided from the environment: inside TagoIO, as an external Analysis, or once from a laptop."""
 
+import gc
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 from lib.app.console import Console
 from lib.app.settings import read_env_file, use_region
 from lib.base.errors import Rejected, SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
 from lib.base.text import tolerant
 
 SANDBOX = (
@@ -51,14 +52,21 @@ def start(notify: Notify, folder: Path) -> int:
 
     `variables` are the process' environment and, outside TagoIO, the .env file in `folder`.
     """
+    gc.freeze()  # what was imported stays, so no search for garbage looks at it again
+    gc.enable()  # the bundle turns it off while it starts
+    guard_output()
     inside = bool(os.environ.get("T_ANALYSIS_CONTEXT"))
-    from_file = {} if inside else read_env_file(folder / ".env")
+    try:
+        from_file = {} if inside else read_env_file(folder / ".env")
+    except SetupError as error:
+        _explain(Console(print), error)
+        return 1
     variables = {**_lowered(from_file), **_lowered(os.environ)}
     if inside:
         return _run_inside(notify, variables)
     use_region((variables.get("region") or "").strip())
     if os.environ.get("T_ANALYSIS_TOKEN"):
-        return _listen(notify, variables, os.environ["T_ANALYSIS_TOKEN"])
+        return _listen(notify, variables, os.environ["T_ANALYSIS_TOKEN"].strip())
     context = LaptopContext(analysis_id=os.environ.get("T_ANALYSIS_ID", ""))
     return _guarded(notify, context, None, variables, SANDBOX)
 
@@ -89,11 +97,12 @@ def _listen(notify: Notify, variables: Mapping[str, str | None], token: str) -> 
 def _check_listener(token: str) -> None:
     """What the SDK would only meet with an exit code of 0, or by trying for ever."""
     from lib.tagoio.audience import retrying
-    from lib.tagoio.transport import Client
+    from lib.tagoio.transport import Client, web_address
 
     if os.environ.get("TAGOIO_API") and not os.environ.get("TAGOIO_SSE"):
         raise SetupError("TAGOIO_SSE is not set, but TAGOIO_API is; an external Analysis needs both")
     client = Client()
+    web_address(os.environ.get("TAGOIO_SSE") or "https://sse.tago.io", "TAGOIO_SSE")
     try:
         retrying(lambda: client.request("GET", "/info", token=token), time.sleep)
     except Rejected as error:

@@ -6,7 +6,8 @@ from typing import TextIO
 
 UNFIT = re.compile("[\0\ud800-\udfff]")
 # Control characters, line ends, and the marks that turn the direction of a line.
-MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+BREAKS = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029]+")
 
 
 def plain(text: str) -> str:
@@ -15,6 +16,12 @@ def plain(text: str) -> str:
     if not UNFIT.search(text):
         return text
     return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def harmless(text: str) -> str:
+    """What somebody else wrote, fit to stand among words of ours: no line end, nothing that colours a terminal or turns
+    a line around; a space for each line end. Letters stay as they are."""
+    return MISLEADING.sub("", BREAKS.sub(" ", plain(text)))
 
 
 def one_line(text: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Container
 from datetime import datetime, tzinfo
 from datetime import time as time_of_day
+from functools import lru_cache
 
 from lib.message.notification import Notification
 from lib.message.placeholders import zone_of
@@ -75,6 +76,7 @@ def read_quiet_hours(text: str) -> QuietHours:
     return start, end
 
 
+@lru_cache(maxsize=256)  # of most users it is the same, and then one text serves for all
 def subject_key(subject: str) -> str:
     """What the journal keeps of a subject: enough to know it again, not to read it."""
     return hashlib.sha256(subject.encode(errors="replace")).hexdigest()[:12] if subject else ""

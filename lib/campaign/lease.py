@@ -23,14 +23,21 @@ class Sign:
 
 
 def holder(signs: Iterable[Sign], now: float) -> str:
-    """The run whose fresh sign is the oldest, "" where none is alive.
+    """The run that has been at it for longest without a gap, "" where none is alive.
 
     TagoIO has no conditional write. But rows get their time from TagoIO, and each run reads until it sees its own, so
-    all come to the same answer; and a run that was away has only young signs when it is back.
+    all come to the same answer; and a run that was away begins anew when it is back.
     """
-    listed = list(signs)
-    ended = {sign.run: sign.at for sign in sorted((each for each in listed if each.is_end), key=lambda each: each.at)}
-    alive = [sign for sign in listed if not sign.is_end and sign.at > ended.get(sign.run, 0.0)]
-    fresh = [sign for sign in alive if now - sign.at <= FRESH]
+    listed = sorted(signs, key=lambda sign: (sign.at, sign.id))
+    ended = {sign.run: sign.at for sign in listed if sign.is_end}
+    since: dict[str, Sign] = {}
+    last: dict[str, float] = {}
+    for sign in listed:
+        if sign.is_end or sign.at <= ended.get(sign.run, 0.0):
+            continue
+        if sign.at - last.get(sign.run, float("-inf")) > FRESH:
+            since[sign.run] = sign
+        last[sign.run] = sign.at
+    fresh = [sign for run, sign in since.items() if now - last[run] <= FRESH]
     first = min(fresh, key=lambda sign: (sign.at, sign.id), default=None)
     return first.run if first else ""

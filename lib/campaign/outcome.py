@@ -10,6 +10,8 @@ FINAL = ("sent", "fallback", "skipped", "failed")
 
 DECIDED = "decided meanwhile"
 ELSEWHERE = "another run is at it"
+NO_TIME = "time budget used up"
+EARLIER = "an earlier run may have sent it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,11 @@ class CampaignState:
         if known is None or not (known.counts_before(outcome) or known.says_the_same(outcome)):
             self.outcomes[outcome.user_id] = outcome
 
+    def share(self, ids: Iterable[str]) -> None:
+        """Keep these texts as the audience's, in place of equal ones: a large audience is then in memory once."""
+        known = {each: each for each in ids}
+        self.audience = {known.get(each, each): step for each, step in self.audience.items()}
+
     # ---- the fold, by the kind of a row
 
     def _campaign(self, row: Row) -> None:

@@ -12,10 +12,10 @@ from typing import Protocol
 from lib.base.errors import Doubtful, Refused, Rejected, TagoIOError
 from lib.base.threads import work_in_threads
 from lib.campaign.lease import LATE
-from lib.campaign.outcome import ELSEWHERE, Outcome, Status
+from lib.campaign.outcome import EARLIER, ELSEWHERE, NO_TIME, Outcome, Status
 from lib.delivery.window import RateWindow, Ticket
 from lib.message.notification import Notification
-from lib.message.user import User
+from lib.message.user import User, without_contact
 
 WORKERS = 40
 LOOKERS = 4  # threads that ask about users in doubt, while the others send
@@ -30,7 +30,6 @@ IDLE = 0.1  # seconds between two looks for something to do
 LAST_SEND = 2.0  # seconds before the deadline, so that what it leaves in doubt can still be asked about
 
 BY_HAND = "stopped by hand"
-NO_TIME = "time budget used up"
 
 
 class Found(Protocol):
@@ -97,7 +96,8 @@ class Task:
 
 
 class Delivery:
-    """Delivers what `take` gives, until it gives None. `clock` and `deadline` are seconds since the epoch.
+    """Delivers what `take` gives, until it gives None, or `has_more` says that it would. `clock` and `deadline` are
+    seconds since the epoch; without `sleep` nobody sleeps on when all is over.
 
     Promise: each task ends as one outcome; and nobody is sent anything again before TagoIO was asked about every
     earlier try that left doubt, until nothing of it can come any more. Who is in doubt is set aside and holds nobody
@@ -109,17 +109,20 @@ class Delivery:
         take: Callable[[], Task | None],
         window: RateWindow,
         *,
+        has_more: Callable[[], bool] = lambda: True,
         deadline: float = float("inf"),
         workers: int = WORKERS,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
+        self._over = threading.Event()
         self.take = take
+        self.has_more = has_more
         self.window = window
         self.deadline = deadline
         self.workers = workers
         self.clock = clock
-        self.sleep = sleep
+        self.sleep = sleep or self._over.wait
         self.stopped = ""  # why no further task is begun
         self.in_doubt = 0  # answers that were lost or could not be believed
         self.had_arrived = 0  # of those, the ones that TagoIO had carried out all the same
@@ -157,7 +160,7 @@ class Delivery:
         """A place first, then the one who is most urgent by then."""
         last = self.deadline - LAST_SEND
         while not self._is_done():
-            ticket = None if self._has_nothing() else self.window.enter(last, self._has_nothing)
+            ticket = None if self._has_nothing() else self.window.enter(last, self._has_nothing, self.sleep)
             if self.clock() > last:
                 self.stopped = self.stopped or NO_TIME
             task = self._next() if ticket else None
@@ -170,7 +173,10 @@ class Delivery:
 
     def _has_nothing(self) -> bool:
         """To send, at this moment."""
-        return bool(self.stopped) or self._is_closed or (self._is_dry and not self._ready)
+        return bool(self.stopped) or self._is_closed or not (self._ready or self._has_more())
+
+    def _has_more(self) -> bool:
+        return not self._is_dry and self.has_more()
 
     def _ask_on(self) -> None:
         while not self._is_done():
@@ -207,8 +213,10 @@ class Delivery:
 
     def _is_done(self) -> bool:
         with self._lock:
-            rest = self._aside or self._under_way
-            return self._is_closed or (not rest and (bool(self.stopped) or (self._is_dry and not self._ready)))
+            is_done = self._is_closed or (self._has_nothing() and not self._aside and not self._under_way)
+        if is_done:
+            self._over.set()
+        return is_done
 
     def _send_safely(self, task: Task, ticket: Ticket) -> None:
         """A defect of ours must not end the run for everyone after this user."""
@@ -366,7 +374,7 @@ class Delivery:
 
     def _may_still_learn(self) -> bool:
         with self._lock:
-            return not self._is_dry or bool(self._ready) or any(not task.since for task in self._under_way)
+            return self._has_more() or bool(self._ready) or any(not task.since for task in self._under_way)
 
     # ---- books
 
@@ -389,7 +397,8 @@ class Delivery:
             if task.is_ended:
                 return
             task.is_ended = True
-        outcome = Outcome(task.user.id, task.user.name, status, reason, notification_id)
+        said = without_contact(reason, task.user)
+        outcome = Outcome(task.user.id, task.user.name, status, said, notification_id)
         try:
             task.lane.record(outcome, task.notification)
         except Exception as error:
@@ -418,6 +427,6 @@ class Delivery:
         if task.since and self.clock() - task.asked_at > LOOKED:
             self._end(task, "unknown", f"{task.why}; {self.stopped}, before it could be settled")
         elif not task.asked_at and task.lane.may_hide_it(task.user):
-            self._end(task, "unknown", f"an earlier run may have sent it; {self.stopped}")
+            self._end(task, "unknown", f"{EARLIER}; {self.stopped}")
         else:
             self._end(task, *(task.lane.why_not() or ("pending", self.stopped)))

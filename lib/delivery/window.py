@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MINUTE = 60.0  # docs rate-limits-hard-limits.md: the count starts anew at :00
+PLANS = (60, 100, 1000)  # docs rate-limits-hard-limits.md: notifications a minute, by the profile's plan
 PAST = 0.05  # seconds past the boundary, so that TagoIO's clock has crossed it too
+PROBED = 0.005  # seconds between two looks for what became of a probe
 NAP = 1.0  # seconds: the longest sleep, so that a run that is over ends soon
 HOPELESS = 300.0  # seconds in which nothing gets through, after which waiting on is hopeless
 OUTAGE = 3  # answers in a row that were none, after which one request at a time is let through
@@ -25,11 +27,12 @@ class Ticket:
 class RateWindow:
     """Lets a whole window's worth of requests through at once, then holds everybody until the next window.
 
-    The limit is given, or learnt from the first refusal. What was learnt may be too low (another program used a part
-    of that window), so past it a single request tries for more, and each that gets through lets twice as many follow.
-    After every wait, too, a single request goes first: a clock that is off, or a limit in use elsewhere, costs one
-    refusal, not forty. So does the very first request of a run, and each in an outage: few are left in doubt then, and
-    the others are still told for certain.
+    The limit is given, or learnt from the first refusal. It is likely one of the plans', so at each of these a
+    single request goes ahead. What was learnt may be too low (another program used a part of that window), so past
+    it a single request tries for more, and each that gets through lets twice as many follow. After every wait, too,
+    a single request goes first: a clock that is off, or a limit in use elsewhere, costs one refusal, not forty. So
+    does the very first request of a run, and each in an outage: few are left in doubt then, and the others are
+    still told for certain.
     """
 
     def __init__(
@@ -48,9 +51,11 @@ class RateWindow:
         self.sleep = sleep
         self.on_wait = on_wait
         self._lock = threading.Lock()
+        self._turn = threading.Lock()  # of the one who waits for a place; the others wait behind
         self._index = -1  # which window we are in
         self._used = 0
         self._passed = 0
+        self._most = 0  # of any window
         self._probe: Ticket | None = None  # one request is out to see whether more get through
         self._careful = False  # the next request is such a probe
         self._closed_until = 0.0
@@ -62,24 +67,31 @@ class RateWindow:
         self._has_passed = self._in_outage = False
         self._step = 1  # how many more to let through past the learnt limit when a probe got through
 
-    def enter(self, deadline: float = float("inf"), is_over: Callable[[], bool] = lambda: False) -> Ticket | None:
-        """Wait for a place; None when it would come after `deadline`, or once `is_over`."""
-        while True:
-            with self._lock:
-                now = self.clock()
-                wait = self._reserve(now)
-                if wait <= 0:
-                    return self._take()
-                announce = wait >= 1 and now + wait > self._announced + 1
+    def enter(
+        self,
+        deadline: float = float("inf"),
+        is_over: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], object] | None = None,
+    ) -> Ticket | None:
+        """Wait for a place, by `sleep` where that is given; None when it would come after `deadline`, or once
+        `is_over`."""
+        with self._turn:
+            while True:
+                with self._lock:
+                    now = self.clock()
+                    wait = self._reserve(now)
+                    if wait <= 0:
+                        return self._take()
+                    announce = wait >= 1 and now + wait > self._announced + 1
+                    if announce:
+                        self._announced = now + wait
+                if now + wait > deadline:
+                    return None
                 if announce:
-                    self._announced = now + wait
-            if now + wait > deadline:
-                return None
-            if announce:
-                self.on_wait(wait)
-            if is_over():
-                return None
-            self.sleep(min(wait, NAP))
+                    self.on_wait(wait)
+                if is_over():
+                    return None
+                (sleep or self.sleep)(min(wait, NAP))
 
     def passed(self, ticket: Ticket) -> None:
         """TagoIO has answered that request, and not that the limit is reached."""
@@ -91,6 +103,7 @@ class RateWindow:
             self._settle(ticket)
             if ticket.index == self._index:
                 self._passed += 1
+                self._most = max(self._most, self._passed)
                 if self.learnt is not None:
                     self.learnt = max(self.learnt, self._passed)
                     if ticket.is_probe and self._used >= self.learnt:
@@ -103,6 +116,16 @@ class RateWindow:
             self._stuck_since, self._lost, self._pause, self._has_passed = None, 0, 1.0, True
             self._closed_until = 0.0 if self._in_outage else self._closed_until
             self._in_outage = False
+
+    @property
+    def limit(self) -> int | None:
+        """Requests in a window, given or learnt; None: not known."""
+        return self.given if self.given is not None else self.learnt
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds for which nobody is let through."""
+        return max(0.0, self._closed_until - self.clock())
 
     @property
     def is_outage(self) -> bool:
@@ -145,6 +168,8 @@ class RateWindow:
             self._step = 1
             if retry_after is not None:
                 until = now + retry_after + PAST
+                ends = self._boundary(now)  # whole seconds are rounded up
+                until = ends if ends <= until <= ends + 1 else until
             else:  # until the boundary, but not blindly: what was refused may be another limit than the minute's
                 until = min(now + self._backoff, self._boundary(now))
                 self._backoff = min(self._backoff * 2, 16)
@@ -172,8 +197,10 @@ class RateWindow:
             if self._has_passed and not self._lost:
                 self._probe = None
         if self._probe:
-            return 0.02
-        limit = self.given if self.given is not None else self.learnt
+            return PROBED
+        limit = self.limit
+        if limit is None and self._used in PLANS and self._used >= self._most:
+            self._careful = True
         if limit is not None and self._used >= limit:
             self._careful = True
             if self.given is not None:

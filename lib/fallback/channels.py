@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-from lib.message.user import User
+from lib.message.user import EMAIL, User
 
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://\S+", re.IGNORECASE)
 BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][\w+.-]*://)")  # as Apprise itself splits a list
 FILLED = re.compile(r"\{(\w*)\}")
-EMAIL = re.compile(r"[^\s@,;<>\"()]+@[^\s@,;<>\"()]+")
 HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}|[0-9.]+|localhost", re.IGNORECASE)
 PHONE = re.compile(r"\+?[0-9]{5,15}")
 PUBLIC_HOST = ("mail", "http", "json", "xml", "form")  # schemes whose host is one; elsewhere a token may stand there
+
+
+# What may stand in an address as an option, and in a sentence too.
+PUBLIC = ("yes", "no", "true", "false", "text", "html", "markdown", "ssl", "tls", "starttls", "split", "truncate")
 
 
 class NoAddress(Exception):
@@ -42,7 +45,8 @@ def secrets_of(addresses: Sequence[str]) -> Iterator[str]:
         path, _, query = rest.partition("?")
         for part in (*re.split(r"[/:@#]", path), *re.findall(r"=([^&]*)", query)):
             is_host = scheme.lower().startswith(PUBLIC_HOST) and bool(HOST.fullmatch(part))
-            if part and not FILLED.search(part) and not is_host:
+            is_port = part.isdecimal() and len(part) < 6
+            if part and not FILLED.search(part) and not (is_host or is_port or part.lower() in PUBLIC):
                 plain = unquote_plus(part)
                 yield from dict.fromkeys((part, unquote(part), plain, quote(plain, safe=""), quote_plus(plain)))
 

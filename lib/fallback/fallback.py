@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lib.base.log import HIDDEN, redact
-from lib.fallback.channels import EMAIL, NoAddress, channel_of, filled
+from lib.base.log import redact
+from lib.fallback.channels import NoAddress, channel_of, filled
 from lib.fallback.mail_phase import PHASE
 from lib.message.address import admin_address, is_path
 from lib.message.notification import Notification
-from lib.message.user import User
+from lib.message.user import User, without_contact
 
 # What Apprise's log says when a message was handed over and nobody knows whether it was taken (of mail see MailPhase).
 IN_DOUBT = re.compile(r"timed out|timeout|unexpectedly closed|reset|broken pipe|aborted|error=5\d\d", re.IGNORECASE)
@@ -214,7 +214,7 @@ def _said(heard: list[str], user: User) -> str:
     for line in heard:
         reply = REPLY.search(line)
         if reply:
-            return _hidden(f"{reply[1]} {reply[2]}", user)
+            return without_contact(redact(f"{reply[1]} {reply[2]}"), user)
     for sign, sentence in KNOWN_TROUBLE.items():
         if any(re.search(sign, line, re.IGNORECASE) for line in heard):
             return sentence
@@ -226,10 +226,3 @@ def _why_not(heard: list[str]) -> str:
     """Why Apprise makes no service of an address, without what it quotes from there."""
     plain = [re.sub(r"\s*\([^)]*\)|\s*[\"'].*?[\"']", "", line) for line in heard if "://" not in line]
     return redact(plain[0]) if plain else "Apprise takes no such address"
-
-
-def _hidden(text: str, user: User) -> str:
-    """Without secrets and addresses of people."""
-    for private in (user.email, user.phone):
-        text = text.replace(private, HIDDEN) if private else text
-    return EMAIL.sub(HIDDEN, redact(text))

@@ -11,7 +11,7 @@ from lib.message.mistake import check_returns, explained_mistake
 from lib.message.notification import Notification
 from lib.message.placeholders import fill, placeholder_values
 from lib.message.trigger import Trigger
-from lib.message.user import User
+from lib.message.user import User, without_contact
 
 Compose = Callable[[Trigger, User], Notification | None]
 
@@ -89,12 +89,10 @@ class Content:
 
 
 def composed(user: User, compose: Callable[[User], Notification | str]) -> Notification | str:
-    """The user's notification before anyone is told: a mistake must not show half-way. Raises SetupError with the
-    user's name."""
-    who = f" (for {user.name or user.id})"
+    """The user's notification before anyone is told: whatever is wrong with it is raised as a SetupError."""
     try:
         return compose(user)
     except SetupError as error:
-        raise SetupError(*(problem + who for problem in error.problems)) from error
+        raise SetupError(*(without_contact(problem, user) for problem in error.problems)) from error
     except Exception as error:
-        raise SetupError(f"compose failed: {explained_mistake(error, 'compose')}{who}") from error
+        raise SetupError(f"compose failed: {without_contact(explained_mistake(error, 'compose'), user)}") from error

@@ -9,13 +9,15 @@ from typing import Any
 from urllib.parse import quote
 
 from lib.base.errors import SetupError
-from lib.base.text import plain
+from lib.base.text import harmless
 from lib.message.mistake import did_you_mean
 from lib.message.notification import PLACEHOLDER, Notification
 from lib.message.trigger import Trigger
 from lib.message.user import User
 
 DEVICE_NAME = "DEVICE.NAME"
+
+NOTHING = "-"
 
 Values = Callable[[str], str | None]
 
@@ -29,7 +31,7 @@ def placeholder_values(trigger: Trigger, user: User, device_name: Callable[[str]
 
     def value(name: str) -> str | None:
         if name.startswith("USER.TAG."):
-            return next((text for key, text in user.tags if key.upper() == name[9:]), None)
+            return next((harmless(text) for key, text in user.tags if key.upper() == name[9:]), None)
         if name.startswith("USER."):
             return str(getattr(user, name[5:].lower())) if name in USER_NAMES else None
         if name == "ACTION.STATE":
@@ -63,14 +65,20 @@ def fill(notification: Notification, values: Values) -> Notification:
     buttons = tuple(
         replace(
             button,
-            label=fill_text(button.label, values),
+            label=fill_words(button.label, values),
             link=fill_text(button.link, values, for_link=True),
             page=fill_text(button.page, values, for_link=True),
         )
         for button in notification.buttons
     )
-    title, message = fill_text(notification.title, values), fill_text(notification.message, values)
+    title, message = fill_words(notification.title, values), fill_words(notification.message, values)
     return replace(notification, title=title, message=message, buttons=buttons)
+
+
+def fill_words(text: str, values: Values) -> str:
+    """One text filled that must not be empty: an empty name or reading keeps nobody untold."""
+    filled = fill_text(text, values)
+    return filled if filled.strip() else NOTHING
 
 
 def fill_text(text: str, values: Values, *, for_link: bool = False) -> str:
@@ -82,7 +90,12 @@ def fill_text(text: str, values: Values, *, for_link: bool = False) -> str:
         filled = values(match[1].upper())
         if filled is None:
             raise SetupError(f"{match[0]} cannot be filled; {_why_empty(match[1], values)}")
-        return quote(filled, safe="") if for_link else filled
+        if not for_link:
+            return filled
+        is_path = not set("?#") & set(text[: match.start()])
+        if is_path and filled.strip(".") == "":  # browsers take .. for a step up, as %2E%2E too
+            return filled.replace(".", "%252E")
+        return quote(filled, safe="")
 
     return PLACEHOLDER.sub(found, text)
 
@@ -115,22 +128,22 @@ def as_text(value: Any) -> str:
     """As TagoIO writes it: a location as latitude,longitude; a whole number without a fraction."""
     if isinstance(value, Mapping):
         if isinstance(value.get("coordinates"), list):  # GeoJSON: longitude first
-            return plain(",".join(str(part) for part in reversed(value["coordinates"][:2])))
-        return plain(f"{value.get('lat')},{value.get('lng')}")
+            return harmless(",".join(str(part) for part in reversed(value["coordinates"][:2])))
+        return harmless(f"{value.get('lat')},{value.get('lng')}")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return plain(str(value))
+    return harmless(str(value))
 
 
 def local_time(time: str, user: User) -> str:
     """An ISO time in the user's zone and in their date and time format (D api/user-information: `MM/DD/YYYY`, `12`)."""
     try:
         at = datetime.fromisoformat(time)
-    except ValueError:
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone_of(user.timezone) or UTC)
+    except (ValueError, OverflowError):  # no time; one that this zone's calendar does not reach
         return time
-    at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone_of(user.timezone) or UTC)
     date = user.date_format or "YYYY-MM-DD"
     for part, code in (("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d")):
         date = date.replace(part, at.strftime(code))

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lib.base.text import plain
+from lib.base.text import harmless
+
+HAND_ON = "notify_hand_on"  # the variable by which a run that ran out of time tells its successor what it is for
 
 SHOWN = 3  # variables that are named to a person
 
@@ -36,11 +38,12 @@ class PressIds:
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop.
+    A `successor` was started by a run that ran out of time, and begins nothing of its own.
 
     `name_of` gives a device's name by its id.
     """
 
-    kind: Literal["manual", "schedule", "action", "press"] = "manual"
+    kind: Literal["manual", "schedule", "action", "press", "successor"] = "manual"
     points: tuple[DataPoint, ...] = ()
     action_id: str = ""
     action_state: str = ""
@@ -48,6 +51,11 @@ class Trigger:
     analysis_id: str = ""
     press: PressIds | None = None
     name_of: Callable[[str], str] = field(default=str, compare=False, repr=False)
+
+    @property
+    def fruitless(self) -> int:
+        """Of a successor: how many runs before it, in a row, have settled nobody."""
+        return int(self.value(HAND_ON) or 0) if self.kind == "successor" else 0
 
     def value(self, variable: str) -> int | float | None:
         """The newest value of that variable as a number; None where the trigger brings none, or what is no number."""
@@ -59,7 +67,7 @@ class Trigger:
         point = self.point(variable)
         if point is None or point.value is None:
             return ""
-        return str(point.value).lower() if isinstance(point.value, bool) else plain(str(point.value))
+        return str(point.value).lower() if isinstance(point.value, bool) else harmless(str(point.value))
 
     def unit(self, variable: str) -> str:
         """The unit of the newest value of that variable, or ""."""
@@ -118,7 +126,8 @@ def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, an
         state = env.get("_action_state", "")
         kind: Literal["schedule", "action"] = "schedule" if timed else "action"
         return Trigger(kind, points, env["_action_id"], state, device, analysis_id)
-    return Trigger("manual", points, analysis_id=analysis_id)
+    is_successor = any(point.variable == HAND_ON for point in points)
+    return Trigger("successor" if is_successor else "manual", points, analysis_id=analysis_id)
 
 
 def _points(scope: Any) -> tuple[DataPoint, ...]:
@@ -126,7 +135,7 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
     return tuple(
         DataPoint(
             variable=_text(point["variable"]),
-            value=plain(point["value"]) if isinstance(point.get("value"), str) else point.get("value"),
+            value=harmless(point["value"]) if isinstance(point.get("value"), str) else point.get("value"),
             unit=_text(point.get("unit")),
             time=_text(point.get("time")),
             device=_text(point.get("device")),
@@ -140,4 +149,4 @@ def _points(scope: Any) -> tuple[DataPoint, ...]:
 
 
 def _text(given: Any) -> str:
-    return plain(str(given or ""))
+    return harmless(str(given or ""))

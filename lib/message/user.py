@@ -1,15 +1,18 @@
 """A TagoRUN user, as `compose` sees them, read from TagoIO's answer."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from lib.base.errors import Doubtful
-from lib.base.text import plain
+from lib.base.log import HIDDEN
+from lib.base.text import harmless, plain
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`tags` holds (key, value) pairs; `timezone` and `language` are TagoIO's codes (`America/Sao_Paulo`, `pt-BR`).
+    """Texts are one line each (base/text.py). `tags` holds (key, value) pairs as TagoIO has them; `timezone` and
+    `language` are TagoIO's codes (`America/Sao_Paulo`, `pt-BR`).
 
     `has_logged_in` is only looked up for a dry run.
     """
@@ -29,7 +32,18 @@ class User:
 
     def tag(self, key: str, default: str = "") -> str:
         """The value of the user's first tag with that key, or `default`."""
-        return next((value for name, value in self.tags if name == key), default)
+        return next((harmless(value) for name, value in self.tags if name == key), default)
+
+
+EMAIL = re.compile(r"[^\s@,;<>\"()]+@[^\s@,;<>\"()]+")
+
+
+def without_contact(text: str, user: User) -> str:
+    """A text about a user, fit for a journal, a report, a console: without their phone number and any e-mail address,
+    whoever put it there."""
+    for private in (user.email, user.phone):
+        text = text.replace(private, HIDDEN) if private else text
+    return EMAIL.sub(HIDDEN, text)
 
 
 def read_user(given: Any) -> User:
@@ -47,15 +61,15 @@ def read_user(given: Any) -> User:
     )
     return User(
         id=plain(given["id"]),
-        name=plain(str(given.get("name") or "")),
-        email=plain(str(given.get("email") or "")),
+        name=harmless(str(given.get("name") or "")),
+        email=harmless(str(given.get("email") or "")),
         active=given.get("active") is not False,
         timezone=_shared(plain(str(given.get("timezone") or ""))),
         language=_shared(plain(str(given.get("language") or ""))),
-        company=_shared(plain(str(given.get("company") or ""))),
-        phone=plain(str(given.get("phone") or "")),
-        date_format=_shared(plain(str(options.get("date_format") or ""))),
-        time_format=_shared(plain(str(options.get("time_format") or ""))),
+        company=_shared(harmless(str(given.get("company") or ""))),
+        phone=harmless(str(given.get("phone") or "")),
+        date_format=_shared(harmless(str(options.get("date_format") or ""))),
+        time_format=_shared(harmless(str(options.get("time_format") or ""))),
         has_logged_in=given.get("last_login", True) is not None,
         tags=_shared(tags),
     )

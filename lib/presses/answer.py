@@ -10,7 +10,7 @@ from lib.campaign.rows import DECISION, Row, closed_rows, decision_row
 from lib.campaign.state import Answer, CampaignState, PressFact
 from lib.message.mistake import explained_mistake
 from lib.message.trigger import PressIds
-from lib.message.user import User
+from lib.message.user import User, without_contact
 from lib.presses.closing import Closing
 from lib.presses.verify import Press, PressRefused, verify
 from lib.tagoio.audience import RunUsers, users_by_id
@@ -95,7 +95,7 @@ class Answers:
             self.journal.add([decision_row(press.campaign, "answered", self.journal.run, press_run, **about)])
             self.journal.flush()  # before anything else: `decide` is called once
         if answer.line:
-            self.lines.append(f"  {answer.line}")
+            self.lines.append(f"  {without_contact(answer.line, press.user)}")
         return answer
 
     def close(self, state: CampaignState, copies: Mapping[str, str]) -> int:
@@ -105,7 +105,7 @@ class Answers:
         if not decision or not answer:
             return 0
         number = 0
-        closing = Closing(self.run, self.inbox, answer, decision.at, sleep=self.sleep, is_over=self.is_over)
+        closing = Closing(self.run, self.inbox, state.key, answer, decision.at, sleep=self.sleep, is_over=self.is_over)
         for closed in closing.close(copies):
             number += len(closed)
             self.journal.add(closed_rows(state.key, closed, self.journal.run))
@@ -117,7 +117,8 @@ class Answers:
         try:
             given = self.decide(press)
         except (Exception, SystemExit) as error:
-            self._note(f"decide failed, the decision is recorded all the same: {explained_mistake(error, 'decide')}")
+            said = without_contact(explained_mistake(error, "decide"), press.user)
+            self._note(f"decide failed, the decision is recorded all the same: {said}")
             return Answer(run=self.journal.run)
         if not isinstance(given, Mapping):
             return Answer(self._fitting(str(given or "")), run=self.journal.run)
@@ -145,8 +146,8 @@ class Answers:
             return any(row.run == self.journal.run and row.text("press") == fact.run for row in claims)
 
         state.take(device.seen({"groups": [state.key]}, shows))
-        if fact.run in state.answers:
-            return False
+        if fact.run in state.answers or all(each.run != fact.run for each in state.standing()):
+            return False  # answered or refused meanwhile
         if fact.run == self.journal.run:
             return min(state.claims[fact.run])[2] == self.journal.run
         return state.claimant(fact, self.journal.now()) == self.journal.run

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from lib.base.errors import Rejected, SetupError, TagoIOError
 from lib.base.threads import each_in_threads
@@ -12,7 +13,7 @@ from lib.campaign.state import Answer
 from lib.message.placeholders import zone_of
 from lib.message.user import User
 from lib.tagoio.audience import RunUsers, retrying, users_by_id
-from lib.tagoio.inbox import Inbox
+from lib.tagoio.inbox import Inbox, Listed
 
 CLOSERS = 20  # copies closed at once
 BATCH = 100  # copies after which it is written down which are closed
@@ -28,13 +29,18 @@ class Copy:
 
 
 class Closing:
-    """Closes copies with the answer to a press `at` that time. `problems` says what went wrong, by how often. Doing it
-    again changes nothing."""
+    """Closes a campaign's copies with the answer to a press `at` that time. `problems` says what went wrong, by how
+    often. Doing it again changes nothing.
+
+    Where two runs without a journal have told a user, TagoIO shows a second copy, of which no row tells: it is closed
+    with the first.
+    """
 
     def __init__(
         self,
         run: RunUsers,
         inbox: Inbox,
+        key: str,
         answer: Answer,
         at: float,
         *,
@@ -43,6 +49,7 @@ class Closing:
     ) -> None:
         self.run = run
         self.inbox = inbox
+        self.key = key
         self.answer = answer
         self.at = datetime.fromtimestamp(at, UTC)
         self.sleep = sleep
@@ -58,8 +65,7 @@ class Closing:
             closed: list[str] = []
 
             def close_one(copy: Copy, closed: list[str] = closed) -> None:
-                if self._close(copy, readers.get(copy.user_id)):
-                    closed.append(copy.notification_id)
+                closed.extend(self._close(copy, readers.get(copy.user_id)))
 
             each_in_threads(waiting[start : start + BATCH], close_one, CLOSERS, is_over=self.is_over)
             yield list(closed)
@@ -79,34 +85,48 @@ class Closing:
             self._note(f"closed without a line: {error}", len(copies))
             return {}
 
-    def _close(self, copy: Copy, reader: User | None) -> bool:
+    def _close(self, copy: Copy, reader: User | None) -> list[str]:
+        """The ids of what is closed now of this user's."""
+        if not self._disable(copy.notification_id):
+            return []
         try:
-            retrying(lambda: self.inbox.change(copy.notification_id, {"buttons_enabled": False}), self.sleep)
+            listed = retrying(lambda: self.inbox.listed(copy.user_id), self.sleep)
+        except TagoIOError as error:
+            self._note(f"closed, but the line could not be added ({error.message})")
+            return [copy.notification_id]
+        here = [entry for entry in listed if entry.id == copy.notification_id]
+        others = [entry for entry in listed if self.key and entry.key == self.key and entry not in here]
+        closed = [entry.id for entry in others if entry.is_enabled and self._disable(entry.id)]
+        self._add_line(here, reader, others)
+        return [copy.notification_id, *closed]
+
+    def _disable(self, notification_id: str) -> bool:
+        """Whether nobody can press it any more."""
+        try:
+            retrying(lambda: self.inbox.change(notification_id, {"buttons_enabled": False}), self.sleep)
         except TagoIOError as error:
             if isinstance(error, Rejected) and error.status == 404:
                 return True  # deleted meanwhile: nothing to close
             hint = ": allow Run User / Edit notification" if "denied" in error.message.lower() else ""
             self._note(f"could not be closed ({error.message}{hint})")
             return False
-        try:
-            self._add_line(copy, reader)
-        except TagoIOError as error:
-            self._note(f"closed, but the line could not be added ({error.message})")
         return True
 
-    def _add_line(self, copy: Copy, reader: User | None) -> None:
+    def _add_line(self, here: list[Listed], reader: User | None, others: list[Listed]) -> None:
         line = self.answer.for_reader(reader.language) if reader else ""
         if not line or not reader:
             return
-        listed = retrying(lambda: self.inbox.listed(reader.id), self.sleep)
-        here = next((entry for entry in listed if entry.id == copy.notification_id), None)
-        if here is None:
+        if not here:
             self._note("closed, but TagoIO does not show the text that the line goes under")
-            return
         ending = f"{line}, {self.at.astimezone(zone_of(reader.timezone) or UTC):%H:%M}"
-        if not here.message.endswith(ending):
-            changes = {"message": f"{here.message}\n{ending}"}
-            retrying(lambda: self.inbox.change(copy.notification_id, changes), self.sleep)
+        for entry in (*here, *others):
+            if entry.message.endswith(ending):
+                continue
+            changes = {"message": f"{entry.message}\n{ending}"}
+            try:
+                retrying(partial(self.inbox.change, entry.id, changes), self.sleep)
+            except TagoIOError as error:
+                self._note(f"closed, but the line could not be added ({error.message})")
 
     def _note(self, problem: str, times: int = 1) -> None:
         with self._lock:

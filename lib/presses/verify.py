@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from lib.base.text import harmless
 from lib.campaign.key import marked_parts
 from lib.campaign.state import CampaignState
 from lib.message.trigger import PressIds
-from lib.message.user import User
+from lib.message.user import User, without_contact
 from lib.tagoio.audience import RunUsers, retrying, users_by_id
 from lib.tagoio.inbox import UNPROVEN, WHOLE, Inbox, Listed
 
@@ -54,7 +55,9 @@ def verify(
         labels = dict(found.buttons)
         if ids.button_id not in labels:
             raise PressRefused(f"notification {ids.notification_id} has no button {ids.button_id}")
-        label = labels[ids.button_id] or plain
+        if ids.button_id in found.links:
+            raise PressRefused(f"button {ids.button_id} opens a link; it decides nothing")
+        label = without_contact(harmless(labels[ids.button_id]), user) or plain
     else:
         is_shown = found is not None or len(listed) >= WHOLE
         state = state_of(key) if key and is_shown else None

@@ -1,5 +1,6 @@
 """Who is told: look the users up, read every page, and check each of them again before believing the answer."""
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
+from lib.base.text import harmless
+from lib.campaign.outcome import NO_TIME
 from lib.message.mistake import did_you_mean
-from lib.message.user import User, read_user
+from lib.message.user import EMAIL, User, read_user
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
 FIELDS = ["id", "name", "email", "active", "timezone", "language", "company", "phone", "tags", "options"]
-SMALLEST_PAGE = 20  # TagoIO's default amount; fewer users than that were one page
 LOOKUP_TRIES = 5
 FEW = 50
+ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 TAGS_SHOWN = 12
 
 
@@ -129,15 +132,20 @@ class _Finder:
         """One question per value: how TagoIO joins several tag filters is not documented."""
         seen: set[str] = set()
         strangers: set[str] = set()
-        for value in values:
+        wanted = list(dict.fromkeys(values))
+        for value in wanted:
             for user in self._pages({"tags": [{"key": key, "value": value}]}):
+                if user.id in seen:
+                    continue
                 if (key, value) not in user.tags:
                     strangers.add(user.id)
-                elif user.id not in seen:
+                    continue
+                strangers.discard(user.id)
+                if value != wanted[-1]:  # no question lists a user twice, so after the last one nobody comes again
                     seen.add(user.id)
-                    yield user
-        if strangers - seen:
-            self.notes.append(f"TagoIO also returned {len(strangers - seen)} users without the tag; they were left out")
+                yield user
+        if strangers:
+            self.notes.append(f"TagoIO also returned {len(strangers)} users without the tag; they were left out")
 
     def first_page(self) -> list[User]:
         return self._page(1, {})
@@ -146,21 +154,26 @@ class _Finder:
         return self._pages({})
 
     def named(self, wanted: Iterable[str]) -> Iterator[User]:
-        """Ids, e-mail addresses and exact names, each of exactly one user; all others are named in one error."""
+        """Ids, e-mail addresses and exact names, each of exactly one user; all others are named in one error. What has
+        the form of an id or of an address is looked for as nothing else: anybody may choose it for a name."""
         found: dict[str, User] = {}
         problems: list[str] = []
         everyone: list[User] | None = None
         for entry in wanted:
             matches = list(self._lookup(entry))
-            if not matches:
+            if not matches and not ID.fullmatch(entry):
                 everyone = everyone if everyone is not None else list(self.everyone())
-                matches = [user for user in everyone if _is_called(user, entry)]
+                matches = [user for user in everyone if _is_meant(user, entry)]
             if len(matches) == 1:
                 found.setdefault(matches[0].id, matches[0])
             elif matches:
-                problems.append(f'send_to: {len(matches)} users are called "{entry}"; use their e-mail or id instead')
+                ids = ", ".join(user.id for user in matches[:FEW])
+                problems.append(
+                    f'send_to: {len(matches)} users are called "{entry}"; use their e-mail or id instead: {ids}'
+                )
             else:
-                problems.append(f'send_to: no TagoRUN user has the id, e-mail or name "{entry}"')
+                form = "id" if ID.fullmatch(entry) else "e-mail" if EMAIL.fullmatch(entry) else "id, e-mail or name"
+                problems.append(f'send_to: no TagoRUN user has the {form} "{entry}"')
         if problems:
             raise SetupError(*problems)
         yield from found.values()
@@ -173,33 +186,33 @@ class _Finder:
                 raise
 
     def _lookup(self, entry: str) -> Iterator[User]:
-        if len(entry) == 24 and all(letter in "0123456789abcdef" for letter in entry.lower()):
-            yield from self.with_id(entry)
+        if ID.fullmatch(entry):
+            yield from (user for user in self.with_id(entry) if _is_meant(user, entry))
             return
-        matching = {"email": entry} if "@" in entry else {"name": entry}
-        yield from (user for user in self._pages(matching) if _is_called(user, entry))
+        matching = {"email": entry} if EMAIL.fullmatch(entry) else {"name": entry}
+        yield from (user for user in self._pages(matching) if _is_meant(user, entry))
 
     def _pages(self, matching: dict[str, Any]) -> Iterator[User]:
-        """Every user that TagoIO lists, each once: page after page until one brings nobody new.
+        """Every user that TagoIO lists, each once: from the second page on until one brings nobody new, then back to
+        the first.
 
         Neither a short page nor the amount asked for says that it was the last: the server may cap the amount, and
         Access Management filters lists. Oldest first, so that a user who joins meanwhile shifts no page. One who is
-        deleted does, onto a page that was read already: so what may be more than one page is read again until nobody
-        new shows.
+        deleted shifts others, but only onto the page before: and on the way back that is read later.
         """
         seen: set[str] = set()
-        last = float("inf")
-        while True:
-            before, page = len(seen), 0
-            while page < last:
-                page += 1
-                fresh = {user.id: user for user in self._page(page, matching) if user.id not in seen}
-                if not fresh and last == float("inf"):
-                    last = page - 1
-                seen.update(fresh)
-                yield from fresh.values()
-            if len(seen) < SMALLEST_PAGE or len(seen) == before:
-                return
+        last = 1
+        while fresh := self._fresh(last + 1, matching, seen):
+            last += 1
+            yield from fresh
+        for page in range(last, 0, -1):
+            yield from self._fresh(page, matching, seen)
+
+    def _fresh(self, page: int, matching: dict[str, Any], seen: set[str]) -> list[User]:
+        """Who is on that page and not `seen` yet."""
+        fresh = {user.id: user for user in self._page(page, matching) if user.id not in seen}
+        seen.update(fresh)
+        return list(fresh.values())
 
     def _page(self, page: int, matching: dict[str, Any]) -> list[User]:
         query = {"page": page, "amount": PAGE, "fields": list(self.fields), "orderBy": ["created_at", "asc"]}
@@ -209,8 +222,12 @@ class _Finder:
         ]
 
 
-def _is_called(user: User, entry: str) -> bool:
-    return user.id == entry.lower() or user.name == entry or (bool(user.email) and user.email.lower() == entry.lower())
+def _is_meant(user: User, entry: str) -> bool:
+    if ID.fullmatch(entry):
+        return user.id == entry.lower()
+    if EMAIL.fullmatch(entry):
+        return user.email.lower() == entry.lower()
+    return user.name == harmless(entry)
 
 
 def _tags_of_users(run: RunUsers, sleep: Callable[[float], None]) -> list[str]:
@@ -254,6 +271,8 @@ def _explained(error: TagoIOError, token_name: str) -> SetupError:
             f"The token in {token_name} may not list users ({error.message}). In Access Management, give this Analysis "
             "a policy with Run User / Access and Run User / Create notification"
         )
+    if isinstance(error, OutOfTime):
+        return SetupError(f"{NO_TIME}, before the users could be looked up")
     if isinstance(error, Refused) and not error.status:
         return SetupError(f"{error.message}. Check the network, and TAGOIO_API if you set it")
     return SetupError(f"The users cannot be looked up: {error.message}")

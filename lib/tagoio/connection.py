@@ -266,6 +266,8 @@ def _tls(bundle: str) -> ssl.SSLContext:
     """One context for all connections: each would read the certificates anew."""
     try:
         is_folder = os.path.isdir(bundle)
+        if is_folder:
+            os.listdir(bundle)  # OpenSSL would only find, one by one, that nobody can be trusted
         return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
     except OSError as error:
         name = "REQUESTS_CA_BUNDLE" if os.environ.get("REQUESTS_CA_BUNDLE") else "CURL_CA_BUNDLE"

@@ -41,6 +41,7 @@ class Listed:
     is_read: bool
     is_enabled: bool
     buttons: tuple[tuple[str, str], ...] = ()  # id and label
+    links: tuple[str, ...] = ()  # the ids of those that only open an address
 
     @property
     def key(self) -> str:
@@ -172,7 +173,8 @@ class Inbox:
 
 
 def _read(entry: dict[str, Any]) -> Listed:
-    buttons = entry.get("buttons")
+    given = entry.get("buttons")
+    buttons = [button for button in given if isinstance(button, dict)] if isinstance(given, list) else []
     return Listed(
         id=str(entry.get("id") or ""),
         title=str(entry.get("title") or ""),
@@ -180,10 +182,11 @@ def _read(entry: dict[str, Any]) -> Listed:
         at=seconds_of(entry.get("created_at")),
         is_read=bool(entry.get("read")),
         is_enabled=entry.get("buttons_enabled") is not False,
-        buttons=tuple(
-            (str(button.get("id") or ""), str(button.get("label") or ""))
-            for button in (buttons if isinstance(buttons, list) else ())
-            if isinstance(button, dict)
+        buttons=tuple((str(button.get("id") or ""), str(button.get("label") or "")) for button in buttons),
+        links=tuple(
+            str(button.get("id") or "")
+            for button in buttons
+            if button.get("url") and not (button.get("analysis") or button.get("triggers"))
         ),
     )
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from lib.base.errors import Rejected, TagoIOError
@@ -27,7 +28,7 @@ Holding = Literal["telling", "answering"]
 
 class Journal:
     """`gone` says why nothing is kept any more, "" while all is well; then this run goes on without a memory, and asks
-    TagoIO before it tells anybody whom another run may have told."""
+    TagoIO before it tells anybody whom another run may have told. Its rows are kept for one more try at its end."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Journal:
         self._was_away = False
         self._shown = 0  # how often this run had to see its own rows
         self._error = ""
+        self._is_written = False  # at the end, though the journal was gone
         self._thread: threading.Thread | None = None
         self._ends = threading.Event()
 
@@ -76,7 +78,7 @@ class Journal:
         with self._lock:
             for row in stamped:
                 self.state(row.key).take([row])
-            if self.keeps:
+            if self.device:
                 self._rows += stamped
 
     def record(self, key: str, outcome: Outcome) -> Outcome:
@@ -88,7 +90,7 @@ class Journal:
             outcome = replace(outcome, run=self.run, at=max(self.now(), after))
             state.settle(outcome)
             is_new = known is None or (known.status, known.reason) != (outcome.status, outcome.reason)
-            if self.keeps and is_new and not (key in self.lost and outcome.status == "pending"):
+            if self.device and is_new and not (key in self.lost and outcome.status == "pending"):
                 self._outcomes.append((key, outcome))
         return outcome
 
@@ -100,13 +102,17 @@ class Journal:
         for rows in campaigns.values():
             with self._lock:
                 self.state(rows[0].key).take(replace(row, at=self.now()) for row in rows)
-        if self.device is None or self.gone:
+        opening = [row for rows in campaigns.values() for row in rows]
+        if self.device is None:
             return set(campaigns)
-        began = self.clock()
+        if self.gone:
+            self._rows += opening
+            return set(campaigns)
         try:
-            holders = self._holders(list(campaigns), [row for rows in campaigns.values() for row in rows])
+            holders, at = self._holders(list(campaigns), opening)
         except TagoIOError as error:
             self.give_up(error.message)
+            self._rows += opening
             anybody = [campaign_row(key, "resumed", self.run, first="") for key in campaigns]
             with suppress(TagoIOError):  # rows that do not show may be kept all the same: who comes next looks first
                 self.device.write(anybody, once=True)
@@ -114,10 +120,7 @@ class Journal:
         ours = {key for key in campaigns if holders.get(key, self.run) == self.run}
         self.lost = (self.lost | campaigns.keys()) - ours
         self._step_back(campaigns.keys() - ours)
-        self._hold(dict.fromkeys(ours, holding), began)
-        if ours and self.clock() - began > HEARTBEAT:
-            with suppress(TagoIOError):  # then it is read again
-                self._confirm()
+        self._hold(dict.fromkeys(ours, holding), at)
         return ours
 
     def _step_back(self, keys: Iterable[str]) -> None:
@@ -165,6 +168,8 @@ class Journal:
     def close(self, patience: float) -> None:
         """Write the rest, for at most so many seconds."""
         self._ends.set()
+        if self.gone:
+            self._write_late()
         until = self.clock() + patience
         while self._is_waiting() and self.keeps:
             self._write()
@@ -175,9 +180,27 @@ class Journal:
         with self._lock:
             self.unwritten += len(self._outcomes)
 
+    def _write_late(self) -> None:
+        """A journal that was away may be back: then later runs know all the same whom this one has told."""
+        outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for key, outcome in self._outcomes:
+            outcomes[key].append(outcome)
+        dense = [row for key, listed in outcomes.items() for row in outcome_rows(key, listed)]
+        try:
+            if self.device and (dense or self._rows):
+                self.device.write([*dense, *self._rows], once=True)
+                self._rows, self._outcomes, self._is_written = [], [], True
+        except TagoIOError as error:
+            self._error = error.message
+
     def notes(self) -> Iterator[str]:
         """For the report."""
-        if self.gone:
+        if self._is_written:
+            yield (
+                f"the journal was away ({self.gone}): this run told people without it, looking into each inbox first, "
+                "and wrote down at its end whom"
+            )
+        elif self.gone:
             yield (
                 f"THE JOURNAL IS GONE ({self.gone}): this run told people without a memory, and a later run "
                 "cannot know whom; mend the device of delivery_log_token, or replace it"
@@ -267,51 +290,66 @@ class Journal:
             self._valid_until = float("inf")
             return
         try:
-            holders = self._holders(keys, self._beats(), once=True)
-            for key in keys:
-                if holders.get(key, self.run) != self.run:
-                    self.lost.add(key)
-                    self._held.pop(key, None)
-            self._confirm()
+            holders, at = self._holders(keys, self._beats(), once=True)
         except TagoIOError as error:
             self._note_failure(error.message)
             return
+        for key in keys:
+            if holders.get(key, self.run) != self.run:
+                self.lost.add(key)
+                self._held.pop(key, None)
+        self._beaten_at = at
+        self._valid_until = at + MARGIN if self._held else float("inf")
         self._failing_since = None
 
-    def _confirm(self) -> None:
-        """A heartbeat right after it was seen that no other run holds these campaigns: to see that may have taken
-        longer than the margin. Raises TagoIOError."""
-        assert self.device is not None  # noqa: S101
-        began = self.clock()
-        self.device.write(self._beats(), once=True)
-        self._beaten_at = began
-        self._valid_until = began + MARGIN if self._held else float("inf")
-
-    def _holders(self, keys: list[str], rows: list[Row], *, once: bool = False) -> dict[str, str]:
+    def _holders(self, keys: list[str], rows: list[Row], *, once: bool = False) -> tuple[dict[str, str], float]:
         """Write these rows, by which this run shows itself, and read until they show: by campaign, the run that holds
-        it. Raises TagoIOError."""
-        assert self.device is not None  # noqa: S101
+        it, and when this run has shown itself last without a gap since. Raises TagoIOError."""
+        device = self.device
+        assert device is not None  # noqa: S101
         for _ in range(TRIES_TO_SHOW):
             self._shown += 1
-            began, wrote_at = self.clock(), time.time()
-            self.device.write(self._numbered(rows), once=once)
-            query = {"variables": list(SIGNS), "groups": keys, "start_date": self.device.hour_ago()}
-            shown = self.device.seen(query, self._shows(keys))
-            if self.clock() - began <= FRESH:
+            signs: list[float] = [self.clock()]
+            wrote_at = time.time()
+            device.write(self._numbered(rows), once=once)
+            written_at = time.time()
+            query = {"variables": list(SIGNS), "groups": keys, "start_date": device.hour_ago()}
+            shown = device.seen(query, self._shows(keys), partial(self._prolong, keys, signs))
+            own = {row.key: row.at for row in shown if self._is_newest_sign(row)}
+            found = self._found(keys, shown, own)
+            ours = [key for key in keys if found[key] == self.run]
+            self._prolong(ours, signs)
+            if self.clock() - signs[-1] <= FRESH:
                 break
-            rows = [Row(key, HEARTBEATS, "telling", {"run": self.run}) for key in keys]  # frozen meanwhile
-        found = {}
+            rows = _telling(keys, self.run)  # frozen meanwhile
+        for at in own.values():
+            self.learn_time(at, wrote_at, written_at)
         for key in keys:
-            own = max((row.at for row in shown if row.key == key and row.run == self.run), default=0.0)
-            if own:
-                self.learn_time(own, wrote_at, time.time())
-            state = CampaignState(key)
-            state.take(shown)
-            found[key] = holder(state.signs.values(), own or self.now())
             rivals = {row.run for row in shown if row.key == key} - {self.run}
             if rivals or self.state(key).presences.keys() - {self.run}:
+                found_again = self._read_again(key)
                 with self._lock:
-                    self.state(key).take(self._read_again(key))
+                    self.state(key).take(found_again)
+        self._prolong(ours, signs)
+        return found, signs[-1]
+
+    def _prolong(self, keys: list[str], signs: list[float]) -> None:
+        """One more heartbeat, before the last of these signs is too old: who held these campaigns then still does."""
+        began, last = self.clock(), signs[-1]
+        if self.device is None or not keys or began - last <= HEARTBEAT:
+            return
+        with suppress(TagoIOError):  # then it is read again
+            self.device.write(_telling(keys, self.run), once=True)
+            if self.clock() - last <= FRESH:
+                signs.append(began)
+
+    def _found(self, keys: list[str], shown: list[Row], own: dict[str, float]) -> dict[str, str]:
+        """The run that holds each campaign, as these rows show it, at the time of our `own` in it."""
+        found = {}
+        for key in keys:
+            state = CampaignState(key)
+            state.take(shown)
+            found[key] = holder(state.signs.values(), own.get(key) or self.now())
         return found
 
     def _numbered(self, rows: list[Row]) -> Iterator[Row]:
@@ -322,9 +360,12 @@ class Journal:
         """Whether the rows that were numbered last are there."""
 
         def shows(rows: list[Row]) -> bool:
-            return {row.key for row in rows if row.run == self.run and row.number("n") == self._shown}.issuperset(keys)
+            return {row.key for row in rows if self._is_newest_sign(row)}.issuperset(keys)
 
         return shows
+
+    def _is_newest_sign(self, row: Row) -> bool:
+        return row.run == self.run and row.number("n") == self._shown
 
     def _read_again(self, key: str) -> list[Row]:
         """What another run has written since the plan was made."""
@@ -348,3 +389,7 @@ class Journal:
     def give_up(self, message: str) -> None:
         """From now on this run has no memory."""
         self.gone = self.gone or message
+
+
+def _telling(keys: Iterable[str], run: str) -> list[Row]:
+    return [Row(key, HEARTBEATS, "telling", {"run": run}) for key in keys]

@@ -31,7 +31,7 @@ class SdkDevice(Protocol):
 
 class Patience:
     """Counts the seconds that were spent on something. What passes at one stroke, longer than any call takes, is time
-    in which this process was frozen, and counts for little."""
+    in which this process was frozen, and counts for little: never for more than half of what is allowed."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -40,7 +40,7 @@ class Patience:
 
     def is_over(self, seconds: float) -> bool:
         now = self._clock()
-        self._spent += min(now - self._at, STROKE)
+        self._spent += min(now - self._at, STROKE, seconds / 2)
         self._at = now
         return self._spent >= seconds
 
@@ -133,9 +133,12 @@ class JournalDevice:
         if part:
             self._send(part, once=once)
 
-    def seen(self, query: dict[str, Any], shows: Callable[[list[Row]], bool]) -> list[Row]:
+    def seen(
+        self, query: dict[str, Any], shows: Callable[[list[Row]], bool], meanwhile: Callable[[], None] = lambda: None
+    ) -> list[Row]:
         """The rows of a query, read until our own are among them: TagoIO does not promise that a row shows at once, nor
-        that an older one of another run shows before ours. Where ours came late, the others are waited for too."""
+        that an older one of another run shows before ours. Where ours came late, the others are waited for too;
+        `meanwhile` is called before that."""
         began, missing_at, patience = self.clock(), float("-inf"), Patience(self.clock)
         while True:
             asked_at = self.clock()
@@ -150,6 +153,7 @@ class JournalDevice:
         if missing_at < began:  # rows that showed while several pages were read may have shifted others
             return rows + list(self.rows(query)) if len(pages) > 1 else rows
         took = missing_at - began  # at least; when it showed is not known where this run was frozen meanwhile
+        meanwhile()
         self.sleep(max(2 * took, SLOW) - took)
         return list(self.rows(query))
 

@@ -12,13 +12,16 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.modules.Device.Device import Device
+from tagoio_sdk.modules.Resources.Analyses import Analyses
 from tagoio_sdk.modules.Resources.Devices import Devices
 from tagoio_sdk.modules.Resources.Profile import Profile
 from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
+from lib.base.text import harmless
 from lib.tagoio.connection import Connections, Unanswered
+from lib.tagoio.contract import check_contract
 from lib.tagoio.wire import read_answer, written
 
 CONNECTIONS = 40
@@ -32,6 +35,7 @@ USER_AGENT = (
     f"tagorun-notify TagoIO-SDK|Python {'(Running at TagoIO)' if os.environ.get('T_ANALYSIS_CONTEXT') else ''}".strip()
 )
 
+THIS_MACHINE = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 DATED = ("/data", "/run/users")  # the SDK's methods of these parse dates: getData, listUsers, userInfo
 LISTS = ("/data", "/run/users")
 DATES = ("time", "created_at", "updated_at", "last_login", "expire_date")
@@ -58,7 +62,7 @@ class Client:
         self.connect = connect
         self.total = total
         self.clock = clock
-        address = _address(self.api)
+        address = web_address(self.api)
         self.base_path = address.path
         self.connections = Connections(address, connections, connect)
         self.deadline = float("inf")  # seconds since the epoch; no request is waited for past it
@@ -73,13 +77,15 @@ class Client:
     def request(
         self, method: str, path: str, *, token: str, params: Any = None, body: Any = None, timeout: float | None = None
     ) -> Any:
-        """TagoIO's `result` for one request. Raises Refused, Rejected or Doubtful.
+        """TagoIO's `result` for one request. Raises Refused, Rejected or Doubtful, SetupError for what is no token.
 
         `timeout` lowers the seconds that it may take; with hardly any left until the deadline it is not sent.
         """
         target = quote(self.base_path + path, safe="/%:@!$&'()*+,;=~")
         target += f"?{urlencode(params, doseq=True, errors='replace')}" if params else ""
         content = b"" if body is None else written(body)
+        if token and not is_token(token):
+            raise SetupError("a token holds a character that no token has; copy it again")
         headers = {"token": token, "content-type": "application/json", "user-agent": USER_AGENT}
         began = self.clock()
         limit = min(self.total, self.total if timeout is None else timeout, self.deadline - began)
@@ -196,17 +202,32 @@ class PooledDevices(PooledModule, Devices):  # type: ignore[misc]
     """The SDK's `resources.devices`, over the pool."""
 
 
+class PooledAnalyses(PooledModule, Analyses):  # type: ignore[misc]
+    """The SDK's `resources.analyses`, over the pool."""
+
+
+USED = {
+    Run: ("listUsers", "userInfo", "notificationCreate", "notificationList", "notificationEdit", "info"),
+    Profile: ("info", "summary"),
+    Devices: ("info",),
+    Device: ("getData", "sendData"),
+    Analyses: ("run",),
+}
+
+
 class TagoIO:
     """The SDK's modules that a run needs, for one token, over one client."""
 
     def __init__(self, token: str, client: Client | None = None) -> None:
+        check_contract(TagoIOModule, USED)
         self.client = client or Client()
         self.run = PooledRun(self.client, token)
         self.profile = PooledProfile(self.client, token)
         self.devices = PooledDevices(self.client, token)
+        self.analyses = PooledAnalyses(self.client, token)
 
     def name_of_device(self, device_id: str) -> str:
-        return str(self.devices.info(device_id)["name"])
+        return harmless(str(self.devices.info(device_id)["name"]))
 
     def address_of_run(self) -> str:
         """Where users open this profile's TagoRUN, "" where TagoIO does not say (Access TagoRUN settings)."""
@@ -249,18 +270,26 @@ def _wire_query(query: Mapping[str, Any] | None) -> dict[str, Any]:
     return wire
 
 
-def _address(api: str) -> SplitResult:
-    """Raises SetupError where it is none."""
-    address = urlsplit(api)
-    if address.username or address.password:
-        raise SetupError("TAGOIO_API holds a user or a password; TagoIO's address has none")
+def web_address(given: str, name: str = "TAGOIO_API") -> SplitResult:
+    """An address of TagoIO's, as the variable `name` has it. Raises SetupError where it is none, or where tokens would
+    travel unencrypted to another machine: plain http is for the sandbox, which is on this one."""
+    if "@" in given:
+        raise SetupError(f"{name} holds a user or a password; TagoIO's address has none")
+    address = urlsplit(given)
     try:
         is_usable = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 80) > 0
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise SetupError(f'TAGOIO_API is "{api}", not a web address such as https://api.tago.io')
+        raise SetupError(f'{name} is "{given}", not a web address such as https://api.tago.io')
+    if address.scheme == "http" and not THIS_MACHINE.fullmatch(address.hostname or ""):
+        raise SetupError(f"{name} is plain http to {address.hostname}: whoever is between reads the token; use https")
     return address
+
+
+def is_token(text: str) -> bool:
+    """Whether it can be one at all: what ends a line would become a header of its own."""
+    return bool(re.fullmatch(r"[!-~]+", text))
 
 
 def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lib.base.errors import SetupError, TagoIOError
+from lib.base.text import one_line
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import CAMPAIGN, seconds_of
 from lib.campaign.state import CampaignState
@@ -100,7 +101,7 @@ def read_campaign(tago: TagoIO, journal: JournalDevice, key: str) -> list[Line]:
     for press in sorted(state.presses.values(), key=lambda each: each.at, reverse=True):  # a user's oldest stays
         line = lines.get(press.user_id)
         if line:
-            line.pressed, line.pressed_at = press.button, iso(press.at)
+            line.pressed, line.pressed_at = one_line(press.button), iso(press.at)
             line.counts = "yes" if press.run in counting else "no"
     _add_reads(tago, [line for line in lines.values() if line.notification])
     return sorted(lines.values(), key=lambda line: line.name.lower())
@@ -110,8 +111,8 @@ def _line(outcome: Outcome, name: str) -> Line:
     sent_at = iso(outcome.at) if outcome.status == "sent" else ""
     step = str(outcome.step) if outcome.step else ""
     return Line(
-        outcome.user_id, name, outcome.status, outcome.reason, outcome.notification_id, sent_at,
-        channel=outcome.channel, step=step,
+        outcome.user_id, name, outcome.status, one_line(outcome.reason), outcome.notification_id, sent_at,
+        channel=one_line(outcome.channel), step=step,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import html
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -23,7 +24,8 @@ from rich.text import Text
 
 from lib.app.settings import read_env_file
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
+from lib.base.text import one_line
 from lib.campaign.rows import seconds_of
 from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
@@ -39,6 +41,8 @@ from lib.tools.reading import (
     title_of,
 )
 
+FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -52,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, help="a file instead of standard output")
     options = parser.parse_args(arguments)
     wants_list = not (options.key or options.csv or options.json or options.html)
+    guard_output()
     try:
         tago, journal = _connect()
         text = _listed(tago, journal) if wants_list else _text(options, tago, journal)
@@ -88,7 +93,7 @@ def _listed(tago: TagoIO, journal: JournalDevice) -> str:
         table.add_column(heading)
     try:
         for key, began, title, outcomes in campaigns(tago, journal):
-            table.add_row(*map(Text, (key, began[:19], title, outcomes)))
+            table.add_row(*map(Text, (key, began[:19], one_line(title), outcomes)))
     except TagoIOError as error:
         raise SetupError(f"The journal cannot be read (delivery_log_token): {error.message}") from error
     return f"{_drawn(table)}\nOne of them: python -m lib.tools.report KEY, or last"
@@ -117,7 +122,7 @@ def _read(tago: TagoIO, journal: JournalDevice, key: str) -> tuple[str, list[Lin
 
 def _connect() -> tuple[TagoIO, JournalDevice]:
     variables: dict[str, str | None] = {**read_env_file(ROOT / ".env"), **os.environ}
-    lowered = {key.lower(): value or "" for key, value in variables.items()}
+    lowered = {key.lower(): (value or "").strip() for key, value in variables.items()}
     missing = [name for name in ("account_token", "delivery_log_token") if not lowered.get(name)]
     if missing:
         raise SetupError(f"{' and '.join(missing)} not set: put them into .env or the environment")
@@ -166,12 +171,13 @@ def _outcome(line: Line) -> str:
 
 
 def as_csv(lines: list[Line]) -> str:
-    """A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """A cell that a spreadsheet would take for a formula, in full width too, gets an apostrophe before it."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow([field.name for field in fields(Line)])
     for line in lines:
-        writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in asdict(line).values()])
+        cells = map(one_line, asdict(line).values())
+        writer.writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in cells])
     return output.getvalue().rstrip()
 
 

@@ -61,7 +61,7 @@ def _sdk(given: dict[str, Any]) -> Callable[[str], str]:
 
     def send(user: str) -> str:
         try:
-            resources.run.notificationCreate(user, BODY)  # type: ignore[arg-type]
+            resources.run.notificationCreate(user, BODY)
         except Exception:
             return "failed"
         return "sent"
@@ -105,7 +105,7 @@ def _ours(given: dict[str, Any]) -> Work:
     settings = Settings(rate_limit=given.get("rate_limit"))
     content = Content(lambda trigger, user: None, parse_document(json.dumps(BODY)), str)
     plan = Plan(TagoIO(given["token"], client), settings, Console(lambda text: None), content)
-    plan.console.hint = plan.console.progress = lambda *_: None  # type: ignore[method-assign]
+    plan.console.hint = plan.console.progress = lambda *_, **__: None  # type: ignore[assignment, method-assign]
     state = plan.journal.state(campaign_key(Trigger()))
     job = Job(state, Trigger(), plan.journal.now() - 120, is_own=True)  # no answer has told TagoIO's clock yet
     plan.sorting.sort(job, deque(User(user, f"User {user}") for user in given["users"]))

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -254,12 +254,13 @@ class Standin:
             "TAGOIO_API": self.api,
         }
 
-    def start(self, data: Any = None, *, script: Path = ANALYSIS, journal: bool = True, **variables: str) -> Run:
+    def start(self, data: Any = None, *, script: Any = ANALYSIS, journal: Any = True, **variables: str) -> Run:
+        """`script` is a Path, `journal` a bool; as Any, for variables come as dicts of texts."""
         run = Run(self.env(data, journal=journal, **variables), script, self.wire)
         self.runs.append(run)
         return run
 
-    def run(self, data: Any = None, *, seconds: float = 150, **more: Any) -> Ran:
+    def run(self, data: Any = None, *, seconds: Any = 150, **more: Any) -> Ran:
         return self.start(data, **more).wait(seconds)
 
     def event(self, number: int = 1, **point: Any) -> list[Json]:
@@ -275,12 +276,12 @@ class Standin:
         }
         return [item]
 
-    def press(self, user: str, button: int = 0, **more: Any) -> Run:
+    def press(self, user: str, button: Any = 0, **more: Any) -> Run:
         """As TagoIO hands a press in: the newest notification of that user."""
         note = self.notes_of(user)[-1]
         return self.press_note(note, button, **more)
 
-    def press_note(self, note: Json, button: int = 0, **more: Any) -> Run:
+    def press_note(self, note: Json, button: Any = 0, **more: Any) -> Run:
         ids = {
             "button_id": note["buttons"][button]["id"],
             "user_id": note["run_user"],
@@ -367,7 +368,7 @@ class Standin:
                 return act
         return Act()
 
-    def serve(self, method: str, target: str, headers: Mapping[str, str], text: bytes) -> Answer:
+    def serve(self, method: str, target: str, headers: Any, text: bytes) -> Answer:
         """Returns when it is to be answered."""
         parts = urlsplit(target)
         try:
@@ -536,7 +537,8 @@ class Standin:
         found.sort(key=lambda row: (row["_at"], row["id"]), reverse=not is_ascending)
         quantity, skip = int(request.one("qty", "15")), 0 if self.ignores_skip else int(request.one("skip", "0"))
         kept: list[Any] = []
-        for some in [[name] for name in variables] or [None]:  # qty counts for each variable
+        each_alone: list[list[str] | None] = [[name] for name in variables] or [None]
+        for some in each_alone:  # qty counts for each variable
             mine = [row for row in found if some is None or row["variable"] in some]
             kept += mine[skip : skip + quantity]
         kept.sort(key=lambda row: (row["_at"], row["id"]), reverse=not is_ascending)

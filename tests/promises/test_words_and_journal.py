@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.promises.oracle import (
     EVENT,
     PLAIN,
@@ -22,7 +23,7 @@ from tests.promises.oracle import (
     gated,
     outcomes_of,
 )
-from tests.promises.standin import ANALYSIS, DEVICE_ID, ROOT, Act, Request, Standin, creates, journal
+from tests.promises.standin import ANALYSIS, DEVICE_ID, Act, Request, Standin, creates, journal
 
 HOSTILE = {
     "dollars": "Ke$ha$",

@@ -5,7 +5,6 @@ import os
 import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +18,6 @@ def main() -> int:
         command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
     given = _arguments()
-    if given.strict:
-        from tests.simulation.findings import Strict
-
-        Strict.is_on = True
     if given.mutants:
         from tests.simulation.mutants import show_table
 
@@ -41,7 +36,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--from", type=int, dest="start", metavar="S", help="the first of them (else at random)")
     parser.add_argument("--seed", type=int, metavar="S", help="one seed: its day, shrunk if it fails")
     parser.add_argument("--trace", action="store_true", help="with --seed: the whole day, not shrunk")
-    parser.add_argument("--strict", action="store_true", help="known findings (findings.py) count as failures too")
     parser.add_argument("--kept", action="store_true", help="the seeds of kept_seeds.txt")
     parser.add_argument("--mutants", action="store_true", help="after how many seeds each mutant of lib is found")
     parser.add_argument("--only", default="", metavar="WORD", help="with --mutants: those whose name has this word")
@@ -59,17 +53,13 @@ def _many(seeds: Sequence[int]) -> int:
 
     began = time.perf_counter()
     failed: list[Result] = []
-    known: Counter[str] = Counter()
     print(f"{len(seeds)} seeds from {seeds[0]} on, {cores()} processes", flush=True)
     for result in run_seeds(seeds, cores()):
-        known.update(result.known)
         if result.broken:
             failed.append(result)
             print(f"seed {result.seed}: {result.broken[0]}", flush=True)
     took = time.perf_counter() - began
     print(f"{len(failed)} of {len(seeds)} seeds failed, in {took:.0f} s, {len(seeds) / took:.0f} a second")
-    for name, number in known.most_common():
-        print(f"  known: {name}: {number} seeds")
     _explain(failed)
     return 1 if failed else 0
 
@@ -90,10 +80,10 @@ def _one(seed: int, *, is_whole: bool) -> int:
     from tests.simulation.trace import trace
 
     simulator, scenario = Simulator(), generate(seed)
-    history, broken, _ = simulator.played(scenario)
+    history, broken = simulator.played(scenario)
     if broken and not is_whole:
         scenario = simulator.smallest(scenario, broken[0].promise)
-        history, broken, _ = simulator.played(scenario)
+        history, broken = simulator.played(scenario)
     print("\n".join(trace(history)))
     for violation in broken:
         print(f"BROKEN {violation}")

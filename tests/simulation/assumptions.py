@@ -1,4 +1,4 @@
-"""What the simulated TagoIO does not do: what the documents make impossible, and what the README names as the risk that
+"""What the simulated TagoIO does not do: what the documents make impossible, and what docs/ names as the risk that
 remains. The generator keeps within it; each number stands here once."""
 
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ ASSUMPTIONS = (
     Assumption(
         f"A request is carried out, and its notification shows in the inbox, at most {MOST_LATE:.0f} s "
         "after it was sent.",
-        "README, What delivery promises (asked about for 32 seconds) and Two runs at once (what remains)",
+        "docs/delivery.md (asked about for 32 seconds) and Two runs at once (what remains)",
     ),
     Assumption(
         f"A row shows at most {ROWS_LATE} s after TagoIO took it, and never before an older one; rows of one call are "
         "taken together or not at all.",
-        "README, Two runs at once: rows that TagoIO shows more than 6 seconds late, or before older ones",
+        "docs/journal.md, Two runs at once: rows that TagoIO shows more than 6 seconds late, or before older ones",
     ),
     Assumption(
         "The lists of notifications are filtered to nothing for all users or for none.",
-        "README, Two runs at once: a policy that shows the lists of some users and not of others",
+        "docs/journal.md, Two runs at once: a policy that shows the lists of some users and not of others",
     ),
     Assumption(
         "A 429, and any other 4xx but 408, was not carried out; a connection that was never made carried nothing.",
-        "README, What delivery promises: a definite rejection; docs rate-limits-hard-limits.md",
+        "docs/delivery.md: a definite rejection; docs rate-limits-hard-limits.md",
     ),
     Assumption(
         "A request that TagoIO itself carries out twice counts as one telling: nothing in the API prevents it.",
@@ -41,7 +41,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         f"While two runs may be at one event, the journal is away for at most {JOURNAL_AWAY:.0f} s.",
-        "README, Two runs at once: a journal that fails for good in mid-run while a second run has the same event",
+        "docs/journal.md, Two runs at once: a journal that fails for good while a second run has the same event",
     ),
     Assumption(
         "All clocks of TagoIO (Date, created_at, time of a row) are one, and no clock is set anew during a run.",
@@ -49,11 +49,11 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "Where no answer has a Date, our clock and TagoIO's differ by less than a minute.",
-        "lib/tagoio/transport.py, UNKNOWN_CLOCKS; the README should say it",
+        "lib/tagoio/transport.py, UNKNOWN_CLOCKS; docs/journal.md, Two runs at once",
     ),
     Assumption(
         "A time budget leaves time for more than the look-ups, and for the wait for a run that died.",
-        "README, What delivery promises: time_budget binds everything that a run waits for",
+        "docs/delivery.md: time_budget binds everything that a run waits for",
     ),
     Assumption(
         "A run is not frozen between its look at the lease and the sending that follows at once.",
@@ -61,15 +61,15 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "Of two presses that overlap without a journal both may count; without one nobody comes after a run.",
-        "README, Decisions: that needs the journal",
+        "docs/decisions.md: that needs the journal",
     ),
     Assumption(
         "A run that is frozen for 15 s or more is taken for dead, so its press may be answered once more.",
-        "README, Two runs at once: a run without any row for 15 seconds",
+        "docs/journal.md, Two runs at once: a run without any row for 15 seconds",
     ),
     Assumption(
         "`decide` ends before the time budget does; else no answer can be written, and it is called again.",
-        "README, Decisions: called again where its run died, or ran out of time, before the answer was written",
+        "docs/decisions.md: called again where its run died, or ran out of time, before the answer was written",
     ),
     Assumption(
         "The push quota is never reached; no icon, device name, cooldown, quiet hours or dry run is asked for.",

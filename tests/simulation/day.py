@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from tests.simulation.developer import Developer
 from tests.simulation.faults import Faults
@@ -17,6 +18,7 @@ from tests.simulation.wire import Wire
 
 SETTLED_AFTER = 60.0  # seconds: nothing is on its way any more, and no run that died is waited for
 CLOCKS_APART = 60.0  # seconds more, where TagoIO does not tell its time
+STARTING = 0.5  # seconds until an Analysis that the API was asked to run does
 QUIET_RUNS = 2  # within which everything settles that is due; the next one has nothing to do
 LONG_PAST = 200.0  # seconds after which a step or a reminder is due for everybody
 ACTIVE = ("create", "write", "change")  # routes of a run that has something to do
@@ -36,6 +38,7 @@ class Day:
         self.strikes = Strikes(self.scheduler, self._killed)
         self.developer = Developer(scenario.setup, self.history, self.scheduler, lib.analysis)
         self._ran: dict[Process, Ran] = {}
+        self.server.on_start = self._start_successor
 
     def play(self) -> History:
         World.scheduler = self.scheduler
@@ -79,7 +82,13 @@ class Day:
 
     # ---- runs
 
-    def _starter(self, run: Run, name: str, *, is_quiet: bool = False) -> Callable[[], None]:
+    def _start_successor(self, scope: Any) -> None:
+        number = sum(ran.run.kind == "successor" for ran in self.history.ran) + 1
+        at = self.scheduler.now + STARTING
+        begin = self._starter(Run(at, "successor"), f"successor {number}", scope, is_quiet=self.server.is_quiet)
+        self.scheduler.at(at, begin)
+
+    def _starter(self, run: Run, name: str, scope: Any = None, *, is_quiet: bool = False) -> Callable[[], None]:
         def begin() -> None:
             process = Process(name, run.skew)
             ran = Ran(name, run, self.scheduler.now, process, is_quiet)
@@ -90,13 +99,13 @@ class Day:
             self.scheduler.processes.append(process)
             self.strikes.watch(process, run)
             self._ran[process] = ran
-            self.scheduler.start(process, lambda: self._main(ran, environment))
+            self.scheduler.start(process, lambda: self._main(ran, environment, scope))
 
         return begin
 
-    def _main(self, ran: Ran, environment: dict[str, str]) -> None:
+    def _main(self, ran: Ran, environment: dict[str, str], scope: Any) -> None:
         listed = json.dumps([{"key": key, "value": value} for key, value in environment.items()])
-        points = [self.developer.point(ran.run.number)] if ran.run.kind == "action" else None
+        points = [self.developer.point(ran.run.number)] if ran.run.kind == "action" else scope
         ran.code = self.lib.run(ACCOUNT_TOKEN, listed, json.dumps(points))
         ran.ended = self.scheduler.now
         ran.process.is_dead = True  # its other threads are daemons

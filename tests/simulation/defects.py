@@ -27,6 +27,8 @@ LEASE = (
             'return [row for row in self.device.rows({"groups"',
             'return [] and [row for row in ({"groups"',
         ),
+        ("holds on after a gap", "if self.clock() - last <= FRESH:", "if True:"),
+        ("lost rows not written late", "if self.gone:\n            self._write_late()", "if False:\n            pass"),
     ),
     *_of(
         "tagoio.journal_device",
@@ -53,7 +55,7 @@ LEASE = (
 DOUBT = (
     *_of(
         "campaign.state",
-        ("may have it: never", "        return until\n\n    def copies", "        return 0.0\n\n    def copies"),
+        ("may have it: never", "        return until\n\n    def may_hide", "        return 0.0\n\n    def may_hide"),
     ),
     *_of(
         "delivery.delivery",
@@ -63,7 +65,7 @@ DOUBT = (
             "self._doubt(task, error.message, began, self.clock() + LATE)",
             "self._not_there(task)",
         ),
-        ("pending said as sent", 'rest.lane.why_not() or ("pending"', 'rest.lane.why_not() or ("sent"'),
+        ("pending said as sent", 'task.lane.why_not() or ("pending"', 'task.lane.why_not() or ("sent"'),
         (
             "doubt said as failed",
             'self._end(task, "unknown", f"{task.why}; {doubt}")',
@@ -83,7 +85,7 @@ DOUBT = (
             "if status >= 500 or status == 408:\n        raise Doubtful(",
             "if status >= 500 or status == 408:\n        raise Refused(",
         ),
-        ("broken taken for refused", "if not EXCHANGE.sent:", "if True:"),
+        ("broken taken for refused", "if not error.was_sent:", "if True:"),
         (
             "status false taken for rejected",
             "if _says_false(envelope):\n        raise Doubtful(",
@@ -96,7 +98,8 @@ AUDIENCE = (
     *_of("campaign.key", ("key random", 'return trigger.kind == "action" and', "return False and")),
     *_of(
         "tagoio.audience",
-        ("first page only", "            yield from fresh\n", "            yield from fresh\n            return\n"),
+        ("first page only", "while fresh := self._fresh(last + 1, matching, seen):", "while fresh := []:"),
+        ("pages read forwards only", "for page in range(last, 0, -1):", "for page in [1]:"),
         ("inactive users told", "return None if user.active else", "return None if True else"),
     ),
     *_of("campaign.courtesy", ("opting out ignored", 'if wish == "off":', "if False:")),
@@ -115,7 +118,7 @@ WORDS = (
         "addresses shown",
         (
             Mutation("lib.fallback.channels", 'return address.partition("://")[0].lower()', "return address"),
-            Mutation("lib.base.log", "if len(secret) >= 6:", "if False:"),
+            Mutation("lib.base.log", "if len(secret) < SHORTEST:", "if True:"),
         ),
     ),
 )
@@ -125,8 +128,8 @@ PRESSES = (
         ("press: any button", "if ids.button_id not in labels:", "if False:"),
         (
             "press: anybody's notification",
-            "if outcome is None or outcome.notification_id !=",
-            "if None is not None and 0 !=",
+            "outcome is not None and outcome.notification_id == ids.notification_id",
+            "True",
         ),
     ),
     *_of(
@@ -145,12 +148,13 @@ PRESSES = (
             "pass",
         ),
     ),
+    *_of("presses.closing", ("second copy left open", "others = [entry for", "others = [] and [entry for")),
     *_of("app.press_run", ("closing forgotten", "number = self.answers.close(state, copies)", "number = len(copies)")),
     *_of(
         "campaign.next_steps",
         ("copies of a dead press not closed", "if answer and state.copies()", "if False and state.copies()"),
     ),
-    *_of("app.dispatch", ("told after a decision", "if self.state.decision else None", "if False else None")),
+    *_of("app.dispatch", ("told after a decision", "if self.state.is_decided else None", "if False else None")),
 )
 CHANNELS = (
     *_of(
@@ -166,7 +170,9 @@ CHANNELS = (
         "fallback.fallback",
         ("fallback in doubt tried on", '"doubt" if _leaves_doubt(heard) else "refused"', '"refused"'),
     ),
-    *_of("campaign.next_steps", ("fallback never tried", "if not policy.has_fallback or state.decision:", "if True:")),
+    *_of(
+        "campaign.next_steps", ("fallback never tried", "if not policy.has_fallback or state.is_decided:", "if True:")
+    ),
 )
 ORDER = (
     *_of(

@@ -30,7 +30,7 @@ class Developer:
         return dict(self._variables)
 
     def _settings(self) -> dict[str, str]:
-        setup = self.setup
+        setup, people = self.setup, self.history.scenario.people
         given = {
             "account_token": "",
             "tag_key": "group",
@@ -41,6 +41,7 @@ class Developer:
             "time_budget": f"{setup.time_budget:g}s" if setup.time_budget else "",
             "rate_limit": str(setup.rate_limit or ""),
             "fallback": " ".join(CHANNELS[name] for name in setup.fallback),
+            "max_recipients": str(len(people)) if len(people) > 1000 else "",
             "remind_after": f"{setup.remind_after:g}s" if setup.remind_after else "",
             "notification": self._document() if setup.is_document else "",
         }

@@ -14,7 +14,7 @@ from tests.simulation.server import Note, User
 
 ABOUT = re.compile(r"It is at (\d+)")
 BY_HAND = "by hand"
-REMINDED = "You have not opened this"  # README, Another channel: one who has not read it by then
+REMINDED = "You have not opened this"  # docs/fallback.md: one who has not read it by then
 LATE = 30.0  # seconds in which what a run has sent may come or show
 PERHAPS = "It is not known whether TagoRUN"
 
@@ -61,7 +61,7 @@ class Facts:
         and wrote nothing more."""
         ran = self.runs[process]
         if ran.killed is None:
-            return "JOURNAL IS GONE" in ran.console
+            return "JOURNAL IS GONE" in ran.console or "journal was away" in ran.console
         requests = [each for each in self.history.requests if each.process == process]
         first = min((each.sent_at for each in requests if each.route == "create"), default=0.0)
         has_looked = any(each.route == "inbox" and each.sent_at < first for each in requests)
@@ -70,8 +70,8 @@ class Facts:
 
     def is_at_risk(self, topic: str) -> bool:
         """Two runs had one event at the same time, and one of them was without its journal, so that neither knows of
-        the other: README, Two runs at once, what remains. Without a mark not even the inbox tells; and of a run that
-        could write nothing no later run knows, as it says itself."""
+        the other: docs/journal.md, Two runs at once. Without a mark not even the inbox tells; and of a run
+        that could write nothing no later run knows, as it says itself."""
         at_it = {each.process for (_, about), listed in self.asked.items() if about == topic for each in listed}
         at_it |= {each.process for (_, about), listed in self.tried.items() if about == topic for each in listed}
         blind = {name for name in at_it if self.is_blind(name)}
@@ -87,13 +87,13 @@ class Facts:
         )
 
     def is_unseen(self, user: str) -> bool:
-        """Of them TagoIO's lists may never tell anything: README, *not there* is believed only where it can be."""
+        """Of them TagoIO's lists may never tell anything: docs/delivery.md, *not there*."""
         scenario, old = self.history.scenario, self.users[user].person.old
         cut = old >= 15 and scenario.platform.inbox in ("oldest", "unordered")
         return cut or not old or scenario.platform.inbox == "hidden"
 
     def is_begun(self, user: str, topic: str) -> bool:
-        """Another channel was claimed for them: README, of whom a killed run had begun to tell."""
+        """Another channel was claimed for them: docs/fallback.md, of whom a killed run had begun to tell."""
         rows = (each for each in self.rows[topic] if each.row["variable"] == "notify_fallback")
         return any(user in str(each.about.get("users")).split() for each in rows) or bool(self.tried.get((user, topic)))
 

@@ -11,7 +11,7 @@ from tests.simulation.scenario import Run, Scenario
 from tests.simulation.scheduler import Process
 from tests.simulation.server import Note, Server
 
-MARK = re.compile(r"-([ne])([a-z2-7]{10})$")  # README, What delivery promises: behind each button's id
+MARK = re.compile(r"-([ne])([a-z2-7]{10})$")  # docs/delivery.md: behind each button's id
 
 
 @dataclass(frozen=True, slots=True)

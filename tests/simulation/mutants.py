@@ -2,14 +2,13 @@
 
 import multiprocessing
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.simulation.defects import MUTANTS, Mutant
 from tests.simulation.mutation import GoneError
 from tests.simulation.patches import preload
-from tests.simulation.runner import Simulator, cores, run_seeds
+from tests.simulation.runner import Simulator, cores
 
 FIRST_SEED = 500_000  # the table is the same each time
 
@@ -26,15 +25,9 @@ class Found:
     is_gone: bool = False
 
 
-_usual: Counter[str] = Counter()  # how often lib as it is meets each known finding
-
-
 def show_table(most: int, only: str = "") -> int:
     """Print it as it comes; 1 where one was not found."""
     preload()
-    seeds = range(FIRST_SEED, FIRST_SEED + most)
-    for result in run_seeds(seeds, cores()):
-        _usual.update(result.known)
     chosen = [mutant for mutant in MUTANTS if only in mutant.name]
     print(f"{len(chosen)} mutants, at most {most} seeds each\n\n{'mutant':<36}{'seeds':>6}{'time':>7}  found by")
     missed = 0
@@ -55,29 +48,16 @@ def _searched(chosen: list[Mutant], most: int) -> Iterator[Found]:
 
 
 def _search(given: tuple[Mutant, int]) -> Found:
-    """By what is broken; where nothing is, by a known finding that is met far more often than with lib as it is."""
     mutant, most = given
     began = time.perf_counter()
     try:
         simulator = Simulator(mutant.mutations)
     except GoneError:
         return Found(mutant.name, is_gone=True)
-    met: dict[str, list[int]] = {}
     for number, result in enumerate(simulator.results(range(FIRST_SEED, FIRST_SEED + most)), 1):
         if result.broken:
             seconds = time.perf_counter() - began
             return Found(mutant.name, number, result.broken[0].promise, result.seed, seconds)
-        for name in result.known:
-            met.setdefault(name, []).append(result.seed)
         if number % 25 == 0:
             simulator.clear_up()
-    return _by_known(mutant.name, met, time.perf_counter() - began)
-
-
-def _by_known(mutant: str, met: dict[str, list[int]], seconds: float) -> Found:
-    for name, seeds in met.items():
-        usual = _usual[name]
-        if len(seeds) >= 5 + 2 * usual:
-            said = f"{name}: {len(seeds)} times, otherwise {usual}"
-            return Found(mutant, seeds[usual] - FIRST_SEED + 1, said, seeds[usual], seconds)
-    return Found(mutant, seconds=seconds)
+    return Found(mutant.name, seconds=time.perf_counter() - began)

@@ -8,15 +8,16 @@ keeps in its modules is kept apart by process, too.
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from re import Pattern
 from typing import Any
 
 from tests.simulation.mutation import ROOT, Mutating, Mutation
 from tests.simulation.threads import World, simulated_modules
 from tests.simulation.wire import Broken, Channel, Response, Wire
 
-ENVIRONMENT = {"TAGOIO_API": "http://tagoio.simulated", "T_ANALYSIS_CONTEXT": "tago-io", "T_ANALYSIS_ID": "d" * 24}
+ENVIRONMENT = {"TAGOIO_API": "http://localhost", "T_ANALYSIS_CONTEXT": "tago-io", "T_ANALYSIS_ID": "d" * 24}
 
 
 class Loaded:
@@ -35,7 +36,8 @@ class Loaded:
         self.analysis.compose = lambda trigger, user: self.compose(trigger, user)
         self.analysis.decide = lambda press: self.decide(press)
         modules["lib.fallback.fallback"]._service = self._service
-        modules["lib.base.log"]._secrets = _OwnSecrets()
+        log = modules["lib.base.log"]
+        log._forms, log._pattern = _OwnForms(), _OwnPattern()
         modules["lib.delivery.delivery"].Task.__hash__ = _hash_of_task
         self._replace_wire()
         self._save_time()
@@ -92,14 +94,24 @@ class _Stream:
         return False
 
 
-class _OwnSecrets:
+class _OwnForms:
     """lib.base.log keeps secrets in its module; a process knows its own only."""
 
-    def add(self, secret: str) -> None:
-        World.scheduler.current.process.secrets.add(secret)
+    def update(self, forms: Iterable[str]) -> None:
+        World.scheduler.current.process.secrets.update(forms)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(World.scheduler.current.process.secrets))
+
+
+class _OwnPattern:
+    """What they are searched by."""
+
+    def __setitem__(self, _all: slice, patterns: list[Pattern[str]]) -> None:
+        World.scheduler.current.process.patterns = patterns
+
+    def __iter__(self) -> Iterator[Pattern[str]]:
+        return iter(World.scheduler.current.process.patterns)
 
 
 def _hash_of_task(task: Any) -> int:

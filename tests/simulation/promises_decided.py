@@ -7,7 +7,7 @@ from tests.simulation.history import Decided, campaign_of
 from tests.simulation.server import Note
 from tests.simulation.violation import Violation
 
-GIVEN_UP = 15.0  # seconds: README, Two runs at once
+GIVEN_UP = 15.0  # seconds: docs/journal.md, Two runs at once
 
 
 def decide_is_called_once(facts: Facts) -> Iterator[Violation]:

@@ -134,7 +134,6 @@ def _are_of_one(facts: Facts, tellings: Sequence[Request | Tried]) -> bool:
 
 def _has_no_round(ran: Ran) -> bool:
     reasons = (
-        "Nobody was notified", "was dealt with before", "goes on with campaign", "was not begun", "left to it",
-        "left: time budget used up", "cannot be read now", "runs that contend",
+        "Nobody was notified", "was dealt with", "goes on with campaign", "was not begun", "left to it",
     )  # fmt: skip
     return any(reason in ran.console for reason in reasons)

@@ -65,6 +65,8 @@ def _route_of(method: str, path: str) -> tuple[str, str]:
         return "user", last
     if path.startswith("/profile/"):
         return "profile", "summary" if last == "summary" else "current"
+    if path.startswith("/analysis/") and last == "run":
+        return "start", path.split("/")[2]
     if path == "/run":
         return "settings", ""
     raise ValueError(f"no such route: {method} {path}")

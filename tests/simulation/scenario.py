@@ -23,7 +23,7 @@ class Run:
     `person` presses. It is killed, or frozen, at its request of that ordinal (0: never)."""
 
     at: float
-    kind: str  # action, schedule, manual or press
+    kind: str  # action, schedule, manual, press, or successor, which a run has started
     number: int = 0
     person: int = 0
     forged: str = ""  # a press that is not honest: stranger, button, notification, missing

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from random import Random
+from re import Pattern
 from types import FrameType
 from typing import Any, cast
 
@@ -38,7 +39,8 @@ class Process:
         self.frozen_for = 0.0
         self.out: list[tuple[float, str]] = []  # what it printed when
         self.err: list[tuple[float, str]] = []
-        self.secrets: set[str] = set()  # what it keeps out of its own output
+        self.secrets: set[str] = set()  # what it keeps out of its own output, and what finds them
+        self.patterns: list[Pattern[str]] = []
         self.fibers: list[Fiber] = []
 
 
@@ -64,6 +66,7 @@ class Scheduler:
         self.now = 0.0
         self.random = random
         self.turns = 0
+        self.most_turns = MOST_TURNS
         self.stretch = stretch
         self.preempt = preempt
         self._until_preempted = preempt
@@ -172,7 +175,7 @@ class Scheduler:
                 heapq.heappush(heap, (process.frozen_until, self.random.random(), turn, what))
                 continue
             self.turns += 1
-            if self.turns > MOST_TURNS:
+            if self.turns > self.most_turns:
                 raise Stuck(f"no end after {self.turns} turns, at {self.now:.0f} s: {self._where()}")
             self.now = max(self.now, when)
             return cast(Fiber, what)

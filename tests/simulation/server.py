@@ -66,6 +66,7 @@ class Server:
     notes: list[Note] = field(default_factory=list)
     is_quiet: bool = False
     counts: dict[int, int] = field(default_factory=dict)
+    on_start: Callable[[Any], None] = lambda _scope: None  # an Analysis is run by the API, with that scope
     device: Device = field(init=False)
 
     def __post_init__(self) -> None:
@@ -173,6 +174,10 @@ class Server:
     def _rows(self, request: Request) -> tuple[int, str]:
         return self.device.read(request, is_quiet=self.is_quiet)
 
+    def _start(self, request: Request) -> tuple[int, str]:
+        self.on_start(request.body["scope"])
+        return 200, '{"analysis_token": "a-another"}'
+
     def _is_there(self, user: str) -> bool:
         return user in self.users and self.users[user].left_at > self.now()
 
@@ -187,6 +192,7 @@ HANDLERS: dict[str, Callable[[Server, Request], tuple[int, str]]] = {
     "rows": Server._rows,
     "profile": Server._profile,
     "settings": Server._settings,
+    "start": Server._start,
 }
 
 

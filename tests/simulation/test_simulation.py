@@ -38,6 +38,13 @@ def test_the_same_seed_gives_the_identical_day() -> None:
         assert again.stdout == once.stdout
 
 
+def test_ten_runs_hand_an_audience_on_and_lose_nobody() -> None:
+    command = [sys.executable, "-m", "tests.simulation.long", "300"]
+    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lost 0, twice 0, chains at once 1" in done.stdout
+
+
 @pytest.mark.parametrize("mutant", FOUND)
 def test_a_defect_is_found(mutant: str) -> None:
     done = simulate("--mutants", "--seeds", "300", "--only", mutant)

@@ -30,12 +30,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = set_up(sandbox, script, {})
     with sandbox.running(extend=lambda app: add_page(app, desk)):
         yield desk
-        sandbox.call(_stop(desk))
-
-
-async def _stop(desk: Desk) -> None:
-    desk.schedule.stop()
-    await desk.sandbox.runner.stop()
+        sandbox.call(desk.end())
 
 
 @pytest.fixture
@@ -65,7 +60,7 @@ def open_page(browser: Browser, desk: Desk) -> Iterator[Callable[[], Page]]:
     windows = []
 
     def open_one() -> Page:
-        window = browser.new_context(viewport={"width": 1500, "height": 1200}, reduced_motion="reduce")
+        window = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         windows.append(window)
         page = window.new_page()
         page.on("console", lambda message: None if REFUSED in message.text else said.append(message.text))

@@ -1,12 +1,12 @@
 """The installer as a command against the sandbox, for its tests."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lib.tools.install.__main__ import main
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.sandbox.store import Record
 from tests.conftest import ROOT, Ran, run_python
 
 WRITES = ("POST", "PUT", "DELETE")
@@ -23,7 +23,7 @@ def command(sandbox: Sandbox, *flags: str, **variables: str) -> Ran:
     return run_python("-m", "lib.tools.install", *flags, cwd=ROOT, env={**env, **variables})
 
 
-def only(records: dict[str, Record]) -> Record:
+def only(records: dict[str, Any]) -> Any:
     (record,) = records.values()
     return record
 

@@ -42,6 +42,15 @@ def test_it_reads_from_the_top(script: Path) -> None:
     assert text.rstrip().endswith("sys.exit(start(notify, Path(__file__).parent))")
 
 
+def test_no_search_for_garbage_slows_its_start_and_its_run_has_one(script: Path, tmp_path: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    assert text.index("\ngc.disable()") < text.index("\nimport ", text.index("\nimport gc\n") + 1)
+    told = "    print('while it runs:', gc.isenabled(), gc.get_freeze_count() > 10_000)\n    return 0\n\n"
+    at = text.index("    # What is configured, and why this run happened.")
+    (tmp_path / "told.py").write_text(text[:at] + told + text[at:], encoding="utf-8")
+    assert "while it runs: True True" in run_python(tmp_path / "told.py").out
+
+
 def test_its_table_of_contents_names_the_line_of_each_part(script: Path) -> None:
     lines = script.read_text(encoding="utf-8").splitlines()
     contents = [re.fullmatch(r"# line +(\d+)  ([\w./ ]+?)(:.*)?", line) for line in lines]

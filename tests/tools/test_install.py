@@ -30,7 +30,7 @@ def test_it_makes_an_analysis_that_works_with_its_own_token(bare: Sandbox) -> No
     assert variables(bare) == {"tag_key": "group", "tag_value": "maintenance"}
     assert "Notified 7 of 8 users" in ran.out
     assert names_told(bare) == MAINTENANCE
-    assert f"https://admin.tago.io/analysis/{analysis['id']}" in ran.out
+    assert f"{bare.api}/page/admin/analysis/{analysis['id']}" in ran.out
     assert only(bare.store.policies)["targets"] == [["analysis", "id", analysis["id"]]]
     of_users = ("access", "create_notification", "access_notification", "edit_notification")
     tagged = ("run_user", "tag.key", "group", "tag.value", "maintenance")

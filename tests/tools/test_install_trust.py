@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,8 @@ def test_the_names_of_rights_are_those_that_tagoio_has_for_their_labels() -> Non
     assert names.of(rights_module.CREATE) is None
     assert rights_module.CREATE in lacking(names)
     assert not names.by_tag(rights_module.ACCESS)
-    for unreadable in (None, [], {}, {"settings": None}, {"settings": {"analysis": []}}):
+    unreadables: list[Any] = [None, [], {}, {"settings": None}, {"settings": {"analysis": []}}]
+    for unreadable in unreadables:
         assert Names(unreadable).of(rights_module.EDIT) == ("run_user", "edit_notification")
 
 

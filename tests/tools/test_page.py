@@ -10,16 +10,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from lib.tools.install.__main__ import admin_of
 from lib.tools.sandbox.page.desk import Desk
-from lib.tools.sandbox.page.figures import course, now_at, plotted
+from lib.tools.sandbox.page.figures import HEIGHT, course, now_at, plotted
 from lib.tools.sandbox.page.view import cards, color_of
 from lib.tools.sandbox.store import Event
+from lib.tools.sandbox.trouble import Fault
+from lib.tools.sandbox.unknowns import UNKNOWNS
 from tests.conftest import BARE, ROOT
 
 
@@ -69,7 +73,7 @@ def test_another_site_cannot_read_the_page_but_a_link_to_it_works(desk: Desk) ->
     assert get(desk, "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/page/static/page.js", "/page/static/page.css", "/page/static/bell.svg"])
+@pytest.mark.parametrize("path", ["/", "/page/static/js/main.js", "/page/static/page.css", "/page/static/bell.svg"])
 def test_every_answer_keeps_scripts_and_frames_out(desk: Desk, path: str) -> None:
     answer = get(desk, path)
     assert answer.status_code == 200
@@ -114,6 +118,8 @@ def test_it_works_without_a_script(desk: Desk) -> None:
         ("/page/variables", {"name": ["a"], "value": ["b"], "version": "old"}, "were changed elsewhere meanwhile"),
         ("/page/run", {"analysis": "f" * 24}, "This Analysis is not here any more"),
         ("/page/stop", {"run": "7"}, "not running any more"),
+        ("/page/preset", {"preset": "x"}, "There is no such trouble"),
+        ("/page/facts", {"icons": "some"}, "icons: one of any, web_only, none"),
         ("/page/clock", {"minutes": "-1"}, "is not a number from 1 to"),
         ("/page/read", {"user": "x", "note": "y"}, "There is no such user any more"),
         ("/page/press", {"user": "GRACE", "note": "y", "button": "z"}, "is inactive and cannot log in"),
@@ -223,6 +229,15 @@ def test_figures_follow_what_happened() -> None:
     assert plotted(course([]), until=5.0)[0] == []
 
 
+@pytest.mark.parametrize("kinds", [["held"], ["failed"], ["sent", "read", "pressed", "fallback", "held", "failed"]])
+def test_the_labels_of_the_plot_lie_within_it_and_apart(kinds: list[str]) -> None:
+    events = [Event(float(time), kind, kind, kind) for time, kind in enumerate(kinds)]
+    for gone in ([], [Event(9.0, "gone", kind) for kind in kinds]):
+        places = sorted(line.y for line in plotted(course([*events, *gone]), until=20.0)[0])
+        assert 0 <= places[0] <= places[-1] <= HEIGHT
+        assert all(below - above >= 24 for above, below in pairwise(places))
+
+
 def test_opening_it_again_or_pressing_it_again_is_the_same_notification() -> None:
     events = [Event(float(time), kind, "a", "n1") for time, kind in enumerate(["sent", "read", "read", "pressed"] * 2)]
     assert now_at(course(events)) == {"sent": 1, "read": 1, "pressed": 1, "fallback": 0, "held": 0, "failed": 0}
@@ -262,7 +277,7 @@ def test_what_another_client_sends_never_breaks_the_page(desk: Desk, method: str
 
 
 def test_variables_of_any_type_are_shown_as_text(desk: Desk) -> None:
-    given = {"variables": [{"key": "max_recipients", "value": 50}, {"key": "dry_run"}]}
+    given: dict[str, Any] = {"variables": [{"key": "max_recipients", "value": 50}, {"key": "dry_run"}]}
     headers = {"token": desk.store.profile_token}
     path = f"{desk.sandbox.api}/analysis/{desk.analyses[0]['id']}"
     requests.put(path, json=given, headers=headers, timeout=5).raise_for_status()
@@ -310,11 +325,41 @@ def test_the_push_quota_can_be_set_and_the_clock_moved_on(desk: Desk) -> None:
     desk.sandbox.call(desk.sandbox.runner.settled())
     assert "only 3 of this month's 1000 push notifications are left" in "\n".join(desk.sandbox.runner.runs[-1].lines)
     post(desk, "/page/trouble", {"plan": "none", "quota": "5000"})
-    assert desk.quota_left == 5000
+    assert desk.switches.quota_left == 5000
     before = desk.store.now()
     post(desk, "/page/clock", {"minutes": "90"})
     assert desk.store.now() > before
     assert "90 min ahead" in get(desk).text
+
+
+def test_what_is_on_is_shown_whoever_switched_it_on(desk: Desk) -> None:
+    switches = desk.switches
+    switches.set_plan("starter")
+    assert (switches.preset, switches.says) == ("well", ""), "a plan's own limit is no trouble"
+    for preset in ("502", "limit", "kill", "well"):
+        post(desk, "/page/preset", {"preset": preset})
+        assert switches.preset == preset
+    assert desk.sandbox.trouble.rate_limit == 100, "the plan is what it was"
+    desk.sandbox.trouble.faults.append(Fault("reset"))
+    assert (switches.preset, switches.says) == ("", "reset")
+
+
+def test_what_the_documents_leave_open_can_be_switched(desk: Desk) -> None:
+    assert post(desk, "/page/facts", {"press_scope": "null", "icons": "none"}).status_code == 303
+    assert (desk.store.facts["press_scope"], desk.store.facts["icons"]) == ("null", "none")
+    page = get(desk, "/?tab=trouble").text
+    assert page.count("<option selected>null</option>") == 1
+    assert all(f'name="{name}"' in page for name in UNKNOWNS)
+
+
+def test_the_links_of_what_was_installed_here_lead_here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = desk.store.add_analysis({"name": "Installed"})
+    monkeypatch.setenv("TAGOIO_API", desk.sandbox.api)
+    answer = requests.get(f"{admin_of('')}/analysis/{installed['id']}", timeout=10)
+    assert answer.status_code == 200
+    assert f'<option value="{installed["id"]}" selected>Installed' in answer.text
+    assert requests.get(f"{admin_of('')}/actions", timeout=10).status_code == 200
+    assert admin_of("eu-w1") == "https://admin.eu-w1.tago.io"
 
 
 def test_several_faults_strike_a_user_s_first_request_one_each(desk: Desk) -> None:

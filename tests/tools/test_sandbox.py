@@ -14,7 +14,8 @@ import requests
 from tagoio_sdk import Device, Resources
 
 from lib.tools.install.wanted import JOURNAL_STORAGE
-from lib.tools.sandbox.page.desk import BadInput, Desk
+from lib.tools.sandbox.page.desk import Desk
+from lib.tools.sandbox.page.forms import BadInput
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.storage import MUTABLE_ROWS, first_kept

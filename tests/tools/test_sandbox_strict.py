@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
@@ -290,7 +291,135 @@ def test_qty_counts_per_variable_and_skip_as_the_switch_says(peopled: Sandbox, f
     assert count[1]["result"] == 2
 
 
+def test_data_reads_as_official_code_reads_it(peopled: Sandbox, fridge: tuple[Record, str]) -> None:
+    device, token = fridge
+    rows = [{"variable": "a", "value": value} for value in (10, 20, 30)]
+    assert call(peopled, "POST", "/data", token, json=rows)[0] == 200
+    (newest,) = call(peopled, "GET", "/data", token, params={"query": "last_item", "variables": "a"})[1]["result"]
+    assert newest["value"] == 30  # of rows of one moment, the one that came last
+    lowest = call(peopled, "GET", "/data", token, params={"query": "min", "variables": "a"})[1]["result"]
+    assert isinstance(lowest, int)  # the Python SDK takes no 10.0
+    assert call(peopled, "GET", f"/device/{device['id']}")[1]["result"]["bucket"]["id"] == device["id"]
+    (listed,) = call(peopled, "GET", "/device", params={"fields": "bucket"})[1]["result"]
+    assert (listed["bucket"], listed["tags"]) == (device["id"], device["tags"])
+
+
+def test_each_documented_query_selects_its_own_and_no_other_is_taken(
+    peopled: Sandbox, fridge: tuple[Record, str]
+) -> None:
+    rows = [
+        {"variable": "a", "value": 1, "time": "2026-01-01T00:00:00Z"},
+        {"variable": "a", "value": 5, "time": "2026-01-03T00:00:00Z"},
+        {"variable": "a", "location": {"lat": 1, "lng": 2}, "time": "2026-01-04T00:00:00Z"},
+        {"variable": "a", "value": 3, "time": "2026-01-02T00:00:00Z"},
+    ]
+    assert call(peopled, "POST", "/data", fridge[1], json=rows)[0] == 200
+
+    def days(**query: str) -> Any:
+        status, answer = call(peopled, "GET", "/data", fridge[1], params={"variables": "a", **query})
+        return [int(row["time"][8:10]) for row in answer["result"]] if status == 200 else answer["message"]
+
+    singled = {mode: days(query=mode) for mode in ("last_item", "last_value", "last_location", "first_item")}
+    assert singled == {"last_item": [4], "last_value": [3], "last_location": [4], "first_item": [1]}
+    since = {"query": "conditional", "start_date": "2025-12-31"}
+    assert days(**since, function="gte", value="3") == [3, 2]
+    assert "gte" in days(**since, function="over", value="3")
+    assert days(query="avg") == "start_date: Required"
+    assert "last_location" in days(query="newest")
+    assert "does not play" in days(query="aggregate")
+
+
+def test_deleting_counts_per_variable_too(peopled: Sandbox, fridge: tuple[Record, str]) -> None:
+    rows = [{"variable": name, "value": value} for name in ("a", "b") for value in range(3)]
+    assert call(peopled, "POST", "/data", fridge[1], json=rows)[0] == 200
+    query = {"variables": ["a", "b"], "qty": "2"}
+    assert call(peopled, "DELETE", "/data", fridge[1], params=query)[1]["result"] == "4 Data Removed"
+
+
 # ---- other routes
+
+
+def test_a_services_right_is_a_policys_and_ended_ones_say_so(peopled: Sandbox) -> None:
+    path, mail = "/analysis/services/notification/send", "/analysis/services/email/send"
+    given = {"title": "t", "message": "m"}
+    assert call(peopled, "POST", path, token_with(peopled), json=given)[1]["message"] == "Authorization Denied"
+    token = token_with(peopled, rule("allow", "send_notification", "service"), rule("allow", "send_email", "service"))
+    assert call(peopled, "POST", path, token, json=given)[0] == 200
+    assert call(peopled, "POST", mail, token, json=given)[1]["message"] == "This service has ended"
+    assert call(peopled, "POST", path, json=given)[0] == 401  # they are an Analysis' own
+
+
+@pytest.mark.parametrize(("fact", "handed_over"), [("list", []), ("null", None)])
+def test_a_press_hands_over_the_scope_that_the_switch_says(
+    peopled: Sandbox, listener: Record, fact: str, handed_over: Any
+) -> None:
+    peopled.store.set_fact("press_scope", fact)
+    user = next(iter(peopled.store.users))
+    button = {"id": "ack", "label": "Ack", "analysis": listener["id"]}
+    told = {"run_user": user, "title": "t", "message": "m", "buttons": [button]}
+    note = call(peopled, "POST", "/run/notification", json=told)[1]["result"]["id"]
+    token = call(peopled, "GET", f"/run/users/{user}/login")[1]["result"]["token"]
+    assert call(peopled, "PUT", f"/run/{peopled.store.run_url}/notification/{note}/ack", token)[0] == 200
+    (run,) = runs_of(peopled, listener)
+    assert (run.scope, run.extra) == (handed_over, {"button_id": "ack", "user_id": user, "notification_id": note})
+
+
+def test_a_devices_tokens_are_uuids_and_can_be_taken_back(peopled: Sandbox, fridge: tuple[Record, str]) -> None:
+    device, token = fridge
+    made = call(peopled, "POST", "/device/token", json={"device": device["id"], "name": "n"})[1]["result"]["token"]
+    assert [str(UUID(each)) for each in (token, made)] == [token, made]
+    assert call(peopled, "GET", "/info", made)[1]["result"]["id"] == device["id"]
+    assert call(peopled, "DELETE", f"/device/token/{made}")[0] == 200
+    assert call(peopled, "GET", "/info", made)[0] == 401
+
+
+def test_an_analysis_tells_its_console_and_one_that_is_not_there_has_words_of_its_own(peopled: Sandbox) -> None:
+    (analysis,) = peopled.store.analyses.values()
+    run = Run(analysis["id"])
+    peopled.runner.runs.append(run)
+    peopled.runner.print_line(analysis["id"], "Hello", run)
+    path = f"/analysis/{analysis['id']}"
+    assert call(peopled, "GET", path)[1]["result"]["console"] == ["Hello"]
+    assert call(peopled, "DELETE", path)[0] == 200
+    status, answer = call(peopled, "GET", path)
+    assert (status, answer["message"]) == (400, "Analysis can't be found")
+
+
+def test_who_is_removed_takes_the_tokens_along(peopled: Sandbox, listener: Record) -> None:
+    first = next(iter(peopled.store.users))
+    user_token = call(peopled, "GET", f"/run/users/{first}/login")[1]["result"]["token"]
+    token = call(peopled, "GET", f"/analysis/{listener['id']}/token")[1]["result"]["analysis_token"]
+    assert call(peopled, "DELETE", f"/run/users/{first}")[0] == 200
+    assert call(peopled, "DELETE", f"/analysis/{listener['id']}")[0] == 200
+    assert call(peopled, "GET", f"/run/{peopled.store.run_url}/info", user_token)[0] == 401
+    assert call(peopled, "GET", "/info", token)[0] == 401
+
+
+def test_a_device_is_made_by_a_connector_of_the_marketplace(peopled: Sandbox) -> None:
+    (connector,) = call(peopled, "GET", "/integration/connector/")[1]["result"]
+    known = call(peopled, "GET", f"/integration/connector/{connector['id']}")[1]["result"]
+    (network,) = known["networks"]
+    assert call(peopled, "GET", f"/integration/network/{network}")[0] == 200
+    assert call(peopled, "GET", "/integration/network/", params={"filter[public]": "false"})[1]["result"] == []
+    assert call(peopled, "GET", "/integration/connector/", token_with(peopled))[1]["result"] == []
+    given = {"name": "d", "network": network, "connector": connector["id"], "type": "mutable"}
+    assert call(peopled, "POST", "/device", json=given)[0] == 200
+
+
+def test_an_admins_notifications_answer_in_the_sdks_words(peopled: Sandbox) -> None:
+    button = {"id": "b", "label": "B"}
+    given = {"title": "t", "message": "m", "buttons": [button]}
+    note = call(peopled, "POST", "/notification", json=given)[1]["result"]["id"]
+    read = {"notification_ids": [note], "read": True}
+    assert [
+        call(peopled, "PUT", "/notification/read", json=read)[1]["result"],
+        call(peopled, "PUT", "/notification/markallread")[1]["result"],
+        call(peopled, "PUT", f"/notification/{note}/b")[1]["result"],
+    ] == [
+        "TagoIO Notification Run Successfully Updated",
+        "All TagoIO Notification Run Successfully Updated",
+        "Button action processed",
+    ]
 
 
 def test_e_mails_are_unique_and_the_developer_can_log_in_as_a_user(peopled: Sandbox) -> None:

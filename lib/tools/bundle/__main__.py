@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from lib.base.log import guard_output
 from lib.tools.bundle.layout import LARGEST, NOTHING_BELOW, bundle
 from lib.tools.bundle.source import BundleError
 from lib.tools.bundle.wheel import HEADER, script_for, write_wheel
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wheel", action="store_true", help="a wheel of lib beside it; the file is analysis.py alone")
     parser.add_argument("--at", default="", metavar="URL", help="for --wheel: the folder where it will be found")
     options = parser.parse_args(arguments)
+    guard_output()
     output: Path = options.output
     try:
         if options.at and not options.wheel:
@@ -34,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
             text = script_for(ROOT, wheel, options.at)
             print(f"{wheel}: {wheel.stat().st_size / 1024:.0f} KiB; put it where the header of {output} says")
         else:
-            text = bundle(ROOT).text
+            made = bundle(ROOT)
+            text = made.text
+            print(made.version)
         output.write_text(text, encoding="utf-8", newline="\n")
     except BundleError as error:
         sys.stderr.write(f"{error}\n")

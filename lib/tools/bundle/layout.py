@@ -1,8 +1,10 @@
 """Lays the sources into one file: what is edited first, then a table of contents, then all the rest."""
 
 import ast
+import hashlib
 import re
 import symtable
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +17,19 @@ EDIT_ME = re.compile(r"^# -+ EDIT ME *$", re.MULTILINE)
 ENTRYPOINT = re.compile(r"^# -+ the entrypoint *$", re.MULTILINE)
 NOTHING_BELOW = f"# {'-' * 87} nothing below needs you"
 LONGEST = LINE - len("# line 12345  ")
+COLLECTOR = "import gc"
+STARTS = f"{COLLECTOR}\n\ngc.disable()  # until all is imported: no search for garbage, as start-up is billed\n\n"
 QUIET = "# ruff: noqa: E402  (the imports stand below what is edited)"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """The one file, and of it what the developer may have written: the part between its two marker lines."""
+    """The one file, and of it what the developer may have written: the part between its two marker lines. `version`
+    names the release and, by a few letters, the very sources of all the rest."""
 
     text: str
     edit_me: str
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,14 +56,15 @@ def bundle(root: Path) -> Bundle:
     early = _needed_at_once(f"{constants}\n{edited}", lines)
     first = [head, *([merged_imports(early).rstrip()] if early else []), *([constants] if constants else [])]
     rest = [
-        *([Part("imports", merged_imports(lines - early).rstrip())] if lines - early else []),
+        *_imports(lines, early),
         *(Part(f"{module.path}: {_summary(module)}", f"{_banner(module)}\n\n{module.code}") for module in modules),
         Part("the entrypoint", "".join(story.lines[end:]).strip() + "\n"),
     ]
-    text = _with_contents("\n\n".join(first) + f"\n\n\n{edited}\n\n\n", rest)
+    version = f"{_release(root)} {hashlib.sha256(''.join(part.text for part in rest).encode()).hexdigest()[:8]}"
+    text = _with_contents("\n\n".join(first) + f"\n\n\n{edited}\n\n\n", rest, version)
     if len(text.encode()) > LARGEST:
         raise BundleError(f"the bundle has {len(text.encode())} bytes; {LARGEST} is the most that can be uploaded")
-    return Bundle(text, "".join(lines_of(written)[begin:end]))
+    return Bundle(text, "".join(lines_of(written)[begin:end]), version)
 
 
 def _needed_at_once(code: str, lines: set[str]) -> set[str]:
@@ -66,15 +73,30 @@ def _needed_at_once(code: str, lines: set[str]) -> set[str]:
     return {line for line in lines if name_and_meaning(line)[0] in used}
 
 
-def _with_contents(edited: str, rest: list[Part]) -> str:
+def _imports(lines: set[str], early: set[str]) -> list[Part]:
+    """Where `start` is there to turn the collector on again, it is off until all is imported."""
+    starts = STARTS if COLLECTOR in lines - early else ""
+    rest = lines - early - ({COLLECTOR} if starts else set())
+    return [Part("imports", starts + merged_imports(rest).rstrip())] if rest else []
+
+
+def _release(root: Path) -> str:
+    """Name and version, as pyproject.toml has them."""
+    if not (root / "pyproject.toml").is_file():
+        return "unreleased"
+    project = tomllib.loads(text_of(root / "pyproject.toml", "pyproject.toml"))["project"]
+    return f"{project['name']} {project['version']}"
+
+
+def _with_contents(edited: str, rest: list[Part], version: str) -> str:
     """The table of contents stands between the two, and knows the line of each part of the rest."""
-    at = edited.count("\n") + len(rest) + 5  # lines above the first part, those of the table too
+    at = edited.count("\n") + len(rest) + 6  # lines above the first part, those of the table too
     contents, body = [], "\n\n".join(part.text for part in rest)
     for part in rest:
         title = part.title if len(part.title) <= LONGEST else f"{part.title[: LONGEST - 1].rstrip()}…"
         contents.append(f"# line {at + 1:5d}  {title}")
         at += part.text.count("\n") + 2
-    return "\n".join([f"{edited}{NOTHING_BELOW}", "", *contents, QUIET, "", "", body])
+    return "\n".join([f"{edited}{NOTHING_BELOW}", f"# {version}", "", *contents, QUIET, "", "", body])
 
 
 def _summary(module: Source) -> str:

@@ -11,12 +11,14 @@ import os
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
+from lib.base.text import one_line
 from lib.message.address import ADMIN
-from lib.tagoio.transport import Client
+from lib.tagoio.transport import Client, web_address
 from lib.tools.bundle.layout import bundle
 from lib.tools.bundle.source import BundleError
 from lib.tools.install.checks import audience, warnings
@@ -35,6 +37,7 @@ BELONGS = (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("u
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    guard_output()
     try:
         return _install(options)
     except (SetupError, TagoIOError, BundleError) as error:
@@ -161,10 +164,18 @@ def addresses(region: str) -> tuple[str, str]:
     if region:
         return region_addresses(region)
     api = os.environ.get("TAGOIO_API", "").rstrip("/")
-    return (api, os.environ.get("TAGOIO_SSE") or f"{api}/events") if api else region_addresses("us-e1")
+    sse = os.environ.get("TAGOIO_SSE") or f"{api}/events"
+    if not api:
+        return region_addresses("us-e1")
+    web_address(sse, "TAGOIO_SSE")
+    return api, sse
 
 
 def admin_of(region: str) -> str:
+    """Where a person sees what was made; for the sandbox that is its own page."""
+    api = os.environ.get("TAGOIO_API", "").rstrip("/")
+    if not region and urlsplit(api).hostname in ("127.0.0.1", "localhost", "::1"):
+        return f"{api}/page/admin"
     if region in ("", "us-e1", "usa-1"):
         return ADMIN
     return "https://admin.eu-w1.tago.io" if region == "eu-w1" else f"https://admin.{region}.tagoio.net"
@@ -183,7 +194,7 @@ def _explained(error: SetupError | TagoIOError | BundleError) -> str:
 
 
 def _say(text: str) -> None:
-    print(redact(text), flush=True)
+    print(one_line(redact(text)), flush=True)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class Installer:
                 tags_of_users(values.variables, code),
                 with_quota=wanted.facts.get("quota_readable") != "no",
                 with_device_names=names_a_device(code, document),
+                itself=hand.analysis_id if values.hand_on else "",
                 secret_tag=values.secret_tag,
             ),
             overwrite=wanted.overwrite,

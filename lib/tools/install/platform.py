@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from tagoio_sdk.common.tagoio_module import TagoIOModule
+from tagoio_sdk.modules.Device.Device import Device
 from tagoio_sdk.modules.Resources.Access import Access
 from tagoio_sdk.modules.Resources.Actions import Actions
 from tagoio_sdk.modules.Resources.Analyses import Analyses
 from tagoio_sdk.modules.Resources.Devices import Devices
+from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.modules.Resources.Secrets import Secrets
 
 from lib.base.errors import Rejected, TagoIOError
 from lib.tagoio.audience import retrying
+from lib.tagoio.contract import check_contract
 from lib.tagoio.transport import Client, PooledDevice, PooledModule, TagoIO
 from lib.tools.install.wanted import TAG
 
@@ -42,6 +46,17 @@ class PooledSecrets(PooledModule, Secrets):  # type: ignore[misc]
     """The SDK's `resources.secrets`, over the pool."""
 
 
+USED_HERE = {
+    Run: ("listUsers", "userCreate", "userDelete", "notificationDelete"),
+    Analyses: ("list", "info", "create", "edit", "delete", "run", "uploadScript", "downloadScript", "tokenGenerate"),
+    Access: ("list", "info", "create", "edit", "delete"),
+    Actions: ("list", "info", "create", "edit", "delete"),
+    Devices: ("listDevice", "info", "create", "edit", "delete", "tokenCreate"),
+    Secrets: ("list", "info", "create", "edit", "delete"),
+    Device: ("info", "getData", "sendData"),
+}
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of thing: what a person calls it, its page in the admin, how the SDK lists, reads, deletes it."""
@@ -57,6 +72,7 @@ class Platform:
     """A question is asked again while TagoIO is busy; a change is not, for TagoIO cannot tell a repetition."""
 
     def __init__(self, client: Client, token: str, sleep: Callable[[float], None]) -> None:
+        check_contract(TagoIOModule, USED_HERE)
         self.client = client
         self.token = token
         self.sleep = sleep

@@ -44,6 +44,9 @@ EDIT = Right(
 )
 QUOTA = Right("Account", "Access profile", ("account", "access_profile"), "the push quota is not checked")
 DEVICES = Right("Device", "Access", ("device", "access"), "a device is called by its id")
+RUN_ITSELF = Right(
+    "Analysis", "Run Analysis", ("analysis", "run_analysis"), "a run that ran out of time is not gone on with at once"
+)
 SECRETS = Right("Secrets", "Access", ("secrets", "access"), "secrets stand among the variables")
 
 
@@ -74,8 +77,14 @@ class Names:
 
     def by_tag(self, *rights: Right) -> bool:
         """Whether each of these can be limited to what bears a tag."""
-        found = [self._found.get((_plain(right.resource), _plain(right.action))) for right in rights]
-        return all(each is not None and "tag" in each[2] for each in found)
+        return all(self._is_matched_by("tag", right) for right in rights)
+
+    def by_id(self, right: Right) -> bool:
+        return self._is_matched_by("id", right)
+
+    def _is_matched_by(self, form: str, right: Right) -> bool:
+        found = self._found.get((_plain(right.resource), _plain(right.action)))
+        return found is not None and form in found[2]
 
 
 def _plain(label: str) -> str:
@@ -85,10 +94,17 @@ def _plain(label: str) -> str:
 
 @dataclass(frozen=True)
 class Wish:
-    """A right, and what it is limited to: resources with one of these tags, or any."""
+    """A right, and what it is limited to: the resource of this id, or those with one of these tags, or any."""
 
     right: Right
     tags: tuple[tuple[str, str], ...] = ()
+    id: str = ""
+
+    @property
+    def limits(self) -> list[tuple[str, ...]]:
+        if self.id:
+            return [("id", self.id)]
+        return [("tag.key", key, "tag.value", value) for key, value in self.tags] or [()]
 
 
 def wishes(
@@ -97,9 +113,11 @@ def wishes(
     *,
     with_quota: bool,
     with_device_names: bool,
+    itself: str,
     secret_tag: tuple[str, str] | None,
 ) -> list[Wish]:
-    """What the policy is to allow; `user_tags` limits it to these users where TagoIO can."""
+    """What the policy is to allow; `user_tags` limits it to these users where TagoIO can; `itself`
+    is the Analysis' id where it may have to start itself once more."""
     of_users = (ACCESS, CREATE, LOOK, EDIT)
     tags = tuple(user_tags) if names.by_tag(*of_users) else ()
     wanted = [Wish(right, tags) for right in of_users]
@@ -107,6 +125,8 @@ def wishes(
         wanted.append(Wish(QUOTA))
     if with_device_names:
         wanted.append(Wish(DEVICES))
+    if itself:
+        wanted.append(Wish(RUN_ITSELF, id=itself if names.by_id(RUN_ITSELF) else ""))
     if secret_tag:
         wanted.append(Wish(SECRETS, (secret_tag,)))
     return [wish for wish in wanted if names.of(wish.right)]
@@ -125,8 +145,7 @@ def permissions_of(names: Names, wanted: Iterable[Wish]) -> list[Record]:
         if named is None:
             continue
         resource, action = named
-        limits: list[tuple[str, ...]] = [("tag.key", key, "tag.value", value) for key, value in wish.tags] or [()]
-        for limit in limits:
+        for limit in wish.limits:
             actions.setdefault((resource, *limit), []).append(action)
     return [{"effect": "allow", "action": found, "resource": list(resource)} for resource, found in actions.items()]
 

@@ -64,7 +64,8 @@ def _keep(hand: Hand, there: str, script: str, folder: Path) -> None:
     """Show what was edited, and write it down beside analysis.py."""
     hand.say("The script was edited on TagoIO. Lines with - are there, those with + would come instead:")
     lines = list(_difference(there, script))
-    hand.say("\n".join(f"  {line}" for line in lines[:SHOWN]))
+    for line in lines[:SHOWN]:
+        hand.say(f"  {line}")
     if len(lines) > SHOWN:
         hand.say(f"  … and {len(lines) - SHOWN} lines more")
     copy = folder / f"analysis.tagoio-{fingerprint(there)[:8]}.py"

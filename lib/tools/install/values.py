@@ -38,6 +38,13 @@ class Values:
         """By which the policy grants them."""
         return (SECRET_TAG, self.hand.analysis_id) if self.secrets else None
 
+    @property
+    def hand_on(self) -> bool:
+        """Whether a run may have to start its own Analysis once more: it has a time budget, and a journal."""
+        has_journal = "delivery_log_token" in self.secrets or bool(self.variables.get("delivery_log_token"))
+        wanted = self.variables.get("hand_on", "true").strip().lower() not in ("false", "no", "off", "0")
+        return has_journal and wanted and bool(self.variables.get("time_budget"))
+
     def forget(self, name: str) -> None:
         """What stands there under this name is to be replaced, in whichever of the two places it is."""
         self._forgotten.add(name)

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import guard_output, hide, redact
+from lib.base.text import one_line
 from lib.tagoio.transport import Client
 from lib.tools.install.__main__ import addresses, given_variables
 from lib.tools.probe.costly import (
@@ -52,6 +53,7 @@ MAKING = 40  # requests that make what is asked with, and remove it, what an ear
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    guard_output()
     try:
         return _probe(options)
     except (SetupError, TagoIOError) as error:
@@ -184,7 +186,7 @@ def ask(question: str) -> bool:
 
 
 def _say(text: str) -> None:
-    print(redact(text), flush=True)
+    print(one_line(redact(text)), flush=True)
 
 
 if __name__ == "__main__":

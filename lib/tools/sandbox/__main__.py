@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lib.base.log import guard_output
+from lib.base.text import one_line
 from lib.message.mistake import did_you_mean
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.install.wanted import JOURNAL_STORAGE
@@ -32,6 +34,7 @@ ANALYSIS = Path(__file__).resolve().parents[3] / "analysis.py"
 
 def main(arguments: list[str] | None = None) -> int:
     options = make_parser(__doc__).parse_args(arguments)
+    guard_output()
     if not ANALYSIS.is_file():
         sys.exit(f"{ANALYSIS.name} is not where the sandbox looks for it, at the top of the repository")
     with contextlib.suppress(KeyboardInterrupt):
@@ -43,7 +46,7 @@ async def _run(options: argparse.Namespace) -> int:
     facts = chosen_facts(options)
     if options.serve:
         return await serve(options, ANALYSIS, facts)
-    sandbox = Sandbox(echo=lambda line: print(f"  {line}", flush=True))
+    sandbox = Sandbox(echo=lambda line: print(f"  {one_line(line)}", flush=True))
     sandbox.store.facts.update(facts)
     seed_users(sandbox.store)
     variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(options.set)}

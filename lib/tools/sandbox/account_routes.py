@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from lib.tools.sandbox.app import answered, body, store_of, who
+from lib.tools.sandbox.device_routes import shown
 from lib.tools.sandbox.records import allow, profile_only
 from lib.tools.sandbox.refusal import Denied, Refusal
 from lib.tools.sandbox.seed import DEVELOPER, PASSWORD
@@ -21,7 +22,7 @@ async def info(request: web.Request) -> web.Response:
     if identity.kind == "analysis":
         return answered({key: value for key, value in store.analyses[identity.id].items() if key != "token"})
     if identity.kind == "device":
-        return answered(store.devices[identity.id])
+        return answered(shown(store.devices[identity.id]))
     if identity.kind == "profile":
         return answered({"id": store.profile_id, "name": "Profile token", "type": "profile"})  # C mcp fixtures.ts
     raise Denied
@@ -38,8 +39,8 @@ async def account(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.Response:
     """C sdk-js LoginResponse: no token, but the profiles for one of which a token can then be made."""
     store = _check_password(request)
-    shown = {name: _account(store)[name] for name in ("type", "id", "email", "company", "name")}
-    return answered({**shown, "profiles": [_listed(store)]})
+    whose = {name: _account(store)[name] for name in ("type", "id", "email", "company", "name")}
+    return answered({**whose, "profiles": [_listed(store)]})
 
 
 @routes.post("/account/profile/token")
@@ -81,9 +82,9 @@ async def list_profiles(request: web.Request) -> web.Response:
 async def profile(request: web.Request) -> web.Response:
     """It carries no time zone (C cli run-user-create.ts)."""
     store = _profile(request, "access_profile")
-    shown = {**_listed(store), "banner_url": None, "created_at": store.now(), "updated_at": store.now()}
+    profile_info = {**_listed(store), "banner_url": None, "created_at": store.now(), "updated_at": store.now()}
     allocation = dict.fromkeys(SERVICES, 0) | store.limits
-    return answered({"info": shown, "allocation": allocation, "addons": {}, "account_plan": "starter"})
+    return answered({"info": profile_info, "allocation": allocation, "addons": {}, "account_plan": "starter"})
 
 
 @routes.get("/profile/{id}/summary")

@@ -39,10 +39,10 @@ async def edit_action(request: web.Request) -> web.Response:
     action = _action(request, "edit")
     changes = check_action({name: value for name, value in body(request).items() if name != "id"}, action["type"])
     action.update(changes, updated_at=store_of(request).now())
-    return answered("Action Successfully Updated")
+    return answered("Successfully Updated")
 
 
 @routes.delete("/action/{id}")
 async def delete_action(request: web.Request) -> web.Response:
     del store_of(request).actions[_action(request, "delete")["id"]]
-    return answered("Action Successfully Removed")
+    return answered("Successfully Removed")

@@ -65,13 +65,13 @@ async def create_own(request: web.Request) -> web.Response:
 
 @routes.put("/notification/read")
 async def mark_read(request: web.Request) -> web.Response:
-    """`{notification_ids, read}` (C sdk-js Notifications.ts)."""
+    """`{notification_ids, read}` (C sdk-js Notifications.ts); the answer as in sdk-python's tests (C)."""
     allow(request, "edit_notification", "profile")
     wanted = body(request).get("notification_ids") or []
     for note in store_of(request).admin_notifications:
         if note["id"] in wanted:
             note["read"] = bool(body(request).get("read", True))
-    return answered("Notifications Successfully Updated")
+    return answered("TagoIO Notification Run Successfully Updated")
 
 
 @routes.put("/notification/markallread")
@@ -79,7 +79,7 @@ async def mark_all_read(request: web.Request) -> web.Response:
     allow(request, "edit_notification", "profile")
     for note in store_of(request).admin_notifications:
         note["read"] = True
-    return answered("Notifications Successfully Updated")
+    return answered("All TagoIO Notification Run Successfully Updated")
 
 
 @routes.put("/notification/{id}/{button}")
@@ -90,7 +90,7 @@ async def press(request: web.Request) -> web.Response:
     if not any(str(button.get("id")) == request.match_info["button"] for button in note["buttons"]):
         raise Refusal(404, "Button Not Found")
     note["buttons_enabled"] = note["buttons_enabled"] and not note["buttons_autodisable"]
-    return answered("Button pressed")
+    return answered("Button action processed")
 
 
 @routes.delete("/notification/{id}")

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from aiohttp import web
 
 from lib.tools.sandbox.app import answered, body, store_of
-from lib.tools.sandbox.records import allow, found_in, may_see, page_of
+from lib.tools.sandbox.records import allow, may_see, page_of
 from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.runner import runner_of
 from lib.tools.sandbox.store import Identity, Record
 
 routes = web.RouteTableDef()
+
+CONSOLE_LINES = 200  # of an Analysis' info; how many TagoIO keeps is unknown
 
 
 @routes.get("/analysis")
@@ -40,14 +42,19 @@ def _token(request: web.Request, analysis: Record) -> str:
 
 
 def _analysis(request: web.Request, action: str = "access") -> Record:
-    analysis = found_in(store_of(request).analyses, request, "Analysis")
+    """Raises Refusal; TagoIO's words for one that is not there are those of C mcp read-analysis-console.ts."""
+    analysis = store_of(request).analyses.get(request.match_info["id"])
+    if analysis is None:
+        raise Refusal(400, "Analysis can't be found")
     allow(request, action, "analysis", analysis)
     return analysis
 
 
 @routes.get("/analysis/{id}")
 async def analysis_info(request: web.Request) -> web.Response:
-    return answered(_analysis(request))
+    """With its console, the last lines of it (C sdk-js analysis.types.ts, mcp read-analysis-console.ts)."""
+    analysis = _analysis(request)
+    return answered({**analysis, "console": runner_of(request).console_of(analysis["id"])[-CONSOLE_LINES:]})
 
 
 @routes.put("/analysis/{id}")
@@ -69,7 +76,11 @@ async def edit_analysis(request: web.Request) -> web.Response:
 
 @routes.delete("/analysis/{id}")
 async def delete_analysis(request: web.Request) -> web.Response:
-    del store_of(request).analyses[_analysis(request, "delete")["id"]]
+    """With its script (C mcp delete-analysis.ts), and its tokens."""
+    analysis, store = _analysis(request, "delete"), store_of(request)
+    del store.analyses[analysis["id"]]
+    store.scripts.pop(analysis["id"], None)
+    store.forget_tokens(analysis["id"])
     return answered("Successfully Removed")
 
 

@@ -4,7 +4,6 @@ import json
 import re
 import traceback
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,13 +59,15 @@ async def as_tagoio(request: web.Request, handler: Handler) -> web.StreamRespons
     if is_page(request):
         return await handler(request)
     try:
-        body = await _body(request)
+        body, is_read = _read(await request.read())
     except ConnectionError:  # the client went away while it was still speaking
         return web.Response(status=400)
     request[BODY] = body
 
     async def carry_out() -> web.Response:
         try:
+            if not is_read:
+                raise Refusal(400, "Invalid JSON")  # the status and the text are guesses
             if not ANONYMOUS.fullmatch(f"{request.method} {request.path}"):
                 request[WHO] = _identify(request)
             return await handler(request)  # type: ignore[return-value]  # a stream, for /events only
@@ -98,13 +99,12 @@ def _refused(request: web.Request, error: Exception) -> web.Response:
     return web.json_response({"status": False, "message": message}, status=status)
 
 
-async def _body(request: web.Request) -> Any:
-    content = await request.read()
-    if not content:
-        return {}
-    with suppress(ValueError):
-        return json.loads(content)
-    return {}
+def _read(content: bytes) -> tuple[Any, bool]:
+    """What a body says, and whether it can be read: JSON in any Unicode, as deep as Python takes it."""
+    try:
+        return (json.loads(content) if content else {}), True
+    except (ValueError, RecursionError):
+        return {}, False
 
 
 def _identify(request: web.Request) -> Identity:

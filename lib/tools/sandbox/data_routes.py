@@ -6,7 +6,16 @@ from aiohttp import web
 
 from lib.tools.sandbox.actions import fire_on_data
 from lib.tools.sandbox.app import BODY, answered, number_of, store_of, who
-from lib.tools.sandbox.queries import add_up, newest_of_each, selected
+from lib.tools.sandbox.queries import (
+    NUMBERS,
+    SINGLE,
+    add_up,
+    check_mode,
+    meeting,
+    newest_of_each,
+    selected,
+    singled_out,
+)
 from lib.tools.sandbox.records import allow, found_in
 from lib.tools.sandbox.refusal import Denied
 from lib.tools.sandbox.runner import runner_of
@@ -45,17 +54,19 @@ async def send_data(request: web.Request) -> web.Response:
 async def get_data(request: web.Request) -> web.Response:
     device, query = _device_of(request, "get_data"), request.query
     check_query(device, many(request, "ids"))
+    mode, variables = query.get("query", ""), many(request, "variables")
+    check_mode(mode, query.get("start_date", ""))
     found = _selected(device, request, query.get("ordination", "descending"))
-    mode = query.get("query", "")
-    if mode in ("count", "min", "max", "avg", "sum"):
+    if mode in NUMBERS:
         return answered(add_up(mode, found))
-    if mode.startswith(("last", "first")):
-        newest = _selected(device, request, "descending" if mode.startswith("last") else "ascending")
-        found = newest_of_each(newest, many(request, "variables"), 1)
+    if mode in SINGLE:
+        found = singled_out(mode, _selected(device, request, "descending"), variables)
     else:
+        if mode == "conditional":
+            found = meeting(query.get("function", ""), query.get("value", ""), found)
         skip, amount = number_of(request, "skip", 0), number_of(request, "qty", 15)
         per_variable = store_of(request).facts["skip_counts"] == "per_variable"
-        found = newest_of_each(found, many(request, "variables"), amount, skip, skips_each=per_variable)
+        found = newest_of_each(found, variables, amount, skip, skips_each=per_variable)
     with_details = query.get("details", "").lower() == "true"
     return answered(found if with_details else [_shown(row) for row in found])
 
@@ -76,12 +87,13 @@ async def edit_data(request: web.Request) -> web.Response:
 @routes.delete("/data")
 @routes.delete("/device/{id}/data")
 async def delete_data(request: web.Request) -> web.Response:
-    """15 rows unless told otherwise, `ids` as many as are named (D api/delete-data)."""
+    """15 rows unless told otherwise, `ids` as many as are named (D api/delete-data); of each variable that is asked for
+    (C snippets data-retention.ts)."""
     device, ids = _device_of(request, "delete_data"), many(request, "ids")
     check_change(device, "delete")
     found = _selected(device, request, request.query.get("ordination", "descending"))
     skip, amount = number_of(request, "skip", 0), number_of(request, "qty", len(ids) or 15)
-    gone = {row["id"] for row in found[skip : skip + amount]}
+    gone = {row["id"] for row in newest_of_each(found, many(request, "variables"), amount, skip, skips_each=True)}
     rows = store_of(request).rows_of(device["id"])
     store_of(request).data[device["id"]] = [row for row in rows if row["id"] not in gone]
     return answered(f"{len(gone)} Data Removed")
@@ -106,6 +118,8 @@ def _selected(device: Record, request: web.Request, ordination: str) -> list[Rec
     latest = store.now(-float(store.facts["rows_show_after"]))
     rows = [row for row in store.rows_of(device["id"]) if row["created_at"] <= latest]
     wanted = {name: many(request, name) for name in ("variables", "groups", "ids", "values")}
+    if request.query.get("query") == "conditional":  # its `value` is what is compared with
+        wanted["values"] = []
     dates = request.query.get("start_date", ""), request.query.get("end_date", "")
     return selected(rows, wanted, *dates, store.clock(), ordination)
 

@@ -20,10 +20,19 @@ def _device(request: web.Request, action: str) -> Record:
     return device
 
 
+def shown(device: Record) -> Record:
+    """With its bucket, which is the device itself (C sdk-js devices.types.ts)."""
+    return {**device, "bucket": {"id": device["id"], "name": device["name"]}}
+
+
 @routes.get("/device")
 async def list_devices(request: web.Request) -> web.Response:
+    """A list has the bucket's id alone, and name and tags whatever is asked for (C sdk-js devices.types.ts; the CLI's
+    device-list.ts relies on it)."""
     devices = may_see(request, store_of(request).devices.values(), "device")
-    return page_of(devices, request, "connector", "network")  # D api/list-of-devices
+    listed = ({**device, "bucket": device["id"]} for device in devices)
+    always = ("id", "name", "tags")
+    return page_of(listed, request, "connector", "network", always=always)  # D api/list-of-devices
 
 
 @routes.post("/device")
@@ -37,7 +46,7 @@ async def create_device(request: web.Request) -> web.Response:
 
 @routes.get("/device/{id}")
 async def device_info(request: web.Request) -> web.Response:
-    return answered(_device(request, "access"))
+    return answered(shown(_device(request, "access")))
 
 
 @routes.put("/device/{id}")
@@ -45,13 +54,13 @@ async def edit_device(request: web.Request) -> web.Response:
     device = _device(request, "edit")
     changes = {name: value for name, value in body(request).items() if name not in FIXED}
     device.update(changes, updated_at=store_of(request).now())
-    return answered("Device Successfully Updated")
+    return answered("Successfully Updated")
 
 
 @routes.delete("/device/{id}")
 async def delete_device(request: web.Request) -> web.Response:
     store_of(request).remove_device(_device(request, "delete")["id"])
-    return answered("Device Successfully Removed")
+    return answered("Successfully Removed")
 
 
 # ---- tokens

@@ -1,6 +1,8 @@
 """What a query for a device's data selects, of which rows how many, and what it adds up."""
 
+import operator
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,13 @@ SECONDS = {
     "year": 31_557_600,
 }  # fmt: skip
 
+NUMBERS = ("count", "min", "max", "avg", "sum")
+SINGLE = tuple(f"{end}_{what}" for end in ("last", "first") for what in ("item", "value", "location", "insert"))
+MODES = ("default", *NUMBERS, *SINGLE, "aggregate", "conditional")  # C sdk-js device.types.ts, D api/get-data
+COMPARING: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq, "ne": operator.ne,
+}  # fmt: skip
+
 
 def selected(
     rows: list[Record], wanted: dict[str, list[str]], start: str, end: str, now: float, ordination: str
@@ -29,7 +38,8 @@ def selected(
         and (first is None or time_of(row) >= first)
         and (last is None or time_of(row) <= last)
     ]
-    return sorted(found, key=lambda row: str(row["time"]), reverse=ordination != "ascending")
+    oldest_first = sorted(found, key=lambda row: str(row["time"]))  # of one moment: as they came
+    return oldest_first if ordination == "ascending" else oldest_first[::-1]
 
 
 def _text(value: Any) -> str:
@@ -69,11 +79,47 @@ def newest_of_each(
     return found
 
 
+def singled_out(mode: str, rows: list[Record], variables: list[str]) -> list[Record]:
+    """`last_value` is the newest row that has a value, `last_location` that with a location (D getting-data.md),
+    `last_insert` the one that came last; likewise `first_…` (C sdk-js device.types.ts). `rows` are the newest first."""
+    end, _, what = mode.partition("_")
+    if what in ("value", "location"):
+        rows = [row for row in rows if row.get(what) is not None]
+    elif what == "insert":
+        rows = sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)
+    return newest_of_each(rows if end == "last" else rows[::-1], variables, 1)
+
+
+def meeting(function: str, wanted: str, rows: list[Record]) -> list[Record]:
+    """`query=conditional`: those whose number compares so (C sdk-js device.types.ts). Raises Refusal."""
+    if function not in COMPARING:
+        raise Refusal(400, f"function: Expected one of {', '.join(COMPARING)}")
+    try:
+        limit = float(wanted)
+    except ValueError as error:
+        raise Refusal(400, "value: Expected number") from error
+    numbers = [row for row in rows if isinstance(row.get("value"), int | float)]
+    return [row for row in numbers if COMPARING[function](row["value"], limit)]
+
+
+def check_mode(mode: str, start: str) -> None:
+    """Raises Refusal for a query that TagoIO does not know, for one without the start_date that it needs (C sdk-js
+    device.types.ts), and for the one that is not played here."""
+    if mode and mode not in MODES:
+        raise Refusal(400, f"query: Expected one of {', '.join(MODES)}")
+    if mode == "aggregate":
+        raise Refusal(400, "query: the sandbox does not play aggregate")
+    if mode in ("avg", "sum", "conditional") and not start:
+        raise Refusal(400, "start_date: Required")
+
+
 def add_up(mode: str, rows: list[Record]) -> float:
-    """A number, as both SDKs take it (C sdk-js Device.ts). Raises Refusal where there is nothing to add up."""
+    """A number, as both SDKs take it (C sdk-js Device.ts); a whole one without a fraction, as JavaScript writes it: the
+    Python SDK takes no other (C whl Device.py). Raises Refusal where there is nothing to add up."""
     if mode == "count":
         return len(rows)
     values = [float(row["value"]) for row in rows if isinstance(row.get("value"), int | float)]
     if not values:
         raise Refusal(400, "There is no data")
-    return {"min": min(values), "max": max(values), "sum": sum(values), "avg": sum(values) / len(values)}[mode]
+    found: float = {"min": min(values), "max": max(values), "sum": sum(values), "avg": sum(values) / len(values)}[mode]
+    return int(found) if found.is_integer() else found

@@ -34,11 +34,12 @@ def may_see(request: web.Request, records: Iterable[Record], resource: str) -> l
     return [each for each in records if store.may(who(request), "access", resource, each, listing=True)]
 
 
-def page_of(records: Iterable[Record], request: web.Request, *more: str) -> web.Response:
-    """`more`: the fields that are listed beside id, name and tags where none are asked for."""
+def page_of(records: Iterable[Record], request: web.Request, *more: str, always: tuple[str, ...] = ()) -> web.Response:
+    """`more`: the fields that are listed beside id, name and tags where none are asked for; `always`: those that are
+    listed whatever is asked for."""
     page, amount = number_of(request, "page", 1), number_of(request, "amount", 20)
     listed = [{"active": True, "created_at": "", "tags": [], **record} for record in records]
-    fields = read_fields(request, ("id", "name", "tags", *more))
+    fields = list(dict.fromkeys([*always, *read_fields(request, ("id", "name", "tags", *more))]))
     past_end = store_of(request).facts["page_past_end"]
     order = read_order(request)
     filters = read_filters(request)

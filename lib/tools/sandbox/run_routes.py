@@ -132,10 +132,11 @@ async def delete_own(request: web.Request) -> web.Response:
 
 @routes.put("/run/{url}/notification/{id}/{button}")
 async def press(request: web.Request) -> web.Response:
-    """As TagoRUN does for its user. What TagoIO answers is unknown."""
+    """As TagoRUN does for its user. What TagoIO answers is unknown; these are the words of sdk-python's tests for an
+    admin's button (C test_notifications.py)."""
     _own_inbox(request)
     await press_button(runner_of(request), who(request).id, request.match_info["id"], request.match_info["button"])
-    return answered("Button pressed")
+    return answered("Button action processed")
 
 
 async def press_button(runner: Runner, user_id: str, notification_id: str, button_id: str) -> None:

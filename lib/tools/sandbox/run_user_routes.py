@@ -49,6 +49,11 @@ async def create_user(request: web.Request) -> web.Response:
     for name in ("name", "email", "timezone"):
         if not given.get(name):
             raise Refusal(400, f"{name}: Required")
+        if not isinstance(given[name], str):
+            raise Refusal(400, f"{name}: Expected string")
+    for name, kind in (("tags", list), ("active", bool)):
+        if not isinstance(given.get(name, kind()), kind):
+            raise Refusal(400, f"{name}: Expected {kind.__name__}")
     store.check_email(given)
     store.check_room("Run users", store.users)
     return answered({"user": store.add_user(given)["id"]})
@@ -89,9 +94,10 @@ async def delete_user(request: web.Request) -> web.Response:
 
 @routes.get("/run/users/{id}/login")
 async def log_in_as(request: web.Request) -> web.Response:
-    """D api/login-as-user."""
+    """D api/login-as-user; its moment is `expire_time` there, and `expire_date` in both SDKs' types (C)."""
     user, store = _user(request, "login_as_user"), store_of(request)
     name = f"Login by Run Administrator({DEVELOPER})"
     token = store.token_for(Identity("run_user", user["id"]))
     shown = {"token": token, "name": name, "run_user": user["id"]}
-    return answered({**shown, "expire_time": store.now(3600), "created_at": store.now()})
+    until = store.now(3600)
+    return answered({**shown, "expire_time": until, "expire_date": until, "created_at": store.now()})

@@ -38,6 +38,7 @@ class Run:
     extra: dict[str, str] = field(default_factory=dict)
     scope: Any = None
     is_external: bool = False
+    is_heard: bool = True
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     outcomes: dict[tuple[str, str], Record] = field(default_factory=dict)
     token: str = ""
@@ -144,6 +145,12 @@ class Runner:
                 return True
         return False
 
+    def end_by_token(self, token: str) -> None:
+        """End the run that uses this token."""
+        for run in self.runs:
+            if run.token == token and run.process and not run.ended:
+                kill(run.process)
+
     async def stop(self) -> None:
         """End the runs that are under way."""
         for task in self._going:
@@ -168,6 +175,10 @@ class Runner:
         self.publish(f"analysis_console.{analysis_id}", {"payload": event})
         self.say(line)
         self.on_change()
+
+    def console_of(self, analysis_id: str) -> list[str]:
+        """What its runs have printed, the oldest line first."""
+        return [line for run in self.runs if run.analysis_id == analysis_id for line in run.lines]
 
     def say(self, line: str) -> None:
         """To whoever watches the sandbox, if anybody does."""
@@ -195,7 +206,8 @@ class Runner:
     def _hand_over(self, analysis: Record, run: Run) -> None:
         """To whoever listens; how that ends, nobody tells."""
         channel = f"analysis_trigger.{analysis['id']}"
-        if not self.listeners[channel]:
+        run.is_heard = bool(self.listeners[channel])
+        if not run.is_heard:
             run.lines.append("Nobody listens for this external Analysis: start it, then run it again")
         environment = self._variables(analysis, run)
         payload = {"environment": environment, "data": run.scope, "analysis_id": analysis["id"], "token": run.token}

@@ -4,11 +4,13 @@ import argparse
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 import signal
 import sys
 from pathlib import Path
 
+from lib.base.text import one_line
 from lib.tools.install.wanted import JOURNAL_STORAGE
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.routes import add_page
@@ -22,6 +24,8 @@ from lib.tools.sandbox.unknowns import Facts
 
 INSIDE, EXTERNAL = "Notify", "Notify (external)"
 JOURNAL = "Notification journal"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ELSEWHERE = "(printed where the sandbox was started)"
 
 
 async def serve(options: argparse.Namespace, script: Path, facts: Facts) -> int:
@@ -44,7 +48,7 @@ async def serve(options: argparse.Namespace, script: Path, facts: Facts) -> int:
         sandbox.store.facts.update(facts)
         sandbox.trouble.latency = options.latency
         sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
-        desk.set_plan(options.plan)
+        desk.switches.set_plan(options.plan)
         return await _serve(desk, options.port, options.state, options.tls)
 
 
@@ -64,14 +68,13 @@ async def _serve(desk: Desk, port: int, state: Path | None, tls: Path | None) ->
     print(f"# The page: {sandbox.api}/")
     if trusted:
         print(f"# To trust its certificate\n{_exports(trusted)}\n")
-    for heading, text in clients(desk, sandbox.store.profile_token):
+    for heading, text in clients(desk, with_tokens=True):
         print(f"# {heading}\n{text}\n")
     print("# Ctrl+C ends it.", flush=True)
     try:
         return await _until_stopped(desk, state)
     finally:
-        desk.schedule.stop()
-        await sandbox.runner.stop()
+        await desk.end()
         await server.cleanup()
 
 
@@ -83,7 +86,7 @@ def set_up(sandbox: Sandbox, script: Path, variables: dict[str, str], *, with_po
     sandbox.store.scripts[analyses[0]["id"]] = script
     sandbox.runner.watches_outcomes = True
     sandbox.runner.on_start = sandbox.trouble.begin_anew
-    return Desk(sandbox, analyses, lambda desk: clients(desk, "(printed where the sandbox was started)"))
+    return Desk(sandbox, analyses, clients)
 
 
 async def _until_stopped(desk: Desk, state: Path | None) -> int:
@@ -114,10 +117,15 @@ def _analyses(store: Store, given: dict[str, str]) -> list[Record]:
     parts = ("inside", "external")
     if all(store.own.get(part) in store.analyses for part in parts):
         analyses = [store.analyses[store.own[part]] for part in parts]
-        variables = {str(each.get("key")): str(each.get("value", "")) for each in analyses[0]["variables"]}
+        listed = analyses[0]["variables"] if isinstance(analyses[0]["variables"], list) else []
+        variables = {str(each.get("key")): str(each.get("value", "")) for each in listed if isinstance(each, dict)}
+        if variables.get("delivery_log_token") not in {"", None, *store.tokens}:  # the state came without its tokens
+            variables["delivery_log_token"] = _journal_token(store)
+        if analyses[1].get("token") not in store.tokens:
+            analyses[1]["token"] = store.token_for(Identity("analysis", analyses[1]["id"]))
     else:
         variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE}
-        variables["delivery_log_token"] = store.add_device({"name": JOURNAL, **JOURNAL_STORAGE})[1]
+        variables["delivery_log_token"] = _journal_token(store)
         inside = seed_analysis(store, {}, name=INSIDE)
         external = store.add_analysis({"name": EXTERNAL, "run_on": "external"})
         external["token"] = store.token_for(Identity("analysis", external["id"]))
@@ -130,14 +138,25 @@ def _analyses(store: Store, given: dict[str, str]) -> list[Record]:
     return analyses
 
 
-def clients(desk: Desk, profile_token: str) -> list[tuple[str, str]]:
-    """What to set in another shell, by heading. The page shows no profile's token: whoever has that can upload what is
-    then run here, and other accounts of this machine can open the page."""
+def _journal_token(store: Store) -> str:
+    """A new one, of the journal that is there, or of a new one."""
+    found = next((device for device in store.devices.values() if device["name"] == JOURNAL), None)
+    if found:
+        return store.token_for(Identity("device", found["id"]))
+    return store.add_device({"name": JOURNAL, **JOURNAL_STORAGE})[1]
+
+
+def clients(desk: Desk, *, with_tokens: bool = False) -> list[tuple[str, str]]:
+    """What to set in another shell, by heading. The page shows no token: other accounts of this machine can open it,
+    and whoever has the profile's can upload what is then run here."""
     external, api = desk.analyses[1], desk.sandbox.api
     variables = {variable["key"]: variable["value"] for variable in desk.variables}
     address = {"TAGOIO_API": api, "TAGOIO_SSE": f"{api}/events"}
-    once = {**address, "account_token": profile_token, **variables}
-    listen = {**address, "T_ANALYSIS_TOKEN": external["token"], "T_ANALYSIS_ID": external["id"]}
+    if not with_tokens:
+        variables |= {name: ELSEWHERE for name in variables if name.lower().endswith("_token")}
+    profile_token, own_token = desk.store.profile_token, str(external["token"])
+    once = {**address, "account_token": profile_token if with_tokens else ELSEWHERE, **variables}
+    listen = {**address, "T_ANALYSIS_TOKEN": own_token if with_tokens else ELSEWHERE, "T_ANALYSIS_ID": external["id"]}
     user = f"TagoRUN {desk.store.run_url}; users such as ana@example.com, password {PASSWORD}"
     return [
         ("Send once from another shell", f"{_exports(once)}\n.venv/bin/python analysis.py"),
@@ -151,4 +170,10 @@ def clients(desk: Desk, profile_token: str) -> list[tuple[str, str]]:
 
 
 def _exports(variables: dict[str, str]) -> str:
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+    """Commands for a shell. What is no name of a variable there, or holds what a terminal obeys, is left out: it would
+    do something else than be set."""
+    return "\n".join(
+        f"export {name}={shlex.quote(value)}"
+        for name, value in variables.items()
+        if NAME.fullmatch(name) and value == "\n".join(map(one_line, value.split("\n")))
+    )

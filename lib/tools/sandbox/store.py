@@ -80,6 +80,7 @@ class Store:
     own: dict[str, str] = field(default_factory=dict)  # the ids of the Analyses that --serve has made, by their part
     swept: dict[str, datetime] = field(default_factory=dict)  # device id -> where what it keeps began of late
     ahead: float = 0.0  # seconds by which TagoIO's clock is ahead of this machine's
+    first_words: dict[str, str] = field(default_factory=dict)  # notification id -> message before it was changed
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,7 +132,9 @@ class Store:
             raise Refusal(400, "This email is already in use")
 
     def remove_user(self, user_id: str) -> None:
+        """With the tokens that they hold (C mcp delete-run-user.ts)."""
         del self.users[user_id]
+        self.forget_tokens(user_id)
         self.note_event("gone", user_id)
 
     def log_in(self, email: str, password: str) -> str:
@@ -147,6 +150,10 @@ class Store:
         token = f"{prefix}{secrets.token_hex(17)}" if prefix else str(uuid.uuid4())
         self.tokens[token] = who
         return token
+
+    def forget_tokens(self, bearer_id: str) -> None:
+        for token in [token for token, whose in self.tokens.items() if whose.id == bearer_id]:
+            del self.tokens[token]
 
     # ---- notifications
 
@@ -177,6 +184,7 @@ class Store:
         kept = checked(changes, self.facts, is_new=False)
         if changes.get("read") and not note["read"]:
             self.note_event("read", note["run_user"], note["id"])
+        self.first_words.setdefault(note["id"], note["message"])
         note.update(kept, updated_at=self.now())
 
     def account_for_edit(self, note: Record) -> None:
@@ -203,6 +211,12 @@ class Store:
         note = self.notification(notification_id)
         del self.notifications[notification_id]
         self.inboxes[note["run_user"]].remove(notification_id)
+
+    def clear(self) -> None:
+        """Nobody was ever told anything: no notifications, no data of devices, the clock right."""
+        for kept in (self.notifications, self.inboxes, self.first_words, self.data, self.events, self.swept):
+            kept.clear()
+        self.used["push_notification"], self.ahead = 0, 0.0
 
     # ---- the rest
 
@@ -251,7 +265,7 @@ class Store:
         del self.devices[device_id]
         self.data.pop(device_id, None)
         self.parameters.pop(device_id, None)
-        self.tokens = {token: whose for token, whose in self.tokens.items() if whose.id != device_id}
+        self.forget_tokens(device_id)
 
     def secrets_for(self, analysis_id: str) -> list[Record]:
         """The Secrets that a policy grants to an Analysis, as they stand in its environment (D secrets.md)."""

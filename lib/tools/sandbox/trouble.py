@@ -17,6 +17,7 @@ from lib.tools.sandbox.limits import LIMITS, NOTIFY
 from lib.tools.sandbox.unknowns import Facts, default_facts
 
 PLANS = LIMITS[NOTIFY]
+CUT_OFF = ("reset", "close", "cut", "stall", "killed")  # kinds after which the client has no whole answer
 HTML = "<html><body><h1>{status}</h1></body></html>"
 
 
@@ -45,7 +46,7 @@ class Fault:
     `kind`: an HTTP status as `502`, or `reset`, `close`, `empty`, `cut`, `not-json`, `status-false`, `no-result`,
     `stall` (no answer for `seconds`), `late` (carried out after `seconds`, then answered). `processed`: whether the
     request is carried out before it goes wrong. `body`: `json`, `html` or `empty`, for a status. `retry_after`: where
-    a 429 says how long to wait, `text`, `header` or ``.
+    a 429 says how long to wait, `text`, `header` or ``. `only`: strike these users, whatever the share.
     """
 
     kind: str
@@ -57,6 +58,18 @@ class Fault:
     retry_after: str = "text"
     route: tuple[str, str] = NOTIFY
     seed: int = 1
+    only: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class Seen:
+    """A request as the sandbox saw it: the `fault` that struck it, what was carried out of it (None: nothing), and the
+    status that was answered (0: none)."""
+
+    request: web.Request
+    fault: str = ""
+    carried_out: web.Response | None = None
+    status: int = 0
 
 
 @dataclass
@@ -64,7 +77,8 @@ class Trouble:
     """What goes wrong at the moment; change its fields at any time.
 
     `rate_limit` is that of creating notifications, in each `window` of so many seconds by the clock; `plan` gives the
-    other routes theirs. `facts` are the store's.
+    other routes theirs. `facts` are the store's. `kill_after` so many notifications of a program `on_kill` gets its
+    token, to end it; nothing more is carried out for it. `on_seen` gets every request once it is answered.
     """
 
     rate_limit: int | None = None
@@ -78,6 +92,11 @@ class Trouble:
     retry_seconds: int = 1  # what a 429 that is played says
     answered: Counter[str] = field(default_factory=Counter)
     connections: int = 0
+    kill_after: int | None = None
+    on_kill: Callable[[str], None] = lambda token: None
+    on_seen: Callable[[Seen], None] = lambda seen: None
+    _killed: set[str] = field(default_factory=set)
+    _carried_out: Counter[str] = field(default_factory=Counter)
     _seen: weakref.WeakSet[asyncio.BaseTransport] = field(default_factory=weakref.WeakSet)
     _window: int = 0
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -100,11 +119,44 @@ class Trouble:
             self.connections += 1
         if self.latency:
             await asyncio.sleep(self.latency)
+        seen = Seen(request)
+
+        async def watched() -> web.Response:
+            seen.carried_out = await carry_out()
+            return seen.carried_out
+
+        answer = await self._answer(seen, subject, watched)
+        seen.status = 0 if seen.fault in CUT_OFF else answer.status
+        self.on_seen(seen)
+        return answer
+
+    async def _answer(
+        self, seen: Seen, subject: str, carry_out: Callable[[], Awaitable[web.Response]]
+    ) -> web.StreamResponse:
+        request = seen.request
+        is_notify = (request.method, request.path.rstrip("/")) == NOTIFY
+        if is_notify and self._is_killed(request.headers.get("token", "")):
+            seen.fault = "killed"
+            return _reset(request)
         refusal = self._count(request)
         if refusal is not None:
             return refusal
         fault = self._fault_for(request, subject)
-        return await (_strike(fault, request, carry_out, self.retry_seconds) if fault else carry_out())
+        if fault is None:
+            return await carry_out()
+        seen.fault = fault.kind
+        return await _strike(fault, request, carry_out, self.retry_seconds)
+
+    def _is_killed(self, token: str) -> bool:
+        """Whether the program with that token is dead, or dies of this request."""
+        if self.kill_after is not None and token not in self._killed:
+            if self._carried_out[token] < self.kill_after:
+                self._carried_out[token] += 1
+            else:
+                self.kill_after = None
+                self._killed.add(token)
+                self.on_kill(token)
+        return token in self._killed
 
     def _count(self, request: web.Request) -> web.Response | None:
         """Whether it is one too many of its route, for the whole profile, on the clock's minute."""
@@ -142,6 +194,8 @@ class Trouble:
 
     def _strikes(self, fault: Fault, subject: str) -> bool:
         is_due = self._attempts[fault.route, subject] <= fault.attempts
+        if fault.only is not None:
+            return is_due and subject in fault.only
         return is_due and random.Random(f"{fault.seed}{subject}").random() < fault.share
 
 

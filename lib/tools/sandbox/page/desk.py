@@ -1,30 +1,30 @@
 """What the page's forms do to the sandbox: run, press, variables, trouble. Bad input is one sentence."""
 
+import asyncio
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 from aiohttp.web import AppKey
 
 from lib.base.duration import shown_duration
+from lib.tools.sandbox.page.days import Day, days_of
+from lib.tools.sandbox.page.forms import BadInput, Form, number_of_text, text_of, typed_value
+from lib.tools.sandbox.page.plain import LOOPS, PlainDay, Weather
 from lib.tools.sandbox.page.schedule import LONGEST, SHORTEST, Schedule
+from lib.tools.sandbox.page.switches import Switches
+from lib.tools.sandbox.page.witness import Witness
 from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.run_routes import press_button
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, new_id
-from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
 
 MAX_VARIABLES = 20  # D environment-variables.md
-Form = Mapping[str, Any]
 Clients = list[tuple[str, str]]  # heading and text
-
-
-class BadInput(Exception):
-    """A form that cannot be taken; the text says what to mend."""
 
 
 class Desk:
@@ -36,7 +36,15 @@ class Desk:
         self.analyses = analyses
         self._clients = clients
         self.said = ""  # what was done last
-        self.plan = "none"
+        self.switches = Switches(sandbox)
+        self.witness = Witness(self.store, sandbox.runner, sandbox.changes.tell)
+        self.again: set[int] = set()  # the runs to which an event was handed once more
+        self.weathers: dict[int, Weather] = {}  # by the run with which a day began
+        self.weather_said: dict[int, str] = {}
+        self.plain: dict[int, list[PlainDay]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        sandbox.trouble.on_seen = self.witness.saw
+        sandbox.trouble.on_kill = self._hand_in_again
         self.schedule = Schedule(self._scheduled)
         self._on_schedule: Run | None = None
         self._actions = {kind: self._action(kind) for kind in ("condition", "interval")}
@@ -44,11 +52,6 @@ class Desk:
     def clients(self) -> Clients:
         """What to set for other clients."""
         return self._clients(self)
-
-    def set_plan(self, plan: str, limit: int | None = None) -> None:
-        """The rate limit of a plan; of none; or `limit` a minute."""
-        self.plan = self.sandbox.trouble.plan = plan
-        self.sandbox.trouble.rate_limit = PLANS.get(plan, limit)
 
     @property
     def variables(self) -> list[dict[str, str]]:
@@ -63,41 +66,36 @@ class Desk:
         return hashlib.sha256(json.dumps(self.variables).encode()).hexdigest()[:12]
 
     @property
-    def quota_left(self) -> int:
-        return max(int(self.store.limits["push_notification"]) - int(self.store.used["push_notification"]), 0)
-
-    @property
     def clock(self) -> str:
         ahead = f", {shown_duration(self.store.ahead)} ahead" if self.store.ahead else ""
         return f"{datetime.fromtimestamp(self.store.clock()):%Y-%m-%d %H:%M}{ahead}"
 
     async def run(self, form: Form) -> str:
         """By hand, or with a `variable` as an Action on that data point would."""
-        wanted = form.get("analysis") or self.analyses[0]["id"]
-        analysis = next((each for each in self.analyses if each["id"] == wanted), None)
-        if analysis is None or wanted not in self.store.analyses:
+        analysis = self.store.analyses.get(str(form.get("analysis") or self.analyses[0]["id"]))
+        if analysis is None:
             raise BadInput("This Analysis is not here any more: load the page again")
         if form.get("how") != "action":
             await self._start(analysis, {}, None)
             return "Runs by hand"
-        name = _text(form, "variable").lower()  # as TagoIO stores it: D docs sending-data.md
+        name = text_of(form, "variable").lower()  # as TagoIO stores it: D docs sending-data.md
         if not name:
             raise BadInput("A data point needs a variable, such as temperature")
-        device = self._device(_text(form, "device") or "Refrigerator 7")
-        point = {"id": new_id(), "device": device["id"], "variable": name, "value": _value(_text(form, "value"))}
-        point |= {"unit": _text(form, "unit"), "group": new_id(), "time": self.store.now()}
+        device = self._device(text_of(form, "device") or "Refrigerator 7")
+        point = {"id": new_id(), "device": device["id"], "variable": name, "value": typed_value(text_of(form, "value"))}
+        point |= {"unit": text_of(form, "unit"), "group": new_id(), "time": self.store.now()}
         extra = {"_action_id": self._actions["condition"], "_action_type": "condition", "_action_state": "unlocked"}
         try:
             self.store.add_data(device["id"], point)
         except Refusal as refusal:
             raise BadInput(refusal.message) from refusal
         await self._start(analysis, {**extra, "_device_id": device["id"]}, [point])
-        return f"Runs as an Action on {name}"
+        return f"{device['name']}: {name} {point['value']} {point['unit']}".strip()
 
     async def set_schedule(self, form: Form) -> str:
         """`seconds`, empty or 0 to end it."""
-        text = _text(form, "seconds")
-        seconds = _number(text or "0", "Seconds", 0, LONGEST)
+        text = text_of(form, "seconds")
+        seconds = number_of_text(text or "0", "Seconds", 0, LONGEST)
         if form.get("stop") or not seconds:
             self.schedule.stop()
             return "The schedule is off"
@@ -106,13 +104,13 @@ class Desk:
 
     def stop(self, form: Form) -> str:
         """End a `run`, by its number."""
-        if not self.sandbox.runner.end(_text(form, "run")):
+        if not self.sandbox.runner.end(text_of(form, "run")):
             raise BadInput("That run is not running any more")
-        return f"Stopped run {_text(form, 'run')}"
+        return f"Stopped run {text_of(form, 'run')}"
 
     async def press(self, form: Form) -> str:
         """As the `user`, the `button` of the notification `note`."""
-        user, note, button_id = self._user(form), self._note(form), _text(form, "button")
+        user, note, button_id = self._user(form), self._note(form), text_of(form, "button")
         labels = (button["label"] for button in note["buttons"] if str(button["id"]) == button_id)
         label = next(labels, button_id)
         try:
@@ -143,36 +141,76 @@ class Desk:
 
     def move_clock(self, form: Form) -> str:
         """TagoIO's clock goes on by so many `minutes`."""
-        minutes = _number(_text(form, "minutes"), "Minutes", 1, 10_080)
+        minutes = number_of_text(text_of(form, "minutes"), "Minutes", 1, 10_080)
         self.store.ahead += minutes * 60
         return f"TagoIO's clock has moved on by {minutes:g} min"
 
-    def set_trouble(self, form: Form, kinds: list[str]) -> str:
-        trouble = self.sandbox.trouble
-        plan = _text(form, "plan")
-        given = (
-            int(_number(_text(form, "limit") or "0", "Requests a minute", 1, 1_000_000)) if plan == "other" else None
-        )
-        latency = _number(_text(form, "latency") or "0", "Latency", 0, 60)
-        share = _number(_text(form, "share") or "100", "Users hit", 0, 100)
-        attempts = int(_number(_text(form, "attempts") or "1", "Requests hit", 1, 1000))
-        quota = int(_number(_text(form, "quota") or str(self.quota_left), "Push notifications", 0, 10_000_000))
-        processed = bool(form.get("processed"))
-        if quota != self.quota_left:
-            self.store.limits["push_notification"] = max(int(self.store.limits["push_notification"]), quota)
-            self.store.used["push_notification"] = int(self.store.limits["push_notification"]) - quota
-        self.set_plan(plan, given)
-        trouble.latency = latency
-        trouble.faults = [
-            Fault(kind, processed=processed, share=share / 100, attempts=attempts) for kind in KINDS if kind in kinds
-        ]
-        trouble.begin_anew()
-        shown = ", ".join(fault.kind for fault in trouble.faults) or "no faults"
-        limit = f"{trouble.rate_limit} a minute" if trouble.rate_limit else "no rate limit"
-        return f"From now on: {limit}, {latency:g} s latency, {shown}"
+    def days(self) -> list[Day]:
+        return days_of(list(self.sandbox.runner.runs), self.again)
+
+    async def compare(self, form: Form) -> str:
+        """Run the day that began with `run` once more, with plain loops."""
+        day = next((day for day in self.days() if str(day.number) == text_of(form, "run")), None)
+        if day is None:
+            raise BadInput("That run is not here any more")
+        users = [self.store.users[each] for each in day.audience if each in self.store.users]
+        if not users:
+            raise BadInput("Nobody was to be told that day")
+        if any(each.is_going for each in self.plain.get(day.number, [])):
+            raise BadInput("The loops are still running")
+        weather = self.weathers.get(day.number, Weather())
+        loops = [PlainDay(tries, users, weather, day.runs[0].scope, self.sandbox.changes.tell) for tries in LOOPS]
+        self.plain[day.number] = loops
+        for each in loops:
+            self._go(each.go())
+        return f"The same day for {len(users)} fresh users, with a plain loop"
+
+    async def start_over(self, form: Form) -> str:
+        """As it was at the start, but for users, variables and trouble."""
+        await self.end()
+        self.store.clear()
+        self.sandbox.runner.runs.clear()
+        self.witness.steps.clear()
+        self.again.clear()
+        self.weathers.clear()
+        self.plain.clear()
+        self.sandbox.trouble.kill_after = None
+        return "Inboxes and journal are empty"
+
+    async def end(self) -> None:
+        """The schedule, the loops, the runs."""
+        self.schedule.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sandbox.runner.stop()
 
     async def _start(self, analysis: Record, extra: dict[str, str], scope: Any) -> None:
+        weather, runs = self.switches.weather, self.sandbox.runner.runs
+        self.sandbox.trouble.kill_after = weather.kill_after
         await self.sandbox.runner.start(analysis, extra, scope)
+        self.weathers[runs[-1].number], self.weather_said[runs[-1].number] = weather, self.switches.says
+
+    def _hand_in_again(self, token: str) -> None:
+        """A run is killed: the same event comes once more, when it is gone."""
+        run = next(run for run in self.sandbox.runner.runs if run.token == token)
+        self.sandbox.runner.end_by_token(token)
+
+        async def again() -> None:
+            while not run.ended:
+                await asyncio.sleep(0.05)
+            analysis = self.store.analyses.get(run.analysis_id)
+            if analysis is not None:
+                await self.sandbox.runner.start(analysis, run.extra, run.scope)
+                self.again.add(self.sandbox.runner.runs[-1].number)
+                self.sandbox.changes.tell()
+
+        self._go(again())
+
+    def _go(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _scheduled(self) -> None:
         """Passed over while the run before still goes on: TagoIO would let them overlap."""
@@ -202,7 +240,7 @@ class Desk:
         return found or self.store.add_device({"name": name})[0]
 
     def _user(self, form: Form) -> Record:
-        user = self.store.users.get(_text(form, "user"))
+        user = self.store.users.get(text_of(form, "user"))
         if user is None:
             raise BadInput("There is no such user any more")
         if not user["active"]:
@@ -211,7 +249,7 @@ class Desk:
 
     def _note(self, form: Form) -> Record:
         try:
-            return self.store.notification(_text(form, "note"), _text(form, "user"))
+            return self.store.notification(text_of(form, "note"), text_of(form, "user"))
         except Refusal as refusal:
             raise BadInput("This notification was removed meanwhile") from refusal
 
@@ -227,26 +265,3 @@ def _variable_problems(given: list[tuple[str, str]]) -> Iterator[str]:
         yield f"{name} is there {names.count(name)} times"
     for value in (value for name, value in given if value and not name):
         yield f'the value "{value[:20]}" has no name'
-
-
-def _text(form: Form, name: str) -> str:
-    return str(form.get(name) or "").strip()
-
-
-def _number(text: str, name: str, least: float, most: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        raise BadInput(f'{name}: "{text}" is not a number from {least:g} to {most:g}')
-    return number
-
-
-def _value(text: str) -> Any:
-    """A number, true or false where it reads as one, text otherwise."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, int | float | bool) else text

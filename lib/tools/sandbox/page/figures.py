@@ -77,11 +77,14 @@ def plotted(steps: dict[str, list[tuple[float, int]]], until: float) -> tuple[li
     return _spread(lines), start, span
 
 
-def _spread(lines: list[Line], least: float = 14.0) -> list[Line]:
-    """Labels that would lie on one another are moved apart."""
-    spread: list[Line] = []
+def _spread(lines: list[Line], least: float = 24.0) -> list[Line]:
+    """Labels that would lie on one another are moved apart, within the field."""
+    upwards = sorted(lines, key=lambda line: line.y, reverse=True)
+    places, last = [], HEIGHT + least
+    for line in upwards:
+        last = min(line.y, last - least)
+        places.append(last)
     last = -least
-    for line in sorted(lines, key=lambda line: line.y):
-        last = max(line.y, last + least)
-        spread.append(Line(line.name, line.path, line.value, last))
-    return spread
+    for index in reversed(range(len(places))):
+        last = places[index] = max(places[index], last + least)
+    return [Line(line.name, line.path, line.value, y) for line, y in zip(upwards, places, strict=True)][::-1]

@@ -1,15 +1,15 @@
-"""What the page shows, read from the sandbox: users, the cards of an inbox, runs. No text is made safe here: the
-templates escape all of it."""
+"""The phones that the page shows, read from the sandbox: users and the cards of their inboxes. No text is made safe
+here: the templates escape all of it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import webcolors
 
 from lib.campaign.key import marked_parts
-from lib.campaign.outcome import STATUSES
+from lib.campaign.rows import seconds_of
 from lib.message.address import ADMIN, is_path, is_web_address
 from lib.message.notification import COLOR
 from lib.message.placeholders import local_time
@@ -36,7 +36,8 @@ class ButtonView:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A notification in an inbox; `time` is on the user's own clock, `step` that of the escalation which sent it."""
+    """A notification in an inbox; `time` is on the user's own clock, `step` that of the escalation which sent it,
+    `added` what was put under the message since."""
 
     id: str
     title: str
@@ -49,76 +50,48 @@ class Card:
     image_color: str
     buttons: list[ButtonView]
     step: int = 0
+    added: str = ""
+
+
+PUSH_LENGTH = 140  # characters that a push shows (D notification-service.md)
+PUSH_SHOWN = 8.0  # seconds that it stands before it goes
 
 
 @dataclass(frozen=True, slots=True)
-class UserView:
-    """A user of the TagoRUN; `last` is how the last run that was about them ended, with its reason, the channel that
-    took it instead of TagoRUN, and the step of the escalation."""
+class Phone:
+    """A user's TagoRUN; `push` is the notification that has just come in."""
 
     id: str
     name: str
-    timezone: str
-    language: str
-    tags: list[str]
+    about: list[str]
     is_active: bool
     unread: int
-    last: str = ""
-    reason: str = ""
-    channel: str = ""
-    step: int = 0
+    clock: str
+    cards: list[Card]
+    push: Card | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeView:
-    """A user in a run."""
-
-    status: str
-    name: str
-    reason: str
-    channel: str
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """A run and what became of each user in it."""
-
-    number: int
-    why: str
-    state: str
-    is_going: bool
-    has_failed: bool
-    billed: str
-    is_press: bool
-    is_external: bool
-    lines: list[str] = field(default_factory=list)
-    outcomes: list[OutcomeView] = field(default_factory=list)
-    summary: str = ""
+def phone(store: Store, user_id: str, runs: Sequence[Run] = ()) -> Phone:
+    """Raises KeyError for a user there is not."""
+    user, inbox = store.users[user_id], store.inbox(user_id)
+    shown = cards(store, user_id, runs)
+    reader = read_user(user)
+    is_fresh = bool(inbox) and not inbox[0]["read"] and store.clock() - seconds_of(inbox[0]["created_at"]) < PUSH_SHOWN
+    return Phone(
+        id=user_id,
+        name=str(user["name"] or user_id),
+        about=[str(user["timezone"]), str(user["language"]), *(f"{key}={value}" for key, value in reader.tags)],
+        is_active=bool(user["active"]),
+        unread=sum(not note["read"] for note in inbox),
+        clock=local_time(store.now(), reader)[-5:],
+        cards=shown,
+        push=shown[0] if is_fresh else None,
+    )
 
 
-def users(store: Store, runs: list[Run]) -> list[UserView]:
-    last: dict[str, Record] = {}
-    for run in runs:
-        for (_, user_id), outcome in run.outcomes.items():
-            if outcome.get("status") != "skipped" or user_id not in last:  # left out of one campaign, told in another
-                last[user_id] = outcome
-    return [
-        UserView(
-            id=user["id"],
-            name=user["name"],
-            timezone=user["timezone"],
-            language=user["language"],
-            tags=[f"{key}={value}" for key, value in read_user(user).tags],
-            is_active=bool(user["active"]),
-            unread=sum(not note["read"] for note in store.inbox(user["id"])),
-            last=str(last.get(user["id"], {}).get("status", "")),
-            reason=str(last.get(user["id"], {}).get("reason", "")),
-            channel=str(last.get(user["id"], {}).get("channel") or ""),
-            step=int(last.get(user["id"], {}).get("step") or 0),
-        )
-        for user in store.users.values()
-    ]
+def pushed(text: str) -> str:
+    """What a push shows of a message. Whether TagoIO cuts a longer one or refuses it is unknown."""
+    return text if len(text) <= PUSH_LENGTH else f"{text[: PUSH_LENGTH - 1]}…"
 
 
 def cards(store: Store, user_id: str, runs: Sequence[Run] = ()) -> list[Card]:
@@ -135,10 +108,14 @@ def cards(store: Store, user_id: str, runs: Sequence[Run] = ()) -> list[Card]:
 
 def _card(store: Store, note: Record, time: str, steps: dict[str, int]) -> Card:
     image, color = _icon(note.get("icon"))
+    message, added = str(note["message"]), ""
+    first = store.first_words.get(note["id"], message)
+    if message != first and message.startswith(first):
+        message, added = first, message.removeprefix(first).strip()
     return Card(
         id=note["id"],
         title=str(note["title"]),
-        message=str(note["message"]),
+        message=message,
         time=time,
         iso=note["created_at"],
         is_read=bool(note["read"]),
@@ -146,6 +123,7 @@ def _card(store: Store, note: Record, time: str, steps: dict[str, int]) -> Card:
         image=image,
         image_color=color,
         buttons=[_button(store, button) for button in note["buttons"]],
+        added=added,
         step=max((steps.get(marked_parts(str(button["id"]))[1], 0) for button in note["buttons"]), default=0),
     )
 
@@ -202,69 +180,3 @@ def _readable_on(color: str) -> str:
     parts = [part / 255 for part in webcolors.hex_to_rgb(color)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > LIGHT else "#ffffff"
-
-
-def run_view(store: Store, run: Run, *, whole: bool = True) -> RunView:
-    is_going = not run.ended
-    names = {user["id"]: user["name"] for user in store.users.values()}
-    state = (
-        "running"
-        if is_going
-        else "handed over"
-        if run.is_external
-        else "stopped"
-        if (run.code or 0) < 0
-        else f"exit code {run.code}"
-    )
-    return RunView(
-        number=run.number,
-        why=_why(store, run),
-        state=state,
-        is_going=is_going,
-        has_failed=bool(run.code),
-        billed="external, free" if run.is_external else f"{run.seconds_billed} s billed",
-        is_press="button_id" in run.extra,
-        is_external=run.is_external,
-        lines=list(run.lines) if whole else [],
-        outcomes=list(_outcomes(run, names)) if whole else [],
-        summary=", ".join(_counted(run)),
-    )
-
-
-def _counted(run: Run) -> Iterator[str]:
-    for status in STATUSES:
-        count = sum(each.get("status") == status for each in run.outcomes.values())
-        if count:
-            yield f"{count} {status}"
-
-
-def _outcomes(run: Run, names: dict[str, str]) -> Iterator[OutcomeView]:
-    """Whom it went wrong for first, who was left out last."""
-    order: dict[str, int] = {status: place for place, status in enumerate(reversed(STATUSES))}
-    order["skipped"] = len(order)
-    found = [
-        OutcomeView(
-            status=str(each.get("status")),
-            name=names.get(user_id, user_id),
-            reason=str(each.get("reason") or ""),
-            channel=str(each.get("channel") or ""),
-            step=int(each.get("step") or 0),
-        )
-        for (_, user_id), each in run.outcomes.items()
-    ]
-    yield from sorted(found, key=lambda row: (order.get(row.status, 0), row.name))
-
-
-def _why(store: Store, run: Run) -> str:
-    if run.extra.get("button_id"):
-        user = store.users.get(run.extra.get("user_id", ""), {}).get("name", "somebody")
-        note = store.notifications.get(run.extra.get("notification_id", ""), {"buttons": []})
-        labels = [button["label"] for button in note["buttons"] if button["id"] == run.extra["button_id"]]
-        return f"{user} pressed {labels[0] if labels else run.extra['button_id']}"
-    if run.extra.get("_action_type") == "interval":
-        return "on schedule"
-    if run.extra.get("_action_id"):
-        points = run.scope if isinstance(run.scope, list) else []
-        shown = [f"{point.get('variable')} = {point.get('value')} {point.get('unit', '')}".strip() for point in points]
-        return f"Action: {', '.join(shown)}" if shown else "Action"
-    return "by hand"

@@ -1,0 +1,43 @@
+"""`python -m lib.tools.sandbox.page.picture FILE`: the picture of the page in the README, taken of the real page in
+Chromium. It needs the packages of tests/requirements.txt."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from lib.tools.sandbox.page.routes import add_page
+from lib.tools.sandbox.seed import seed_users
+from lib.tools.sandbox.serve import set_up
+from lib.tools.sandbox.server import Sandbox
+
+ANALYSIS = Path(__file__).resolve().parents[4] / "analysis.py"
+
+
+def acknowledged(page: Page) -> None:
+    """Both phones ring; the first user acknowledges; the other phone has closed, and the push has gone."""
+    page.locator("#ring").click()
+    page.locator("#phone-1").get_by_role("button", name="Acknowledge").click(timeout=20_000)
+    page.locator("#phone-2 .added").wait_for(timeout=20_000)
+    page.locator("#board .verdict.good").wait_for(timeout=20_000)
+    page.wait_for_timeout(7000)
+
+
+def take(file: Path) -> None:
+    sandbox = Sandbox()
+    seed_users(sandbox.store)
+    desk = set_up(sandbox, ANALYSIS, {})
+    with sandbox.running(extend=lambda app: add_page(app, desk)), sync_playwright() as playwright:
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 822}, color_scheme="light")
+        page.goto(sandbox.api)
+        acknowledged(page)
+        page.screenshot(path=file)
+        browser.close()
+        sandbox.call(desk.end())
+
+
+if __name__ == "__main__":
+    take(Path(sys.argv[1]))

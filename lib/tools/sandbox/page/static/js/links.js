@@ -1,0 +1,27 @@
+// Links within the page, and the choice of a phone's user, load only what differs.
+import { byId, refresh } from "./live.js";
+
+async function go(address, hash) {
+  history.pushState(null, "", address);
+  await refresh();
+  if (!hash) return;
+  const place = byId(hash.slice(1));
+  place?.focus({ preventScroll: true });
+  place?.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (link?.dataset.soft === undefined || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(link.href, link.hash);
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.dataset.go === undefined) return;
+  const shown = new URL(location);
+  for (const [name, value] of new FormData(event.target.form)) shown.searchParams.set(name, value);
+  go(shown);
+});
+
+addEventListener("popstate", () => refresh());

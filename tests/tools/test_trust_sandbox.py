@@ -1,0 +1,259 @@
+"""The sandbox takes what others hand it for data: bodies, forms, a state file, the names of variables."""
+
+import json
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from lib.tools.sandbox.page.desk import Desk
+from lib.tools.sandbox.serve import ELSEWHERE, clients, set_up
+from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.state import StateError, load, save, tokens_beside
+from lib.tools.sandbox.store import Identity, Store
+from tests.conftest import ANALYSIS, ROOT
+
+DEEP = b"[" * 200_000 + b"]" * 200_000
+BODIES = {
+    "deep": DEEP,
+    "no JSON": b"{",
+    "no UTF-8": b'{"name": "\xff\xfe"}',
+    "half of UTF-16": '{"name": "x"}'.encode("utf-16") + b"\x00",
+}
+
+
+# ---- bodies
+
+
+@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/run/notification"), ("PUT", "/run"), ("POST", "/run/users")])
+def test_a_body_that_cannot_be_read_is_a_400(peopled: Sandbox, kind: str, method: str, path: str) -> None:
+    headers = {"token": peopled.store.profile_token, "content-type": "application/json"}
+    answer = requests.request(method, peopled.api + path, data=BODIES[kind], headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["message"]) == (400, "Invalid JSON")
+    assert not peopled.store.notifications
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "klingon", "utf-8", "utf-16", "\u00e9"])
+def test_the_charset_of_a_json_body_is_of_no_account(peopled: Sandbox, charset: str) -> None:
+    user = next(iter(peopled.store.users))
+    body = json.dumps({"run_user": user, "title": "t", "message": "é"}).encode()
+    kind = f"application/json; charset={charset}".encode()
+    headers: dict[str, str | bytes] = {"token": peopled.store.profile_token, "content-type": kind}
+    answer = requests.post(f"{peopled.api}/run/notification", data=body, headers=headers, timeout=20)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("charset", ["klingon", "utf-16", "idna", "rot13", "hex"])
+@pytest.mark.parametrize("path", ["/page/run", "/page/variables", "/page/press", "/page/clock"])
+def test_a_form_in_an_odd_charset_is_a_400(desk: Desk, charset: str, path: str) -> None:
+    headers = {"content-type": f"application/x-www-form-urlencoded; charset={charset}"}
+    answer = requests.post(desk.sandbox.api + path, data=b"name=\xff%ff", headers=headers, timeout=20)
+    assert answer.status_code in (400, 200), answer.text
+    assert answer.status_code == 400 or path == "/page/run"
+    assert "Internal" not in answer.text
+
+
+# ---- commands to paste
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x;touch pwned;", "1"),
+        ("$(touch pwned)", "1"),
+        ("a b", "1"),
+        ("line\nend", "1"),
+        ("fine", "\x1b[2Jx"),
+        ("fine", "a\rb"),
+        ("fine", "\x9b31m"),
+        ("fine", "\u202ex"),
+        ("ｘ", "1"),
+    ],
+)
+def test_what_is_no_name_of_a_variable_is_in_no_command(desk: Desk, name: str, value: str) -> None:
+    (desk.analyses[0]["variables"]).append({"key": name, "value": value})
+    for with_tokens in (True, False):
+        for _, text in clients(desk, with_tokens=with_tokens):
+            assert name not in text or name == "fine"
+            assert value not in text or value == "1"
+
+
+def test_a_value_is_pasted_as_it_is(desk: Desk, tmp_path: Path) -> None:
+    value = 'it\'s "$(touch pwned)" `x` \\ \n second; line'
+    desk.analyses[0]["variables"].append({"key": "odd", "value": value})
+    commands = clients(desk, with_tokens=True)[0][1].rsplit("\n", 1)[0]
+    done = subprocess.run(
+        ["sh", "-c", f'{commands}\nprintf %s "$odd"'], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == value
+    assert not list(tmp_path.glob("pwned"))
+    assert shlex.quote(value) in commands
+
+
+def test_no_token_is_on_the_page(desk: Desk) -> None:
+    """Other accounts of this machine can open it."""
+    desk.analyses[1]["token"] = token = desk.store.token_for(Identity("analysis", desk.analyses[1]["id"]))
+    pages = [requests.get(desk.sandbox.api + path, timeout=5).text for path in ("/", "/?run=1", "/?user=x")]
+    pages.append(requests.post(f"{desk.sandbox.api}/page/variables", data={"name": "a"}, timeout=5).text)
+    for text in pages:
+        assert token not in text
+        assert desk.store.profile_token not in text
+        assert not re.search(r"\b[pau]-[0-9a-f]{34}\b", text)
+    assert f"T_ANALYSIS_TOKEN='{ELSEWHERE}'" in pages[0].replace("&#39;", "'")
+    assert (
+        token
+        in dict(clients(desk, with_tokens=True))[
+            "Listen as an external Analysis, this one or any in Python or JavaScript"
+        ]
+    )
+
+
+# ---- the state file
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A state as the sandbox has written it."""
+    sandbox = Sandbox()
+    desk = set_up(sandbox, ANALYSIS, {})
+    user = sandbox.store.add_user({"name": "Ana", "email": "ana@example.com", "active": True})
+    sandbox.store.notify({"run_user": user["id"], "title": "t", "message": "m"})
+    sandbox.store.log_in("ana@example.com", sandbox.store.passwords[user["id"]])
+    assert desk.analyses[1]["token"] in sandbox.store.tokens
+    save(sandbox.store, tmp_path / "state.json")
+    return tmp_path / "state.json"
+
+
+def test_it_comes_back_as_it_was_and_its_tokens_from_beside_it(kept: Path) -> None:
+    text = kept.read_text()
+    assert not re.search(r"\b[pau]-[0-9a-f]{34}\b", text)
+    assert stat.S_IMODE(kept.stat().st_mode) == stat.S_IMODE(tokens_beside(kept).stat().st_mode) == 0o600
+    store = load(kept)
+    assert store is not None
+    tokens = json.loads(tokens_beside(kept).read_text())
+    assert store.profile_token == tokens["profile_token"]
+    assert store.tokens.keys() == tokens["tokens"].keys()
+    assert store.analyses[store.own["external"]]["token"] in store.tokens
+
+
+def test_one_that_came_without_its_tokens_gets_new_ones_that_work(kept: Path) -> None:
+    old = json.loads(tokens_beside(kept).read_text())["tokens"]
+    tokens_beside(kept).unlink()
+    store = load(kept)
+    assert store is not None
+    assert not store.tokens.keys() & old.keys()
+    desk = set_up(Sandbox(store), ANALYSIS, {})
+    journal = {each["key"]: each["value"] for each in desk.analyses[0]["variables"]}["delivery_log_token"]
+    assert store.tokens[journal].kind == "device"
+    assert len([each for each in store.devices.values() if each["name"] == "Notification journal"]) == 1
+    assert store.tokens[desk.analyses[1]["token"]].kind == "analysis"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scripts", {"x": "/etc/passwd"}),
+        ("downloads", {"x": "/etc/passwd"}),
+        ("tokens", {"p-" + "0" * 34: ["profile", "x"]}),
+        ("profile_token", "p-" + "0" * 34),
+        ("facts", {}),
+        ("log", []),
+    ],
+)
+def test_it_brings_no_script_and_no_token_along(kept: Path, name: str, value: Any) -> None:
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), name: value}))
+    with pytest.raises(StateError, match=f"it has {name}"):
+        load(kept)
+
+
+def test_an_analysis_in_it_has_no_token_of_its_own(kept: Path) -> None:
+    state = json.loads(kept.read_text())
+    for analysis in state["analyses"].values():
+        analysis["token"] = "a-" + "0" * 34
+    kept.write_text(json.dumps(state))
+    tokens_beside(kept).unlink()
+    store = load(kept)
+    assert store is not None
+    set_up(Sandbox(store), ANALYSIS, {})
+    assert "a-" + "0" * 34 not in store.tokens
+    assert all(each.get("token") in (None, *store.tokens) for each in store.analyses.values() if each["id"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"[]", DEEP, b'{"tokens": {"short": ["profile", "x"]}, "profile_token": "x", "analyses": {}}', b"\xff"],
+)
+def test_a_file_of_tokens_that_is_none_is_as_good_as_none(kept: Path, content: bytes) -> None:
+    tokens_beside(kept).write_bytes(content)
+    store = load(kept)
+    assert store is not None
+    assert list(store.tokens.values()) == [Identity("profile", store.profile_id)]
+    assert "short" not in store.tokens
+
+
+def corrupted() -> list[Any]:
+    """Each field with something of another shape in it."""
+    wrong: list[Any] = [5, None, "x", {"x": 5}, [5], {"x": {"id": "y"}}, [{"x": 1}]]
+    fits = {
+        "run_settings": wrong[3:4] + wrong[5:6], "admin_notifications": [[{"x": 1}]], "policies": [{"x": {"id": "y"}}],
+        "kept_secrets": [{"x": {"id": "y"}}], "limits": [{"x": 5}], "used": [{"x": 5}], "ahead": [5],
+        "profile_id": ["x"], "account_id": ["x"], "run_url": ["x"],
+    }  # fmt: skip
+    names = ("users", "notifications", "inboxes", "analyses", "actions", "devices", "data", "passwords", "own",
+             "parameters", *fits)  # fmt: skip
+    return [(name, value) for name in names for value in wrong if value not in fits.get(name, [])]
+
+
+@pytest.mark.parametrize(("name", "value"), corrupted(), ids=str)
+def test_a_field_of_another_shape_is_one_sentence(kept: Path, name: str, value: Any) -> None:
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), name: value}))
+    with pytest.raises(StateError, match="is not a state of the sandbox"):
+        load(kept)
+
+
+@pytest.mark.parametrize("part", ["name", "email", "timezone", "active", "tags"])
+def test_so_is_a_part_of_a_user(kept: Path, part: str) -> None:
+    state = json.loads(kept.read_text())
+    next(iter(state["users"].values()))[part] = {"a": 1}
+    kept.write_text(json.dumps(state))
+    with pytest.raises(StateError, match="users has another shape"):
+        load(kept)
+
+
+def test_whatever_the_api_takes_is_a_state_again(peopled: Sandbox, tmp_path: Path) -> None:
+    headers = {"token": peopled.store.profile_token}
+    bodies: list[tuple[str, Any]] = [
+        ("/run/users", {"name": 5, "email": "x@y", "timezone": "UTC"}),
+        ("/run/users", {"name": "n", "email": "x@y", "timezone": "UTC", "tags": 5}),
+        ("/run/users", {"name": "n", "email": "x@y", "timezone": "UTC", "active": "yes"}),
+        ("/analysis", {"name": 5, "run_on": 5}),
+        ("/action", {"name": 5}),
+        ("/secrets", {"key": 5, "value": 5}),
+    ]
+    for path, body in bodies:
+        answer = requests.post(peopled.api + path, json=body, headers=headers, timeout=5)
+        assert answer.status_code < 500, answer.text
+    note = next(iter(peopled.store.users))
+    requests.post(
+        f"{peopled.api}/run/notification",
+        json={"run_user": note, "title": "t", "message": "m", "read": "x", "buttons": [{"id": 5, "label": 5}]},
+        headers=headers,
+        timeout=5,
+    )
+    save(peopled.store, tmp_path / "state.json")
+    assert isinstance(load(tmp_path / "state.json"), Store)
+
+
+def test_a_refused_state_shows_nothing_that_a_terminal_obeys(kept: Path) -> None:
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "\x1b[2J": 1}))
+    command = [sys.executable, "-m", "lib.tools.sandbox", "--serve", "--state", str(kept)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
