@@ -93,7 +93,7 @@ def _listed(tago: TagoIO, journal: JournalDevice) -> str:
         table.add_column(heading)
     try:
         for key, began, title, outcomes in campaigns(tago, journal):
-            table.add_row(*map(Text, (key, began[:19], title, outcomes)))
+            table.add_row(*map(Text, (key, began[:19], one_line(title), outcomes)))
     except TagoIOError as error:
         raise SetupError(f"The journal cannot be read (delivery_log_token): {error.message}") from error
     return f"{_drawn(table)}\nOne of them: python -m lib.tools.report KEY, or last"
