@@ -18,6 +18,10 @@ PUBLIC_HOST = ("mail", "http", "json", "xml", "form")  # schemes whose host is o
 PUBLIC = ("yes", "no", "true", "false", "text", "html", "markdown", "ssl", "tls", "starttls", "split", "truncate")
 
 
+# The name of a mailbox that is a word of any sentence, as in mailtos://user:password@host: it is no secret.
+MAILBOX = re.compile(r"([a-z]{1,7}):(?!\1@)[^@]*@", re.IGNORECASE)
+
+
 class NoAddress(Exception):
     """The user has nothing to put into an address."""
 
@@ -43,10 +47,12 @@ def secrets_of(addresses: Sequence[str]) -> Iterator[str]:
         yield address
         scheme, _, rest = address.partition("://")
         path, _, query = rest.partition("?")
+        mailbox = MAILBOX.match(rest) if scheme.lower().startswith("mail") else None
         for part in (*re.split(r"[/:@#]", path), *re.findall(r"=([^&]*)", query)):
             is_host = scheme.lower().startswith(PUBLIC_HOST) and bool(HOST.fullmatch(part))
             is_port = part.isdecimal() and len(part) < 6
-            if part and not FILLED.search(part) and not (is_host or is_port or part.lower() in PUBLIC):
+            is_public = is_host or is_port or part.lower() in PUBLIC or bool(mailbox and part == mailbox[1])
+            if part and not FILLED.search(part) and not is_public:
                 plain = unquote_plus(part)
                 yield from dict.fromkeys((part, unquote(part), plain, quote(plain, safe=""), quote_plus(plain)))
 
