@@ -142,8 +142,10 @@ def test_the_longest_secret_goes_first_whatever_the_order() -> None:
 
 def test_no_option_of_an_address_is_a_secret() -> None:
     address = "mailtos://user:kx8@mail.example.com:587?format=text&verify=no&to={email}"
-    assert {"kx8", "user"} <= set(secrets_of([address]))
-    assert not {"587", "text", "no", "mail.example.com"} & set(secrets_of([address]))
+    assert "kx8" in set(secrets_of([address]))
+    assert not {"user", "587", "text", "no", "mail.example.com"} & set(secrets_of([address]))
+    same = "mailtos://secret:secret@mail.example.com?to={email}"
+    assert "secret" in set(secrets_of([same]))
 
 
 @pytest.mark.parametrize("where", ["main", "thread"])
