@@ -7,6 +7,7 @@ import pytest
 
 from lib.message.trigger import HAND_ON, read_trigger
 from lib.tools.sandbox.runner import Run
+from lib.tools.sandbox.trouble import Fault
 from tests.conftest import ANALYSIS, MAINTENANCE, names_told
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
 
@@ -49,7 +50,7 @@ def test_a_run_out_of_time_is_gone_on_with_by_one_successor(on_tagoio: Journaled
     start(on_tagoio, POINT, **EVENT)
     first, second = runs(on_tagoio, 2)
     said = "\n".join(first.lines)
-    assert "4 users are still to be told; this Analysis was started once more for them" in said, said
+    assert "4 users are still to be told or asked about; this Analysis was started once more for them" in said, said
     assert first.code == 1
     assert second.code == 0, "\n".join(second.lines)
     assert "took up campaign" in "\n".join(second.lines)
@@ -79,7 +80,7 @@ def test_after_three_minutes_of_runs_that_settled_nobody_there_is_no_other(on_ta
 @pytest.mark.waits(10)
 def test_a_person_stops_it_by_a_variable(on_tagoio: Journaled) -> None:
     ran = on_tagoio.run(POINT, time_budget="10s", hand_on="false", **EVENT)
-    assert "4 users are still to be told; the next run takes them up, as hand_on is false" in ran.out
+    assert "4 users are still to be told or asked about; the next run takes them up, as hand_on is false" in ran.out
     assert not on_tagoio.sandbox.runner.runs
 
 
@@ -87,7 +88,7 @@ def test_a_person_stops_it_by_a_variable(on_tagoio: Journaled) -> None:
 def test_without_the_right_it_says_which(on_tagoio: Journaled) -> None:
     on_tagoio.sandbox.store.policies["seeded"]["permissions"].remove(GRANT)
     ran = on_tagoio.run(POINT, time_budget="10s", **EVENT)
-    assert "as this Analysis may not be started (Analysis / Run Analysis)" in ran.out
+    assert "could not be started once more (allow Analysis / Run Analysis)" in ran.out
     assert not on_tagoio.sandbox.runner.runs
 
 
@@ -96,6 +97,21 @@ def test_the_mission_is_read_in_either_form(scope: Any) -> None:
     trigger = read_trigger([], scope, "an-analysis")
     assert trigger.kind == "successor"
     assert trigger.fruitless == 1
+
+
+@pytest.mark.parametrize(("value", "fruitless"), [(-5, 0), ("x", 0), (None, 0), (True, 0), (2.0, 2), ("3", 3)])
+def test_a_forged_count_is_never_below_none(value: Any, fruitless: int) -> None:
+    assert read_trigger([], {"variable": HAND_ON, "value": value}).fruitless == fruitless
+
+
+@pytest.mark.waits(15)
+def test_whoever_is_in_doubt_when_time_ends_is_left_to_a_successor(on_tagoio: Journaled) -> None:
+    trouble = on_tagoio.sandbox.trouble
+    trouble.rate_limit, trouble.faults = None, [Fault("502", processed=False, attempts=1)]
+    start(on_tagoio, POINT, **EVENT)
+    first = runs(on_tagoio, 2)[0]
+    assert "7 users are still to be told or asked about; this Analysis was started once more" in "\n".join(first.lines)
+    on_tagoio.sandbox.call(on_tagoio.sandbox.runner.stop())
 
 
 def test_a_devices_data_point_makes_no_successor() -> None:

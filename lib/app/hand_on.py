@@ -37,12 +37,17 @@ class HandOn:
 
     def perform(self, states: Iterable[CampaignState], *, is_wanted: bool) -> None:
         """Start the successor where a campaign that this run holds has users left, and say so."""
-        left = sum(state.is_untold(user) for state in states if not state.is_decided for user in state.unsettled())
+        open_ones = [state for state in states if not state.is_decided]
+        left = sum(state.is_due(user) for state in open_ones for user in state.unsettled())
         if not left or not self.trigger.analysis_id:
             return
-        settled = any(outcome.status in FINAL for outcome in self.report.outcomes())
+        settled = any(
+            each.run == self.report.run and each.status in FINAL
+            for state in open_ones
+            for each in state.outcomes.values()
+        )
         fruitless = 0 if settled else self.trigger.fruitless + 1
-        still = f"{left} user{'s are' if left > 1 else ' is'} still to be told"
+        still = f"{left} user{'s are' if left > 1 else ' is'} still to be told or asked about"
         if not is_wanted:
             self.report.note(f"{still}; {BY_NEXT}, as hand_on is false")
         elif fruitless >= self.most:
@@ -62,5 +67,6 @@ class HandOn:
         except Doubtful as error:
             return f"whether this Analysis was started once more for them is not known ({error.message})"
         except TagoIOError as error:
-            return f"{BY_NEXT}, as this Analysis may not be started (Analysis / Run Analysis): {error.message}"
+            right = " (allow Analysis / Run Analysis)" if error.status in (401, 403) else ""
+            return f"{BY_NEXT}, as this Analysis could not be started once more{right}: {error.message}"
         return "this Analysis was started once more for them"

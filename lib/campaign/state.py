@@ -308,6 +308,11 @@ class CampaignState:
             if (outcome is None or outcome.status not in FINAL) and user not in self.tries:
                 yield user
 
+    def is_due(self, user: str) -> bool:
+        """To be told, or asked about, as soon as there is time; whoever is *held* is not."""
+        outcome = self.outcomes.get(user)
+        return outcome is None or outcome.status != "held"
+
     def is_untold(self, user: str) -> bool:
         """Not reached, for any other reason than a rule or a doubt."""
         outcome = self.outcomes.get(user)

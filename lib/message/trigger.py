@@ -55,7 +55,7 @@ class Trigger:
     @property
     def fruitless(self) -> int:
         """Of a successor: how many runs before it, in a row, have settled nobody."""
-        return int(self.value(HAND_ON) or 0) if self.kind == "successor" else 0
+        return max(int(self.value(HAND_ON) or 0), 0) if self.kind == "successor" else 0
 
     def value(self, variable: str) -> int | float | None:
         """The newest value of that variable as a number; None where the trigger brings none, or what is no number."""
