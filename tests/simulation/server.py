@@ -163,7 +163,8 @@ class Server:
     def _profile(self, request: Request) -> tuple[int, str]:
         if request.target == "current":
             return 200, '{"info": {"id": "c00000000000000000000001", "name": "Polar"}}'
-        return 200, '{"limit": {"push_notification": 10000}, "limit_used": {"push_notification": 12}}'
+        most = max(10_000, 2 * len(self.people))
+        return 200, f'{{"limit": {{"push_notification": {most}}}, "limit_used": {{"push_notification": 12}}}}'
 
     def _settings(self, _request: Request) -> tuple[int, str]:
         return 200, '{"url": "polar.run.tago.io"}'
