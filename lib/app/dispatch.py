@@ -34,7 +34,7 @@ from lib.message.user import User
 from lib.presses.answer import Answers, DecideFunction
 from lib.tagoio.audience import users_by_id
 from lib.tagoio.inbox import Inbox, Look
-from lib.tagoio.transport import PooledAnalyses
+from lib.tagoio.transport import TagoIO
 
 LOOK_EVERY = 5.0  # seconds between two looks for a press while a campaign is under way
 UNSURE = 3600.0  # seconds that our clock may be off where TagoIO tells no time
@@ -90,7 +90,7 @@ class Dispatch:
             return
         client = self.plan.tago.client.beside(connections=1, total=LAST_WORDS)
         client.deadline = self.plan.deadline + LAST_WORDS / 3
-        analyses = PooledAnalyses(client, self.plan.settings.account_token)
+        analyses = TagoIO(self.plan.settings.account_token, client).analyses
         hand_on = HandOn(analyses, self.trigger, self.report, budget, self.plan.sleep)
         hand_on.perform(self.left.values(), is_wanted=self.plan.settings.hand_on)
 

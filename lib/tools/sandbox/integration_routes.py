@@ -20,24 +20,19 @@ CONNECTORS: dict[str, Record] = {
 NETWORKS: dict[str, Record] = {NETWORK: {"id": NETWORK, "name": "Custom HTTPS", "public": True, **_MADE}}
 
 
-@routes.get("/integration/connector")
-async def list_connectors(request: web.Request) -> web.Response:
-    return page_of(may_see(request, _listed(request, CONNECTORS), "connector"), request)
+KINDS = {"connector": CONNECTORS, "network": NETWORKS}
 
 
-@routes.get("/integration/connector/{id}")
-async def connector_info(request: web.Request) -> web.Response:
-    return answered(_one(request, CONNECTORS, "Connector"))
+@routes.get("/integration/{kind:connector|network}")
+async def list_integrations(request: web.Request) -> web.Response:
+    kind = request.match_info["kind"]
+    return page_of(may_see(request, _listed(request, KINDS[kind]), kind), request)
 
 
-@routes.get("/integration/network")
-async def list_networks(request: web.Request) -> web.Response:
-    return page_of(may_see(request, _listed(request, NETWORKS), "network"), request)
-
-
-@routes.get("/integration/network/{id}")
-async def network_info(request: web.Request) -> web.Response:
-    return answered(_one(request, NETWORKS, "Network"))
+@routes.get("/integration/{kind:connector|network}/{id}")
+async def integration_info(request: web.Request) -> web.Response:
+    kind = request.match_info["kind"]
+    return answered(_one(request, KINDS[kind], kind.capitalize()))
 
 
 def _listed(request: web.Request, records: dict[str, Record]) -> list[Record]:
