@@ -130,7 +130,7 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
         button["id"].rsplit("-", 1)[0] for note in sandbox.store.notifications.values() for button in note["buttons"]
     }
     labels = {button["label"] for note in sandbox.store.notifications.values() for button in note["buttons"]}
-    near = did_you_mean(wanted, ids | labels)
+    near = did_you_mean(wanted, [*sorted(ids), *sorted(labels)])  # a set has another order each time
     print(f"\nNobody has a button {wanted}; there are: {', '.join(sorted(ids)) or 'none'}{near}")
     return 1
 
