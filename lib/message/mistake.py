@@ -17,8 +17,10 @@ KEYWORD = re.compile(r"(Notification|Button)\.__init__\(\) got an unexpected key
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`; did you mean "title"?`, or nothing where no known word is near."""
-    by_lower = {word.lower(): word for word in known}
+    """`; did you mean "title"?`, or nothing where no known word is near; of words that differ in capitals the first."""
+    by_lower: dict[str, str] = {}
+    for word in known:
+        by_lower.setdefault(word.lower(), word)
     near = difflib.get_close_matches(wrong.lower(), by_lower, 1, 0.6)
     return f'; did you mean "{by_lower[near[0]]}"?' if near else ""
 
