@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from lib.tools.sandbox.seed import seed_analysis, seed_users
 from lib.tools.sandbox.server import Sandbox
@@ -18,6 +19,9 @@ from lib.tools.sandbox.store import Identity, Record
 from tests.processes import Started, is_for_a_fresh_one
 
 ROOT = Path(__file__).parent.parent
+# How fast texts are generated and tried says how busy the machine is, nothing of what is tested.
+settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("any machine")
 ANALYSIS = ROOT / "analysis.py"
 BARE = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.base.errors import Doubtful, SetupError
@@ -136,7 +136,6 @@ people = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(people, st.integers(1, 40), st.booleans(), st.lists(st.sampled_from("xyz"), min_size=1, max_size=3, unique=True))
 def test_exactly_the_active_users_with_the_tag_are_chosen_whatever_the_page_size(
     given_people: list[Any], page_size: int, filters: bool, values: list[str]

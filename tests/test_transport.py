@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import tagoio_sdk.common.tagoio_module as sdk_module
 import trustme
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tagoio_sdk.modules.Resources.Run import Run
 
@@ -417,7 +417,6 @@ def test_a_body_is_valid_whatever_it_is_made_of(serve: Callable[..., Server], bo
     assert json.loads(request.split(b"\r\n\r\n", 1)[1].decode()) == sent
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # which measures the machine
 @given(st.recursive(st.none() | st.floats() | st.integers() | st.text(st.characters()), st.lists))
 def test_any_body_is_read_as_it_was_written(body: Any) -> None:
     text = written({"result": body}).decode()
