@@ -85,7 +85,7 @@ def test_a_text_that_is_empty_once_filled_keeps_nobody_untold(title: str) -> Non
 
 def test_compose_must_return_a_notification() -> None:
     wrong = Content(lambda trigger, user: {}, (), str)  # type: ignore[arg-type, return-value]
-    with pytest.raises(SetupError, match="must return a Notification or None, not dict"):
+    with pytest.raises(SetupError, match="must return a Notification, an AllClear or None, not dict"):
         wrong(Trigger(), User("u"))
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from lib.base.errors import Doubtful, Refused, Rejected, TagoIOError
 from lib.delivery.delivery import TRIES, Delivery, Task
 from lib.delivery.window import RateWindow
+from lib.message.notification import Notification
+from lib.message.user import User
 from lib.tagoio.inbox import UNPROVEN, Look
 from tests.fakes import NOTE, FastClock, ScriptedLane, some_users
 
@@ -196,3 +198,25 @@ def test_whatever_goes_wrong_nobody_is_lost_told_twice_or_misreported(
             assert received == 0
         if outcome.status != "sent":
             assert outcome.reason
+
+
+class Stalling(ScriptedLane):
+    """No answer within a second to the first request of each user; nothing of it is carried out."""
+
+    def send(self, user: User, notification: Notification) -> str:
+        if user.id not in self.tried:
+            self.tried.add(user.id)
+            self.clock.sleep(1.0)
+            raise Doubtful("no answer within 1 s")
+        return super().send(user, notification)
+
+    def __init__(self, clock: FastClock) -> None:
+        super().__init__(clock)
+        self.tried: set[str] = set()
+
+
+def test_an_outage_ends_for_whoever_was_tried_before_and_they_do_not_wait_behind_new_ones() -> None:
+    lane = Stalling(FastClock())
+    made = deliver(lane, users=150)
+    assert statuses(lane) == {"sent": 150}, made.stopped
+    assert made.stopped == ""

@@ -163,11 +163,11 @@ def test_one_verified_press_ends_the_telling_though_an_older_one_may_yet_be_the_
 
 def test_a_press_that_nobody_had_seen_when_it_was_finished_opens_a_campaign_again() -> None:
     state = campaign(*BOTH)
-    state.take(stamped([campaign_row(KEY, "finished", A, presses=0)], 104))
+    state.take(stamped([campaign_row(KEY, "finished", A, seen=0)], 104))
     assert state.is_finished
     assert not pressed(state, 103, verdict="").is_finished, "its row showed late"
     state.take(stamped([decision_row(KEY, "refused", PRESS_RUN, PRESS_RUN)], 112))
-    state.take(stamped([campaign_row(KEY, "finished", PRESS_RUN, presses=1)], 113))
+    state.take(stamped([campaign_row(KEY, "finished", PRESS_RUN, seen=1)], 113))
     assert state.is_finished
 
 

@@ -161,8 +161,8 @@ def test_the_language_falls_back_from_the_region_to_the_language_to_the_text(
     ("translations", "problem"),
     [
         ("pt", "translations must be an object"),
-        ({"pt": "Olá"}, "pt: takes title, message and buttons"),
-        ({"pt": {"text": "x"}}, "pt: takes title, message and buttons"),
+        ({"pt": "Olá"}, "pt: takes title, message, repeated, all_clear and buttons"),
+        ({"pt": {"text": "x"}}, "pt: takes title, message, repeated, all_clear and buttons"),
         ({"pt": {"buttons": ["x"]}}, "pt: buttons gives labels by button id"),
         ({"pt": {"buttons": {"no": "x"}}}, 'pt: there is no button "no"'),
         ({"pt": {"title": ""}}, "pt: each text must be text, and not empty"),

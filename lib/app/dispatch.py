@@ -10,6 +10,7 @@ from lib.app.job import Job
 from lib.app.plan import LAST_WORDS, Plan
 from lib.app.reach import Reach
 from lib.app.report import Report
+from lib.app.updating import Updating
 from lib.base.errors import SetupError, TagoIOError
 from lib.campaign.courtesy import subject_key
 from lib.campaign.lease import LATE, MARGIN
@@ -20,11 +21,12 @@ from lib.campaign.next_steps import (
     Policy,
     SayUnknown,
     TellOtherwise,
+    Update,
     next_steps,
     wakes_at,
 )
-from lib.campaign.outcome import DECIDED, EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
-from lib.campaign.rows import DECISION, PRESS, campaign_row, fallback_rows
+from lib.campaign.outcome import EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
+from lib.campaign.rows import CAMPAIGN, DECISION, POINT, PRESS, campaign_row, fallback_rows
 from lib.campaign.state import CampaignState, PressFact
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
@@ -194,8 +196,9 @@ class Dispatch:
         if device is None or self.journal.gone or not keys:
             return
         try:
-            for row in device.rows({"variables": [PRESS, DECISION], "groups": keys}, once=True):
-                if row.key in self.journal.states:
+            for row in device.rows({"variables": [PRESS, DECISION, CAMPAIGN, POINT], "groups": keys}, once=True):
+                is_sign = row.kind == CAMPAIGN and row.value not in ("repeated", "ended")
+                if row.key in self.journal.states and not is_sign:
                     self.journal.states[row.key].take([row])
         except TagoIOError:
             return  # it is asked again
@@ -209,8 +212,20 @@ class Dispatch:
         for action in self._due(lane):
             if isinstance(action, Close):
                 self.answers.close(lane.state, action.copies)
+            elif isinstance(action, Update):
+                self._bring_up_to_date(lane, action)
             elif isinstance(action, SayUnknown):
                 self._say_unknown(lane, action.users)
+
+    def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
+        """A press meanwhile may have closed what is written anew here: then its line is put under it again."""
+        updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
+        updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
+        for note in updating.notes():
+            self.report.note(note, undone=1)
+        self._look_for_presses([lane])
+        if lane.state.is_over:
+            self.answers.close(lane.state, action.copies)
 
     def _answer_presses(self, lane: "CampaignLane") -> None:
         """Each once: where one is refused, the next may be due."""
@@ -393,7 +408,7 @@ class CampaignLane:
         return True if self.job.is_empty else self.journal.may_tell(self.key)
 
     def why_not(self) -> tuple[Status, str] | None:
-        return ("skipped", DECIDED) if self.state.is_decided else None
+        return ("skipped", self.state.why_over) if self.state.is_over else None
 
     def may_hide_it(self, user: User) -> bool:
         return self.state.may_hide_it(user.id, self.journal.run)

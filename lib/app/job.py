@@ -1,32 +1,51 @@
 """A campaign as one run works on it: who is to be told, in which order, and whom a rule leaves out."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lib.app.report import Report
 from lib.app.rules import Rules
 from lib.base.errors import SetupError
+from lib.campaign.alarm import Severity
 from lib.campaign.next_steps import Action
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import Row, campaign_row, started_rows
 from lib.campaign.state import CampaignState
-from lib.message.content import composed
+from lib.message.alarm import AllClear
+from lib.message.content import NOBODY, Content, composed
 from lib.message.escalation import Step, steps_text
 from lib.message.notification import PRIORITIES, PUSH_CHARACTERS, Notification
 from lib.message.trigger import Trigger
 from lib.message.user import User
 from lib.tagoio.audience import is_inactive
 
-NotificationFor = Callable[[Trigger, User], Notification | str]
 NOT_AGAIN = "the notification was changed since: it does not escalate any more"
+
+
+@dataclass(slots=True)
+class AlarmFacts:
+    """What the texts say of alarms: of which `name` they are, how severe; and which the event ends."""
+
+    name: str = ""
+    severity: Severity = (len(PRIORITIES), 0)
+    again: bool = False
+    ends: dict[str, AllClear] = field(default_factory=dict)
+
+    def end(self, all_clear: AllClear, language: str = "") -> None:
+        """`compose` says so for each user, in their language."""
+        known = self.ends.get(all_clear.alarm)
+        if known is None:
+            self.ends[all_clear.alarm] = known = all_clear
+        if language and known.in_language(language) != all_clear.message:
+            lines = {**known.translations, language.lower().replace("_", "-"): all_clear.message}
+            self.ends[all_clear.alarm] = replace(known, translations=lines)
 
 
 @dataclass(slots=True)
 class Job:
     """`users` are those to be told, by priority. `otherwise` has the outcome of those among them who are only asked
     about: a rule leaves them out, but an earlier run may have told them. `settled` needs nothing more; `rows` are to be
-    written first; `actions` are what else was due."""
+    written first; `actions` are what else was due; `about` goes into the row that begins it."""
 
     state: CampaignState
     trigger: Trigger
@@ -40,6 +59,8 @@ class Job:
     actions: list[Action] = field(default_factory=list)
     has_text: bool = False
     answer_buttons: set[str] = field(default_factory=set)
+    alarm: AlarmFacts = field(default_factory=AlarmFacts)
+    about: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -63,6 +84,11 @@ class Job:
         """There is no text for anybody, so that nothing needs to be written down."""
         return self.is_own and not self.has_text
 
+    @property
+    def ended_alarm(self) -> str:
+        """The name of the alarm of which it tells that it is over, or ""."""
+        return self.about.get("all_clear") or (self.state.started.text("all_clear") if self.state.started else "")
+
     def opening(self, run: str, first: str) -> list[Row]:
         """The rows by which a run begins or resumes it; `first` is told before anybody else is."""
         if not self.is_own:
@@ -74,6 +100,7 @@ class Job:
             "escalate": steps_text(self.steps),
             "first": first,
             "buttons": " ".join(sorted(self.answer_buttons)),
+            **self.about,
         }
         return list(started_rows(self.key, run, self.trigger, users, **about))
 
@@ -81,7 +108,7 @@ class Job:
 class Sorting:
     """Composes for the users of a job, and sorts out whom a rule leaves out. `run` is this run."""
 
-    def __init__(self, content: NotificationFor, rules: Rules, report: Report, run: str) -> None:
+    def __init__(self, content: Content, rules: Rules, report: Report, run: str) -> None:
         self.content = content
         self.rules = rules
         self.report = report
@@ -89,6 +116,10 @@ class Sorting:
 
     def compose(self, job: Job, user: User) -> Notification | str:
         """What a user gets; who is told by a step of the escalation reads that nobody has answered."""
+        if job.ended_alarm:
+            ends = (each for each in self.content.all_clears(job.trigger, user) if each.alarm == job.ended_alarm)
+            line = next((each.in_language(user.language) for each in ends), "")
+            return Notification(line, line, priority=PRIORITIES[-1]) if line else f"{job.ended_alarm} is not over"
         notification = self.content(job.trigger, user)
         number = job.state.audience.get(user.id, 0)
         if not isinstance(notification, Notification) or not 0 < number <= len(job.steps):
@@ -100,28 +131,42 @@ class Sorting:
         is wrong for everybody is the author's mistake, what is wrong for some is theirs alone."""
         too_long = 0
         mistakes: list[str] = []
-        escalations: set[tuple[Step, ...]] = set()
+        said: set[tuple[tuple[Step, ...], str]] = set()
+        if self.content.variants:
+            self._note_ends(job, NOBODY)
         while users:
             user = users.popleft()
             notification = ruled or is_inactive(user) or self._composed(job, user)
+            if isinstance(notification, str) and not self.content.variants:
+                self._note_ends(job, user)
             if isinstance(notification, Outcome):
                 mistakes.append(f"{notification.reason} (for {user.name or user.id})")
             if isinstance(notification, Notification):
-                job.has_text = True
-                job.answer_buttons |= {button.id for button in notification.buttons if button.analysis}
-                escalations.add(tuple(notification.escalate))
-                _check_answerable(job, notification)
+                said.add((tuple(notification.escalate), notification.alarm))
+                self._learn(job, notification)
                 too_long += notification.is_too_long_for_push
             self._place(job, user, notification)
         if job.is_own and mistakes and not job.has_text:
             raise SetupError(mistakes[0])
-        if job.is_own and len(escalations) > 1:
-            raise SetupError("escalate differs between users; it is one thing of a campaign: give all the same steps")
-        if job.is_own and escalations:
-            job.steps = escalations.pop()
+        if job.is_own and said:
+            _agree(job, said)
         if too_long:
-            said = f"the {PUSH_CHARACTERS} characters that TagoIO documents for push"
-            self.report.note(f"{too_long} of the messages exceed {said}")
+            limit = f"the {PUSH_CHARACTERS} characters that TagoIO documents for push"
+            self.report.note(f"{too_long} of the messages exceed {limit}")
+
+    def _learn(self, job: Job, notification: Notification) -> None:
+        _check_answerable(job, notification)
+        job.has_text = True
+        job.answer_buttons |= {button.id for button in notification.buttons if button.analysis}
+        severity = PRIORITIES.index(notification.priority), self.content.place(job.trigger)
+        job.alarm.severity = min(job.alarm.severity, severity)
+        job.alarm.again = notification.repeat == "again"
+
+    def _note_ends(self, job: Job, user: User) -> None:
+        """The alarms that this event ends, where the run began by it."""
+        if job.is_own and not job.ended_alarm:
+            for each in self.content.all_clears(job.trigger, user):
+                job.alarm.end(each, user.language)
 
     def _place(self, job: Job, user: User, notification: Notification | str | Outcome) -> None:
         """Whether they have it already comes before any rule: TagoIO is asked about who is in doubt."""
@@ -146,6 +191,15 @@ class Sorting:
         if is_new and isinstance(notification, Notification) and not notification.escalate and not job.is_own:
             return NOT_AGAIN
         return notification
+
+
+def _agree(job: Job, said: set[tuple[tuple[Step, ...], str]]) -> None:
+    """What is one thing of a campaign. Raises SetupError where it differs between users."""
+    for name, values in zip(("escalate", "alarm"), map(set, zip(*said, strict=True)), strict=True):
+        if len(values) > 1:
+            raise SetupError(f"{name} differs between users; it is one thing of a campaign: give all the same")
+    job.steps, job.alarm.name = said.pop()
+    job.alarm.ends.pop(job.alarm.name, None)
 
 
 def _check_answerable(job: Job, notification: Notification) -> None:

@@ -9,7 +9,7 @@ from lib.app.report import Report
 from lib.app.settings import Settings
 from lib.base.errors import SetupError
 from lib.campaign.next_steps import Policy, TakeStep, Tell, next_steps
-from lib.campaign.outcome import DECIDED, EARLIER, Outcome, Status
+from lib.campaign.outcome import EARLIER, Outcome, Status
 from lib.campaign.rows import audience_rows, campaign_row
 from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
@@ -37,15 +37,19 @@ class Left:
         self.report = report
         self.sleep = sleep
 
-    def job(self, state: CampaignState, trigger: Trigger, now: float) -> Job | None:
-        """None where nothing is due now, or where it cannot be looked up: then the next run tries."""
+    def job(self, state: CampaignState, trigger: Trigger, now: float, before: Job | None = None) -> Job | None:
+        """None where nothing is due now, or where it cannot be looked up: then the next run tries. `before` is what
+        was planned of it before something new became known."""
         if state.missing:
             note = f"campaign {state.key}: the journal has lost the ids of {state.missing} of its users"
             self.report.note(note, undone=state.missing)
         actions = next_steps(state, now, self.policy)
-        if not actions:
+        if not actions and not before:
             return None
         job = Job(state, replace(state.trigger, analysis_id=trigger.analysis_id), state.started_at, steps=state.steps)
+        if before:
+            job.rows = before.rows
+            job.settled = [each for each in before.settled if each.user_id not in state.audience]
         known: dict[str, User] = {}
         for action in actions:
             if isinstance(action, TakeStep):
@@ -93,10 +97,10 @@ class Left:
     def _tell(self, job: Job, tell: Tell, known: dict[str, User]) -> None:
         wanted = list(tell.users)
         if tell.only_ask:
-            self.report.note(f"campaign {job.key} was decided meanwhile; the rest is not told")
+            self.report.note(f"campaign {job.key} was {job.state.why_over}; the rest is not told")
             wanted = [user for user in tell.users if job.state.may_hide_it(user, self.policy.run)]
             untold = tell.users.keys() - set(wanted)
-            job.settled += [Outcome(user, "", "skipped", DECIDED) for user in tell.users if user in untold]
+            job.settled += [Outcome(user, "", "skipped", job.state.why_over) for user in tell.users if user in untold]
         missing = set(wanted) - known.keys()
         found = {**known, **users_by_id(self.run_users, missing, self.sleep)} if missing else known
         users = deque(found[user] for user in wanted if user in found)
@@ -104,7 +108,7 @@ class Left:
         if missing:
             count = sum(user.active for user in users)
             self.report.note(f"took up campaign {job.key}, which an earlier run left with {count} to tell")
-        self.sorting.sort(job, users, ruled=DECIDED if tell.only_ask else "")
+        self.sorting.sort(job, users, ruled=job.state.why_over if tell.only_ask else "")
 
     def _take_step(self, job: Job, action: TakeStep) -> dict[str, User]:
         """The users that a step adds. One that cannot be taken waits for the next run and keeps no other back."""

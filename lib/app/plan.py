@@ -4,8 +4,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from lib.app.alarms import Alarms
 from lib.app.console import Console
-from lib.app.job import Job, NotificationFor, Sorting
+from lib.app.job import Job, Sorting
 from lib.app.left import Left
 from lib.app.report import Report
 from lib.app.rules import Rules
@@ -18,6 +19,7 @@ from lib.campaign.next_steps import Policy, is_let_be
 from lib.campaign.outcome import ELSEWHERE, NO_TIME, Outcome
 from lib.campaign.state import CampaignState
 from lib.fallback.fallback import Fallback
+from lib.message.content import Content
 from lib.message.trigger import Trigger
 from lib.tagoio.audience import choose_audience
 from lib.tagoio.journal import Journal
@@ -35,7 +37,7 @@ class Plan:
     """The jobs of a run. Everything that can be wrong with the set-up is raised as a SetupError here; nobody is told
     and nothing is written."""
 
-    def __init__(self, tago: TagoIO, settings: Settings, console: Console, content: NotificationFor) -> None:
+    def __init__(self, tago: TagoIO, settings: Settings, console: Console, content: Content) -> None:
         self.tago = tago
         self.settings = settings
         self.console = console
@@ -80,6 +82,8 @@ class Plan:
             self.report.note(f"this run goes on with campaign {key}; it starts no round of its own")
         else:
             self._add(trigger)
+        if self.settings.dry_run:
+            self._judge_alarms(is_written=False)
 
     def after_watching(self, trigger: Trigger) -> list[Job]:
         """The jobs of campaigns that another run might have been at, after waiting whether it is."""
@@ -120,8 +124,10 @@ class Plan:
             self.left.leave(state, ELSEWHERE, self.journal.now())
 
     def check(self) -> None:
-        """The last look before anyone is told: raises SetupError where the audience does not fit the push quota. What
-        an earlier run left must not keep an alarm from going out."""
+        """The last look before anyone is told: what the event is to its alarm, which is written down; raises SetupError
+        where the audience does not fit the push quota. What an earlier run left must not keep an alarm from going
+        out."""
+        self._judge_alarms(is_written=True)
         own = sum(len(job.waiting) for job in self.jobs if job.is_own)
         late = sum(len(job.waiting) for job in self.jobs if not job.is_own)
         if not own + late:
@@ -158,7 +164,7 @@ class Plan:
                 self.report.note(note)
             if self.settings.notification:
                 self.report.note("the text is that of the variable notification; compose in analysis.py was not asked")
-            if is_repeatable(trigger) and self._was_begun(state.key):
+            if is_repeatable(trigger) and self.was_begun(state.key):
                 return
             skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
             job = Job(state, trigger, self._now(), is_own=True, settled=skipped)
@@ -169,7 +175,20 @@ class Plan:
         except SetupError as error:
             self._only_the_left(error)
 
-    def _was_begun(self, key: str) -> bool:
+    def _judge_alarms(self, *, is_written: bool) -> None:
+        """What follows from the event for its alarms takes the place of the run's own campaign."""
+        own = next((job for job in self.jobs if job.is_own and job.trigger.device), None)
+        if own is None or own.ended_alarm or not (own.alarm.name or own.alarm.ends):
+            return
+        if self.journal.device is None:
+            self.report.note("alarm: every event is told anew and nothing ends it; a journal (delivery_log_token) does")
+        if not self.journal.keeps:
+            return
+        self.jobs.remove(own)
+        alarms = Alarms(self.journal, self.left, self.was_begun, self._is_left_to_another, is_written=is_written)
+        self.jobs = alarms.jobs(own, self.jobs)
+
+    def was_begun(self, key: str) -> bool:
         """Whether another run has this event, or had it."""
         device = self.journal.device
         if device is None or self.journal.gone:
@@ -238,6 +257,13 @@ class Plan:
             return campaign_key(trigger) == state.key
         by_hand = trigger.kind == "manual" and state.trigger.kind == "manual"
         return by_hand and any(map(state.is_untold, state.unsettled()))
+
+    def _is_left_to_another(self, state: CampaignState) -> bool:
+        """Whether another run may be at it, so that it is watched."""
+        is_busy = self._may_be_at_work(state)
+        if is_busy and all(each.key != state.key for each in self.watched):
+            self.watched.append(state)
+        return is_busy
 
     def _may_be_at_work(self, state: CampaignState) -> bool:
         if not state.newest:

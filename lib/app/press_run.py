@@ -117,6 +117,9 @@ class PressRun:
             self.answers.refuse(state.key, own.run)
             self._finish(state)
             raise
+        if own not in state.standing():
+            self._settle_after_end(state, press)
+            return
         who, counting = press.user.name or press.user.id, self._counting(state, own)
         counts = counting.run == own.run and (not self.journal.was_away or self.answers.is_mine(state, own))
         if counts:
@@ -134,6 +137,13 @@ class PressRun:
             )
         if not press.each_counts:
             self._close(state, press, everybody=counts)
+        self._finish(state)
+
+    def _settle_after_end(self, state: CampaignState, press: Press) -> None:
+        self.outcome = "settled"
+        who, why = press.user.name or press.user.id, state.ending.why if state.ending else "settled"
+        self.lines.append(f"{who} pressed {press.button}: it was over before ({why})")
+        self._close(state, press, everybody=False)
         self._finish(state)
 
     def _counting(self, state: CampaignState, own: PressFact) -> PressFact:

@@ -3,18 +3,20 @@
 | state (newest fact wins)                             | due                                    | writes             |
 |------------------------------------------------------|----------------------------------------|--------------------|
 | a press that counts, no answer, its run is gone      | claim and verify it, call `decide`     | decision           |
-| answered, a copy still open                          | close it: buttons off, then the line   | closed             |
+| answered or ended, a copy still open                 | close it: buttons off, then the line   | closed             |
+| an alarm repeated, an open copy is of an older event | bring it up to date                    | updated            |
 | in the audience, no outcome, *pending* or *unknown*  | tell; where another run may have told  | outcome            |
-|                                                      | ask first; once decided only ask       |                    |
+|                                                      | ask first; once over only ask          |                    |
 | *held*                                               | tell, if the rules let them now        | outcome            |
-| not decided, a step's time has come                  | add the step's audience                | escalated, audience |
+| not over, a step's time has come                  | add the step's audience                | escalated, audience |
 | *failed*, fallback set, none begun                   | tell by fallback                       | fallback, outcome  |
 | sent, high priority, `remind_after` over, no answer  | ask whether read; if not, fallback     | fallback, outcome  |
 | fallback begun by a run that is gone                 | say *unknown*                          | fallback, outcome  |
 | nothing of these, now or later (`wakes_at` is None)  | –                                      | finished           |
 
-Decided wins over everything but closing. A campaign older than a day is let be; one that was pressed since counts from
-then. All times are seconds since the epoch by TagoIO's clock. Nothing here has a clock of its own or does anything.
+What is over, decided or ended, wins over everything but closing. A campaign older than a day is let be; one that was
+pressed or ended since counts from then. All times are seconds since the epoch by TagoIO's clock. Nothing here has a
+clock of its own or does anything.
 """
 
 from collections.abc import Callable, Iterator
@@ -54,6 +56,13 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """Bring these copies up to date with the alarm's newest event: notification id by user."""
+
+    copies: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Tell these users; those with a time may have it already, until then. With `only_ask` nobody is sent anything
     more."""
@@ -88,7 +97,7 @@ class SayUnknown:
     users: tuple[str, ...]
 
 
-Action = Decide | Close | Tell | TakeStep | TellOtherwise | SayUnknown
+Action = Decide | Close | Update | Tell | TakeStep | TellOtherwise | SayUnknown
 
 
 def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]:
@@ -99,9 +108,9 @@ def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]
 def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
     """When something is due next; None: never."""
     has_press = next(_open_presses(state), None) is not None
-    if state.is_decided:
+    if state.is_over:
         return now if has_press or state.copies() else None
-    times = [now] if has_press or next(state.unsettled(), None) else []
+    times = [now] if has_press or next(state.unsettled(), None) or state.outdated() else []
     if len(state.steps_taken) < len(state.steps):
         start = state.first_sent_at
         taken = state.steps_taken
@@ -111,8 +120,9 @@ def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
 
 
 def is_let_be(state: CampaignState, now: float) -> bool:
-    """Older than a day, and so was its last press."""
-    touched = max([state.started_at, *(press.at for press in state.standing())])
+    """Older than a day, and so was its last press, or its end."""
+    ended_at = state.ending.at if state.ending else 0.0
+    touched = max([state.started_at, ended_at, *(press.at for press in state.standing())])
     return now - touched > DAY
 
 
@@ -123,20 +133,25 @@ def answer_presses(state: CampaignState, now: float, policy: Policy) -> Iterator
 
 
 def close_copies(state: CampaignState, now: float, policy: Policy) -> Iterator[Close]:
-    answer = state.answers.get(state.decision.run) if state.decision else None
-    if answer and state.copies() and (policy.is_holder or not state.is_alive(answer.run, now)):
+    word = state.last_word
+    if word and state.copies() and (policy.is_holder or not state.is_alive(word[0].run, now)):
         yield Close(state.copies())
+
+
+def bring_up_to_date(state: CampaignState, now: float, policy: Policy) -> Iterator[Update]:
+    if state.repeats and not state.is_over and state.outdated():
+        yield Update(state.outdated())
 
 
 def resume(state: CampaignState, now: float, policy: Policy) -> Iterator[Tell]:
     users = {user: state.may_have_it(user, policy.run) for user in state.unsettled()}
     if users:
-        yield Tell(users, only_ask=state.is_decided)
+        yield Tell(users, only_ask=state.is_over)
 
 
 def escalate(state: CampaignState, now: float, policy: Policy) -> Iterator[TakeStep]:
     start = state.first_sent_at
-    if state.is_decided or not start:
+    if state.is_over or not start:
         return
     for number, step in enumerate(state.steps, start=1):
         if number not in state.steps_taken and now >= start + step.after:
@@ -144,7 +159,7 @@ def escalate(state: CampaignState, now: float, policy: Policy) -> Iterator[TakeS
 
 
 def fall_back(state: CampaignState, now: float, policy: Policy) -> Iterator[TellOtherwise]:
-    if not policy.has_fallback or state.is_decided:
+    if not policy.has_fallback or state.is_over:
         return
     wanted = ("failed",) if policy.has_memory else ("failed", "unknown", "pending")
     for user, outcome in state.outcomes.items():
@@ -168,6 +183,7 @@ def report_interrupted(state: CampaignState, now: float, policy: Policy) -> Iter
 FEATURES: list[Callable[[CampaignState, float, Policy], Iterator[Action]]] = [
     answer_presses,
     close_copies,
+    bring_up_to_date,
     resume,
     escalate,
     fall_back,
@@ -182,7 +198,7 @@ def _open_presses(state: CampaignState) -> Iterator[PressFact]:
 
 def _reminders(state: CampaignState, policy: Policy) -> Iterator[tuple[str, float]]:
     """Who is to be reminded, and when."""
-    if not policy.remind_after or not policy.has_fallback or state.is_decided:
+    if not policy.remind_after or not policy.has_fallback or state.is_over:
         return
     answered = {press.user_id for press in state.standing()}
     for user, outcome in state.outcomes.items():

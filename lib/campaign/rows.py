@@ -4,10 +4,16 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
 
 - `notify_campaign`: `started`, `resumed` (by another run), `escalated`, `left` (in good order; something is or will be
   due) or `finished`. Metadata of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`, `started_at`,
-  `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis); of `finished`: how many `presses`
-  it has seen; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
+  `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis), `alarm` (its name), `all_clear`
+  (the alarm that it tells the end of); of `finished`: what it has `seen` of presses, repeats and the end; `first`: the
+  user whom this run tells before all others; of `escalated`: `step`, `to`. Of an alarm also `repeated`, by the event
+  number `count`; of what is over `ended`: `why`, and the `line` (or `lines` by language).
+- `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
+  `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
+  to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
 - `notify_heartbeat`: `telling` or `answering`.
-- `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`.
+- `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`,
+  `count` (of the event that repeated the alarm).
 - `notify_audience`: how many users, in metadata `users` with a space between; `step` is that of the escalation.
 - `notify_outcome`: `sent`, `skipped`, …, of `users`, with their `notifications` (`-` for none); metadata: `reason`,
   `subject` (a hash), `priority`, `channel`, `step`.
@@ -19,7 +25,8 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
 - `notify_decision`, of a `press` (the run that wrote that row): `verified` with `name` and `label`, or `refused`;
   `taken`, a claim to call `decide` for it; or `answered`, with the `line` that it gave (or `lines` by language),
   `user`, `name`, `label`, `button`, `seconds` after the sending.
-- `notify_closed`: how many copies were closed; metadata `notifications`.
+- `notify_closed`: how many copies were closed; metadata `notifications`; `ended` where that was at the end.
+- `notify_updated`: how many copies were brought up to date with event number `count`; metadata `notifications`.
 
 No message text and no e-mail address is in them.
 """
@@ -39,6 +46,7 @@ from lib.message.trigger import DataPoint, Trigger
 CAMPAIGN, HEARTBEATS, POINT = "notify_campaign", "notify_heartbeat", "notify_trigger"
 AUDIENCE, OUTCOME, FALLBACK = "notify_audience", "notify_outcome", "notify_fallback"
 PRESS, DECISION, CLOSED = "notify_press", "notify_decision", "notify_closed"
+ALARM, UPDATED = "notify_alarm", "notify_updated"
 POINT_PARTS = ("variable", "unit", "time", "device", "group", "id")
 
 RUN = re.compile("[0-9a-f]{12}")
@@ -111,9 +119,7 @@ def campaign_row(key: str, value: str, run: str, **about: Any) -> Row:
 
 def started_rows(key: str, run: str, trigger: Trigger, users: list[str], **about: Any) -> Iterator[Row]:
     """The rows that begin a campaign; `started` is the last, so that the others are whole when it is there."""
-    for order, point in enumerate(trigger.points):
-        parts = {"order": order, **{name: getattr(point, name) for name in POINT_PARTS}}
-        yield Row(key, POINT, _finite(point.value), parts, location=point.location)
+    yield from point_rows(key, trigger)
     yield from audience_rows(key, users)
     yield campaign_row(
         key,
@@ -127,6 +133,12 @@ def started_rows(key: str, run: str, trigger: Trigger, users: list[str], **about
         size=len(users),
         **about,
     )
+
+
+def point_rows(key: str, trigger: Trigger, count: int = 0) -> Iterator[Row]:
+    for order, point in enumerate(trigger.points):
+        parts = {"order": order, "count": count, **{name: getattr(point, name) for name in POINT_PARTS}}
+        yield Row(key, POINT, _finite(point.value), parts, location=point.location)
 
 
 def audience_rows(key: str, users: Iterable[str], step: int = 0) -> Iterator[Row]:
@@ -175,9 +187,20 @@ def fallback_rows(
         yield Row(key, FALLBACK, value, about)
 
 
-def closed_rows(key: str, notifications: Iterable[str], run: str) -> Iterator[Row]:
+def closed_rows(key: str, notifications: Iterable[str], run: str, *, ended: bool = False) -> Iterator[Row]:
     for part in _fitting(notifications, len):
-        yield Row(key, CLOSED, len(part), {"notifications": " ".join(part), "run": run})
+        about = {"notifications": " ".join(part), "run": run}
+        yield Row(key, CLOSED, len(part), {**about, "ended": True} if ended else about)
+
+
+def updated_rows(key: str, notifications: Iterable[str], run: str, count: int) -> Iterator[Row]:
+    for part in _fitting(notifications, len):
+        yield Row(key, UPDATED, len(part), {"notifications": " ".join(part), "run": run, "count": count})
+
+
+def ended_row(key: str, run: str, why: str, line: str, lines: Mapping[str, str]) -> Row:
+    text = json.dumps(dict(lines), ensure_ascii=False) if lines else ""
+    return campaign_row(key, "ended", run, why=why, line=line, lines=text)
 
 
 def decision_row(key: str, value: str, run: str, press: str, **about: Any) -> Row:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib.campaign.lease import GIVEN_UP, LATE, MARGIN, Sign
-from lib.campaign.outcome import FINAL, TOLD, Outcome
+from lib.campaign.outcome import DECIDED, FINAL, TOLD, Outcome
 from lib.campaign.rows import (
     AUDIENCE,
     CAMPAIGN,
@@ -17,6 +17,7 @@ from lib.campaign.rows import (
     OUTCOME,
     POINT,
     PRESS,
+    UPDATED,
     Row,
     outcomes_of,
     point_of,
@@ -79,6 +80,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of the alarm, or of what somebody closed by hand: `why`, and the line that every copy gets."""
+
+    at: float
+    why: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class Try:
     """Another channel, tried for a user by `run`: its `result`, "" while it is under way."""
 
@@ -104,10 +114,15 @@ class CampaignState:
         self.answers: dict[str, Answer] = {}  # by the run of the press
         self.claims: dict[str, list[tuple[float, str, str]]] = {}  # who takes a press up: (at, id, run)
         self.closed: set[str] = set()
+        self.ending: Ending | None = None
+        self.repeats = 0  # the number of the alarm's newest event, the first being 1
+        self.repeated_at = 0.0
+        self.updated: dict[str, int] = {}  # copies, with the number of the event that they are of
+        self._closed_at_end: set[str] = set()
         self.signs: dict[tuple[str, str], Sign] = {}  # by row
         self.finished_at = self.first_told_at = 0.0
-        self._presses_at_end = 0  # that the run which finished it had seen
-        self._points: dict[str, DataPoint] = {}
+        self._seen_at_end = 0  # by the run which finished it
+        self._points: dict[int, dict[str, DataPoint]] = {}  # by event and order
         self._cut: dict[str, int] = {}
         self._left: set[tuple[str, str]] = set()  # claims (user, run) of another channel that were given back
 
@@ -135,9 +150,14 @@ class CampaignState:
         value = str(row.value)
         if value == "finished":
             self.finished_at = max(self.finished_at, row.at)
-            self._presses_at_end = max(self._presses_at_end, row.number("presses"))
+            self._seen_at_end = max(self._seen_at_end, row.number("seen"))
         elif value == "escalated":
             self.steps_taken.add(row.number("step"))
+        elif value == "repeated" and row.number("count") > self.repeats:
+            self.repeats, self.repeated_at = row.number("count"), row.at
+        elif value == "ended" and (self.ending is None or row.at < self.ending.at):
+            answer = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
+            self.ending = Ending(row.at, row.text("why"), answer)
         if value == "started" and (self.started is None or row.at < self.started.at):
             self.started = row
         if value in ("started", "resumed"):
@@ -162,7 +182,7 @@ class CampaignState:
             self.signs[row.run, row.id or str(row.at)] = Sign(row.run, row.at, row.id, is_end=is_end)
 
     def _point(self, row: Row) -> None:
-        self._points[row.text("order").zfill(6)] = point_of(row)
+        self._points.setdefault(row.number("count"), {})[row.text("order").zfill(6)] = point_of(row)
 
     def _audience(self, row: Row) -> None:
         users, step = row.words("users"), row.number("step")
@@ -214,16 +234,24 @@ class CampaignState:
 
     def _closed(self, row: Row) -> None:
         self.closed.update(row.words("notifications"))
+        if row.about.get("ended") is True:
+            self._closed_at_end.update(row.words("notifications"))
+
+    def _updated(self, row: Row) -> None:
+        for notification in row.words("notifications"):
+            self.updated[notification] = max(self.updated.get(notification, 0), row.number("count"))
 
     # ---- what can be read from it
 
     @property
     def trigger(self) -> Trigger:
+        """With the data of the newest event."""
+        points = self._points.get(self.repeats) or self._points.get(0, {})
         row = self.started or Row(self.key, CAMPAIGN, "")
         kind = row.text("trigger")
         return Trigger(
             kind if kind in ("manual", "schedule", "action") else "manual",  # type: ignore[arg-type]  # mypy sees str
-            tuple(point for _, point in sorted(self._points.items())),
+            tuple(point for _, point in sorted(points.items())),
             action_id=row.text("action"),
             action_state=row.text("action_state"),
             device_id=row.text("device"),
@@ -250,8 +278,18 @@ class CampaignState:
 
     @property
     def is_finished(self) -> bool:
-        """A press that nobody had seen then opens it again."""
-        return bool(self.finished_at) and len(self.presses) <= self._presses_at_end
+        """A press, a repeat or an end that nobody had seen then opens it again."""
+        return bool(self.finished_at) and self.seen <= self._seen_at_end
+
+    @property
+    def seen(self) -> int:
+        """What opens it again, counted."""
+        return len(self.presses) + self.repeats + bool(self.ending)
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody more is told, and the copies are closed."""
+        return self.ending is not None or self.is_decided
 
     @property
     def answer_buttons(self) -> list[str]:
@@ -263,9 +301,11 @@ class CampaignState:
         return steps_from(self.started.text("escalate")) if self.started else ()
 
     def standing(self) -> list[PressFact]:
-        """The presses that are not refused, oldest first."""
+        """The presses that are not refused and came before the end, oldest first."""
         refused = {run for run, verdict in list(self.verdicts.items()) if not verdict.is_true}
-        return sorted((each for each in list(self.presses.values()) if each.run not in refused), key=_age)
+        until = self.ending.at if self.ending else float("inf")
+        presses = (each for each in list(self.presses.values()) if each.run not in refused and each.at <= until)
+        return sorted(presses, key=_age)
 
     @property
     def decision(self) -> PressFact | None:
@@ -342,9 +382,30 @@ class CampaignState:
                 yield presence
 
     def copies(self) -> dict[str, str]:
-        """Notification id by user, of those not closed yet."""
-        found = ((user, each.notification_id) for user, each in self.outcomes.items() if each.notification_id)
-        return {user: notification for user, notification in found if notification not in self.closed}
+        """Notification id by user, of those not closed yet; at the end of an alarm those of a decision too."""
+        closed = self._closed_at_end if self.ending else self.closed
+        return {user: notification for user, notification in self.told_ids() if notification not in closed}
+
+    def outdated(self) -> dict[str, str]:
+        """The copies that show an earlier event of the alarm: notification id by user."""
+        return {
+            user: notification
+            for user, notification in self.told_ids()
+            if self.updated.get(notification, 0) < self.repeats and self.outcomes[user].at < self.repeated_at
+        }
+
+    @property
+    def why_over(self) -> str:
+        """The reason of whoever is not told any more."""
+        return f"{self.ending.why} meanwhile" if self.ending else DECIDED
+
+    @property
+    def last_word(self) -> tuple[Answer, float] | None:
+        """What every copy is closed with, and its time; None before there is any."""
+        if self.ending:
+            return self.ending.answer, self.ending.at
+        answer = self.answers.get(self.decision.run) if self.decision else None
+        return (answer, self.decision.at) if self.decision and answer else None
 
     @property
     def first_sent_at(self) -> float:
@@ -375,6 +436,7 @@ FOLDS = {
     PRESS: CampaignState._press,
     DECISION: CampaignState._decision,
     CLOSED: CampaignState._closed,
+    UPDATED: CampaignState._updated,
 }
 
 

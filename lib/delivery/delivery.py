@@ -187,7 +187,7 @@ class Delivery:
                 self._ask_safely(task)
 
     def _next(self) -> Task | None:
-        """The next to be sent; who must be asked about first is set aside on the way."""
+        """The next to be sent; who must be asked about for some time yet is set aside on the way."""
         with self._lock:
             while not (self._is_closed or self.stopped):
                 task = self._ready.popleft() if self._ready else None
@@ -196,10 +196,10 @@ class Delivery:
                     self._is_dry = task is None
                 if task is None:
                     return None
-                if not task.since or self.clock() - task.asked_at <= LOOKED:
+                if not task.since or task.asked_at:
                     self._under_way.add(task)
                     return task
-                self._push(task, self.clock())  # what was not there some time ago may be there now
+                self._push(task, self.clock())
             return None
 
     def _next_aside(self) -> Task | None:
@@ -228,9 +228,7 @@ class Delivery:
 
     def _ask_safely(self, task: Task) -> None:
         try:
-            if task.since:
-                self._ask(task)
-            else:  # it only waited for another look before it is sent
+            if not task.since or self._is_absent(task):  # without: it only waited for another look before it is sent
                 self._make_ready(task)
         except Exception as error:
             self._end(task, "unknown", f"internal error: {type(error).__name__}: {error}")
@@ -238,6 +236,10 @@ class Delivery:
     # ---- one task
 
     def _send(self, task: Task, ticket: Ticket) -> None:
+        is_old = bool(task.since) and self.clock() - task.asked_at > LOOKED
+        if is_old and not self._is_absent(task):  # what was not there some time ago may be there now
+            self.window.unused(ticket)
+            return
         if not self._may_send(task) or (task.lane.must_ask(task.user) and not self._is_clear(task)):
             self.window.unused(ticket)
             return
@@ -326,7 +328,9 @@ class Delivery:
             self.stopped = self.stopped or f"nothing got through for minutes ({why})"
         self._put_aside(task, self.clock() + LOOKS[0])
 
-    def _ask(self, task: Task) -> None:
+    def _is_absent(self, task: Task) -> bool:
+        """Ask about a user in doubt: whether they are to be told, as surely nobody has told them. Else the task has
+        ended, or waits for another look."""
         now = self.clock()
         doubt = ""
         try:
@@ -334,22 +338,22 @@ class Delivery:
         except Rejected as error:
             why = f"TagoIO does not say what became of it ({error.message}: allow Run User / Access notification)"
             self._end(task, "unknown", f"{task.why}; {why}")
-            return
+            return False
         except (Refused, Doubtful) as error:
             doubt = f"TagoIO could not be asked what became of it: {error.message}"
             if now < task.until + UNASKED and not self.stopped:
                 self._put_aside(task, now + max(error.retry_after or 0.0, AGAIN))
-                return
+                return False
         else:
             doubt = found.doubt
             if found.id:
                 self.had_arrived += task.sends > 0
                 self.window.alive()
                 self._end(task, "sent", "", found.id)
-                return
+                return False
         if not doubt and now >= task.until:
-            self._not_there(task)
-        elif self.stopped:
+            return self._is_to_send(task)
+        if self.stopped:
             self._end(task, "unknown", f"{task.why}; time ran out before it could be settled ({self.stopped})")
         elif now < task.until:
             looks = [task.until - LATE + after for after in LOOKS]
@@ -358,9 +362,10 @@ class Delivery:
             self._put_aside(task, now + AGAIN)  # another's list may yet show that this one can be believed
         else:
             self._end(task, "unknown", f"{task.why}; {doubt}")
+        return False
 
-    def _not_there(self, task: Task) -> None:
-        """Surely nobody has told this user."""
+    def _is_to_send(self, task: Task) -> bool:
+        """Of a user whom surely nobody has told."""
         task.asked_at = self.clock()
         why_not = task.lane.why_not()
         if why_not:
@@ -369,8 +374,7 @@ class Delivery:
             self._end(task, task.otherwise.status, task.otherwise.reason)
         elif task.sends >= TRIES:
             self._end(task, "pending", f"{task.why}; tried {task.sends} times")
-        else:
-            self._make_ready(task)
+        return not task.is_ended
 
     def _may_still_learn(self) -> bool:
         with self._lock:

@@ -1,4 +1,5 @@
-"""What a user gets, in their language: what `compose` returns as it stands, or the variant that holds, filled."""
+"""What a user gets, in their language: what `compose` returns as it stands, or the variant that holds, filled; and
+which alarms an event ends."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,14 +7,17 @@ from dataclasses import replace
 import structlog
 
 from lib.base.errors import SetupError, TagoIOError
+from lib.message.alarm import AllClear
 from lib.message.document import Variant
 from lib.message.mistake import check_returns, explained_mistake
 from lib.message.notification import Notification
-from lib.message.placeholders import fill, placeholder_values
+from lib.message.placeholders import Values, fill, fill_words, placeholder_values
 from lib.message.trigger import Trigger
 from lib.message.user import User, without_contact
 
-Compose = Callable[[Trigger, User], Notification | None]
+Compose = Callable[[Trigger, User], Notification | AllClear | None]
+DEFAULT_LINE = "Over"
+NOBODY = User("", "")  # what is the same for all readers
 
 
 class Content:
@@ -44,17 +48,51 @@ class Content:
     def template(self, trigger: Trigger, user: User) -> Notification | str:
         """The notification before language and placeholders."""
         if not self.variants:
-            composed = self.compose(replace(trigger, name_of=self._name_or_id), user)
+            composed = self._composed(trigger, user)
             if composed is None:
                 self._check_returns()
                 return f"compose returned None; {trigger.brought}"
-            if not isinstance(composed, Notification):
-                raise SetupError(f"compose must return a Notification or None, not {type(composed).__name__}")
+            if isinstance(composed, AllClear):
+                return f'nothing to tell: the alarm "{composed.alarm}" is over'
             return composed
         for variant in self.variants:
             if variant.condition is None or variant.condition.holds(trigger):
                 return variant.notification
         return f"no condition (when) of the notification holds; {self._compared(trigger)}"
+
+    def all_clears(self, trigger: Trigger, user: User = NOBODY) -> list[AllClear]:
+        """The alarms that this event ends: with the variables of their conditions, of which none holds. `compose` says
+        so for each user."""
+        if not self.variants:
+            composed = self._composed(trigger, user)
+            return [composed] if isinstance(composed, AllClear) else []
+        found = []
+        for name in dict.fromkeys(variant.notification.alarm for variant in self.variants):
+            ends = _ends([variant for variant in self.variants if variant.notification.alarm == name], trigger)
+            if name and ends:
+                found.append(self._all_clear(ends, placeholder_values(trigger, NOBODY, self._device_name)))
+        return found
+
+    def place(self, trigger: Trigger) -> int:
+        """Where the variant that holds stands in the list: the earlier the worse."""
+        holds = (variant.condition is None or variant.condition.holds(trigger) for variant in self.variants)
+        return next((place for place, each in enumerate(holds) if each), 0)
+
+    def _all_clear(self, notification: Notification, values: Values) -> AllClear:
+        texts = {code: words["all_clear"] for code, words in notification.translations.items() if "all_clear" in words}
+        lines = {code.lower().replace("_", "-"): fill_words(text, values) for code, text in texts.items()}
+        line = fill_words(notification.all_clear, values) if notification.all_clear else DEFAULT_LINE
+        return AllClear(notification.alarm, line, notification.all_clear_tell, lines)
+
+    def _composed(self, trigger: Trigger, user: User) -> Notification | AllClear | None:
+        """Raises SetupError for what is neither."""
+        composed = self.compose(replace(trigger, name_of=self._name_or_id), user)
+        if isinstance(composed, Notification) and composed.all_clear:
+            raise SetupError(f'all_clear is for the JSON; compose returns AllClear("{composed.alarm}", "…") at the end')
+        if composed is None or isinstance(composed, Notification | AllClear):
+            return composed
+        kind = type(composed).__name__
+        raise SetupError(f"compose must return a Notification, an AllClear or None, not {kind}")
 
     def _check_returns(self) -> None:
         if not self._is_checked:
@@ -86,6 +124,15 @@ class Content:
                     f"({error.message}); allow Device / Access in Access Management"
                 ) from error
         return self._names[device_id]
+
+
+def _ends(variants: Sequence[Variant], trigger: Trigger) -> Notification | None:
+    """The notification of an alarm that this event ends: it brings each variable of its conditions, and none holds."""
+    conditions = [variant.condition for variant in variants]
+    if any(each is None or trigger.point(each.variable) is None or each.holds(trigger) for each in conditions):
+        return None
+    with_line = (variant.notification for variant in variants if variant.notification.all_clear)
+    return next(with_line, variants[0].notification)
 
 
 def composed(user: User, compose: Callable[[User], Notification | str]) -> Notification | str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lib.base.errors import SetupError, one_error
 from lib.message.address import admin_address, is_path, is_web_address
+from lib.message.alarm import REPEATED, REPEATS, alarm_problems
 from lib.message.escalation import escalation_problems, read_steps
 from lib.message.icon import icon_problems, wire_icon
 
@@ -18,6 +19,7 @@ THIS = "this"  # as a button's analysis: the Analysis that sends
 BUTTON_PARTS = ("id", "label", "color", "page", "link", "analysis")
 ANSWERS = ("first", "each")
 PRIORITIES = ("high", "normal", "low")
+TRANSLATED = ("title", "message", "repeated", "all_clear")  # and the labels
 Icon = str | Mapping[str, str]
 
 # docs actions/defining-actions.md, Message Variables; USER.… is ours. "$$" is a dollar. placeholders.py fills them.
@@ -85,7 +87,10 @@ class Notification:
     `answers`: with `first` the first press of a button that runs an Analysis settles it for everybody, with `each`
     every user's counts. `escalate` says who is told next when nobody has decided: `[("15m", "supervisors"), …]`, or as
     objects with `after` and `to`; it needs the journal. `subject` is what the cooldown goes by: the title as written,
-    unless given.
+    unless given. `alarm` is the name of an alarm of the triggering device, of which one is open at a time: a `repeat`
+    brings the open copies up to date with the text and the line `repeated` ($NTH$ or $COUNT$, $SINCE$), or with `again`
+    tells everybody again. In the JSON, `all_clear` is the line that every copy gets when no condition of it holds any
+    more; with `all_clear_tell` who had been told is also told that. docs/alarms.md tells it all.
     """
 
     title: str
@@ -97,6 +102,11 @@ class Notification:
     subject: str = ""
     answers: str = "first"
     escalate: Sequence[Any] = ()
+    alarm: str = ""
+    repeat: str = REPEATS[0]
+    repeated: str = REPEATED
+    all_clear: str = ""
+    all_clear_tell: bool = False
     buttons_autodisable: bool = False
     buttons_enabled: bool = True
 
@@ -136,7 +146,9 @@ class Notification:
         if self.priority not in PRIORITIES:
             yield f'Notification: priority "{self.priority}" is not one of {", ".join(PRIORITIES)}'
         yield from (f"Notification: {problem}" for problem in icon_problems(self.icon))
-        yield from self._translation_problems()
+        problems = list(self._translation_problems())
+        yield from problems
+        yield from () if problems else (f"Notification: {problem}" for problem in alarm_problems(self))
         yield from self._escalation_problems()
 
     def _escalation_problems(self) -> Iterator[str]:
@@ -153,15 +165,15 @@ class Notification:
         ids = {str(button.id) for button in self.buttons}
         for code, texts in self.translations.items():
             where = f"Notification: translations, {code}"
-            if not isinstance(texts, Mapping) or not texts.keys() <= {"title", "message", "buttons"}:
-                yield f"{where}: takes title, message and buttons"
+            if not isinstance(texts, Mapping) or not texts.keys() <= {*TRANSLATED, "buttons"}:
+                yield f"{where}: takes {', '.join(TRANSLATED)} and buttons"
                 continue
             labels = texts.get("buttons", {})
             if not isinstance(labels, Mapping):
                 yield f'{where}: buttons gives labels by button id: {{"acknowledge": "Confirmar"}}'
                 continue
             yield from (f'{where}: there is no button "{name}"' for name in labels if name not in ids)
-            given = [texts[name] for name in ("title", "message") if name in texts] + list(labels.values())
+            given = [texts[name] for name in TRANSLATED if name in texts] + list(labels.values())
             if not all(isinstance(text, str) and text.strip() for text in given):
                 yield f"{where}: each text must be text, and not empty"
 
@@ -174,8 +186,7 @@ class Notification:
             return self
         labels = texts.get("buttons", {})
         buttons = tuple(replace(button, label=labels.get(button.id, button.label)) for button in self.buttons)
-        title, message = texts.get("title", self.title), texts.get("message", self.message)
-        return replace(self, title=title, message=message, buttons=buttons)
+        return replace(self, **{name: texts[name] for name in TRANSLATED if name in texts}, buttons=buttons)
 
     def run_by(self, analysis_id: str) -> "Notification":
         """With `this`, as a button's analysis, replaced by the Analysis that sends."""

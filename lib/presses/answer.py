@@ -99,16 +99,15 @@ class Answers:
         return answer
 
     def close(self, state: CampaignState, copies: Mapping[str, str]) -> int:
-        """Close these copies of what was decided; how many were."""
-        decision = state.decision
-        answer = state.answers.get(decision.run) if decision else None
-        if not decision or not answer:
+        """Close these copies of what was decided or has ended; how many were."""
+        word = state.last_word
+        if word is None:
             return 0
         number = 0
-        closing = Closing(self.run, self.inbox, state.key, answer, decision.at, sleep=self.sleep, is_over=self.is_over)
+        closing = Closing(self.run, self.inbox, state.key, *word, sleep=self.sleep, is_over=self.is_over)
         for closed in closing.close(copies):
             number += len(closed)
-            self.journal.add(closed_rows(state.key, closed, self.journal.run))
+            self.journal.add(closed_rows(state.key, closed, self.journal.run, ended=state.ending is not None))
         for note in closing.notes():
             self._note(note)
         return number

@@ -152,11 +152,11 @@ class Journal:
         return True if not self.keeps or self.clock() < self._valid_until else None
 
     def end(self, key: str, value: str) -> None:
-        """This run is done with a campaign: `left` or `finished`, which holds for the presses that it has seen."""
+        """This run is done with a campaign: `left` or `finished`, which holds for what it has seen."""
         self._held.pop(key, None)
         if key in self.lost:
             return
-        self.add([campaign_row(key, value, self.run, presses=len(self.state(key).presses))])
+        self.add([campaign_row(key, value, self.run, seen=self.state(key).seen)])
 
     def flush(self) -> None:
         """Write what there is, and do not return before it is written or nothing is kept any more."""

@@ -11,7 +11,7 @@ from lib.base.errors import Doubtful, OutOfTime, Refused, TagoIOError
 from lib.campaign.lease import DAY
 from lib.campaign.next_steps import is_let_be
 from lib.campaign.outcome import TOLD
-from lib.campaign.rows import CAMPAIGN, OUTCOME, PRESS, Row, outcomes_of, read_row, size_of
+from lib.campaign.rows import ALARM, CAMPAIGN, OUTCOME, PRESS, Row, outcomes_of, read_row, size_of
 from lib.campaign.state import CampaignState
 
 CALL = 150_000  # bytes of one call: TagoIO takes 200 kB (D docs sending-data.md)
@@ -66,18 +66,10 @@ class JournalDevice:
 
     def unfinished(self, analysis_id: str) -> list[CampaignState]:
         """This Analysis' campaigns of the last day of which something is or may come to be due, oldest first."""
-        begun: set[str] = set()
-        presses: Counter[str] = Counter()
-        presses_at_end: dict[str, int] = {}
+        outlines: dict[str, CampaignState] = {}
         for row in self._of_the_last_day():
-            if row.value == "finished":
-                presses_at_end[row.key] = max(presses_at_end.get(row.key, 0), row.number("presses"))
-            elif row.kind == PRESS:
-                presses[row.key] += 1
-            elif row.value == "started":
-                begun.add(row.key)
-        keys = [key for key in {**dict.fromkeys(begun), **presses} if presses[key] > presses_at_end.get(key, -1)]
-        states = self.states(keys).values()
+            outlines.setdefault(row.key, CampaignState(row.key)).take([row])
+        states = self.states([key for key, outline in outlines.items() if not outline.is_finished]).values()
         mine = [each for each in states if each.started and each.trigger.analysis_id == analysis_id]
         open_ones = [each for each in mine if not each.is_finished and not is_let_be(each, self.now())]
         return sorted(open_ones, key=lambda each: each.started_at)
@@ -99,6 +91,11 @@ class JournalDevice:
                 if row.key in states:
                     states[row.key].take([row])
         return states
+
+    def alarm_rows(self, key: str, run: str = "") -> list[Row]:
+        """Of the alarm of that key, as far back as one stays open; read until a row of `run` is among them."""
+        query = {"variables": [ALARM], "groups": [key], "start_date": self._ago(DAY + 3600)}
+        return self.seen(query, lambda rows: not run or any(row.run == run for row in rows))
 
     def recently_told(self, seconds: float) -> set[tuple[str, str]]:
         """(user id, subject) of those who were told something in the last so many seconds."""

@@ -1,0 +1,192 @@
+"""What an event is to its alarm, and what this run does of it in place of a campaign of its own.
+
+The event is written into the rows of the alarm and seen there before anything follows from it; so of two runs that
+raise, repeat or clear at once all come to the same (lib/campaign/alarm.py).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from lib.app.job import Job
+from lib.app.left import Left
+from lib.base.errors import TagoIOError
+from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
+from lib.campaign.outcome import TOLD
+from lib.campaign.rows import Row, audience_rows, campaign_row, ended_row, point_rows
+from lib.campaign.state import CampaignState
+from lib.message.alarm import AllClear
+from lib.message.content import composed
+from lib.message.notification import Notification
+from lib.tagoio.audience import users_by_id
+from lib.tagoio.journal import Journal
+
+LONGEST = 250  # characters of a closing line
+MOST_LANGUAGES = 7  # so that the lines fit one row
+
+
+class Alarms:
+    """`was_begun` says whether another run has or had a campaign; `is_left_to_another` whether one may be at it now,
+    which is then watched. Without `is_written`, in a dry run, nothing is written."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        left: Left,
+        was_begun: Callable[[str], bool],
+        is_left_to_another: Callable[[CampaignState], bool],
+        *,
+        is_written: bool,
+    ) -> None:
+        self.journal = journal
+        self.left = left
+        self.note = left.report.note
+        self.was_begun = was_begun
+        self.is_left_to_another = is_left_to_another
+        self.is_written = is_written
+        self.planned: dict[str, Job] = {}
+
+    def jobs(self, own: Job, others: list[Job]) -> list[Job]:
+        """The jobs of a run whose own one would be this: what it tells itself, and what it changes of older ones."""
+        self.planned = {job.key: job for job in others}
+        ended = [job for each in own.alarm.ends.values() for job in self._end(own, each)]
+        held = list(self._hold(own)) if own.alarm.name else [own] if own.has_text else []
+        return [*held, *ended, *self.planned.values()]
+
+    # ---- what holds
+
+    def _hold(self, own: Job) -> Iterator[Job]:
+        key = alarm_key(own.trigger.analysis_id, own.trigger.device, own.alarm.name)
+        own.about["alarm"] = own.alarm.name
+        try:
+            turn = self._judged(key, own)
+            state = self._state(turn.campaign)
+            replaced = self._state(turn.replaced) if turn.replaced else None
+        except TagoIOError as error:
+            self.journal.give_up(error.message)  # an alarm goes out all the same
+            yield own
+            return
+        if turn.kind == "repeated" and state.started:
+            yield from self._repeat(own, state, turn)
+            return
+        if own.key != state.key:  # raised by a run that did not come to tell anybody
+            self.journal.states.pop(own.key, None)
+            own.state = self.journal.states[state.key] = state
+        yield own
+        if replaced:
+            why = "told anew" if own.alarm.again else "replaced by a worse one"
+            yield from self._finish(replaced, why, AllClear(own.alarm.name, *self._titles(own)), own)
+
+    def _repeat(self, own: Job, state: CampaignState, turn: Turn) -> Iterator[Job]:
+        """Nobody is told again; who has no copy is told, and the others' are brought up to date."""
+        joined = [] if state.is_over else [each.id for each in own.waiting if each.id not in state.audience]
+        rows = [*point_rows(state.key, own.trigger, turn.count), *audience_rows(state.key, joined)]
+        rows.append(campaign_row(state.key, "repeated", self.journal.run, count=turn.count))
+        told = "answered" if state.is_decided else "told"
+        self.note(
+            f'the alarm "{own.alarm.name}" of this device is open, and was {told} as campaign {state.key}; '
+            f"this is event {turn.count}: its copies are brought up to date"
+        )
+        yield from self._changed(state, rows, own)
+
+    def _judged(self, key: str, own: Job) -> Turn:
+        """Written, and seen; in a dry run what it would be. Raises TagoIOError."""
+        device = self.journal.device
+        assert device is not None  # noqa: S101  # there are no alarms without a journal
+        alarm = Alarm(device.alarm_rows(key))
+        is_over = bool(alarm.campaign) and self._state(alarm.campaign).ending is not None
+        over = alarm.campaign if is_over else ""
+        facts = own.alarm
+        row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=over)
+        return self._seen(alarm, row)
+
+    def _seen(self, alarm: Alarm, row: Row, *beside: Row) -> Turn:
+        """What the event of that row is, once TagoIO shows it; rows `beside` it are written with it."""
+        device = self.journal.device
+        if device is None or not self.is_written:
+            return alarm.take(replace(row, at=self.journal.now()))
+        device.write([row, *beside])
+        return Alarm(device.alarm_rows(row.key, self.journal.run)).turns[row.text("event")]
+
+    # ---- what is over
+
+    def _end(self, own: Job, all_clear: AllClear) -> Iterator[Job]:
+        key = alarm_key(own.trigger.analysis_id, own.trigger.device, all_clear.alarm)
+        try:
+            states = self._cleared(key, own, all_clear)
+        except TagoIOError as error:
+            self.note(f'the alarm "{all_clear.alarm}" could not be ended now: {error.message}', undone=1)
+            return
+        if not states:
+            self.note(f'nothing to end: no alarm "{all_clear.alarm}" of this device is open')
+        for state in states:
+            self.note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} is closed')
+            yield from self._finish(state, "cleared", all_clear, own)
+            if all_clear.tell:
+                yield from self._tell_end(own, all_clear, state)
+
+    def _cleared(self, key: str, own: Job, all_clear: AllClear) -> list[CampaignState]:
+        """The campaigns that end by this event. What is open is ended in the call that says so, for this run may be
+        gone after it. Raises TagoIOError."""
+        device = self.journal.device
+        assert device is not None  # noqa: S101
+        alarm = Alarm(device.alarm_rows(key))
+        if not alarm.campaign:
+            return []
+        beside = self._ended(alarm.campaign, "cleared", all_clear)
+        turn = self._seen(alarm, clear_row(key, own.key, self.journal.run), beside)
+        return [self._state(campaign) for campaign in dict.fromkeys((alarm.campaign, turn.campaign)) if campaign]
+
+    def _tell_end(self, own: Job, all_clear: AllClear, state: CampaignState) -> Iterator[Job]:
+        """Those who had been told, and nobody else, by a campaign that bears the same key whoever begins it."""
+        key = all_clear_key(state.key)
+        told = {user for user, outcome in state.outcomes.items() if outcome.status in TOLD}
+        if not told or self.was_begun(key):
+            return
+        job = Job(CampaignState(key), own.trigger, own.started_at, is_own=True, about={"all_clear": all_clear.alarm})
+        found = users_by_id(self.left.run_users, told, self.left.sleep)
+        self.left.sorting.sort(job, deque(found.values()))
+        self.journal.states[key] = job.state
+        yield job
+
+    # ---- an older campaign that changes
+
+    def _finish(self, state: CampaignState, why: str, all_clear: AllClear, own: Job) -> Iterator[Job]:
+        rows = [] if state.ending else [self._ended(state.key, why, all_clear)]
+        yield from self._changed(state, rows, own)
+
+    def _changed(self, state: CampaignState, rows: list[Row], own: Job) -> Iterator[Job]:
+        """The job of a campaign after these rows, unless another run may be at it, which finds them."""
+        before = self.planned.pop(state.key, None)
+        if self.is_written:
+            self.journal.add(rows)
+            self.journal.flush()
+        else:
+            state.take(replace(row, at=self.journal.now()) for row in rows)
+        if not self.is_left_to_another(state):
+            job = self.left.job(state, own.trigger, self.journal.now(), before)
+            yield from [job] if job else []
+
+    def _state(self, key: str) -> CampaignState:
+        """As its rows show it now. Raises TagoIOError."""
+        device = self.journal.device
+        planned = self.planned.get(key)
+        if planned or device is None:
+            return planned.state if planned else self.journal.state(key)
+        self.journal.states[key] = state = device.states([key])[key]
+        return state
+
+    def _ended(self, campaign: str, why: str, all_clear: AllClear) -> Row:
+        lines = {code: line[:LONGEST] for code, line in list(all_clear.translations.items())[:MOST_LANGUAGES]}
+        return ended_row(campaign, self.journal.run, why, all_clear.message[:LONGEST], lines)
+
+    def _titles(self, own: Job) -> tuple[str, bool, dict[str, str]]:
+        """What the older copies are closed with: the title of what came in their place, by language."""
+        titles: dict[str, str] = {}
+        for user in own.waiting:
+            if user.language not in titles and len(titles) <= MOST_LANGUAGES:
+                notification = composed(user, lambda each: self.left.sorting.compose(own, each))
+                if isinstance(notification, Notification):
+                    titles[user.language] = f"→ {notification.title}"
+        first = next(iter(titles.values()), "→ told anew")
+        return first, False, {code.lower().replace("_", "-"): title for code, title in titles.items() if code}

@@ -1,0 +1,89 @@
+"""Brings the open copies of an alarm up to date: the text composed anew, and how often it was since when."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from lib.app.job import Job, Sorting
+from lib.base.errors import Rejected, SetupError, TagoIOError
+from lib.base.threads import each_in_threads
+from lib.campaign.rows import updated_rows
+from lib.message.alarm import repeated_line
+from lib.message.content import composed
+from lib.message.notification import Notification
+from lib.message.placeholders import zone_of
+from lib.message.user import User
+from lib.presses.closing import BATCH, CLOSERS, Copy
+from lib.tagoio.audience import RunUsers, retrying, users_by_id
+from lib.tagoio.inbox import Inbox
+from lib.tagoio.journal import Journal
+
+
+class Updating:
+    """A copy that TagoIO refuses to change is not tried again before the next event."""
+
+    def __init__(self, run: RunUsers, inbox: Inbox, journal: Journal, sorting: Sorting) -> None:
+        self.run = run
+        self.inbox = inbox
+        self.journal = journal
+        self.sorting = sorting
+        self._problems: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def perform(
+        self, job: Job, copies: Mapping[str, str], sleep: Callable[[float], None], is_over: Callable[[], bool]
+    ) -> None:
+        """Notification id by user."""
+        state = job.state
+        job = replace(job, trigger=replace(state.trigger, analysis_id=job.trigger.analysis_id))
+        count, since = state.repeats, datetime.fromtimestamp(state.started_at, UTC)
+        try:
+            readers = users_by_id(self.run, set(copies), sleep)
+        except SetupError as error:
+            self._note(f"could not be brought up to date ({error})", len(copies))
+            return
+        waiting = [Copy(user, notification) for user, notification in copies.items()]
+        for start in range(0, len(waiting), BATCH):
+            done: list[str] = []
+
+            def change(copy: Copy, done: list[str] = done) -> None:
+                reader = readers.get(copy.user_id)
+                text = self._text(job, reader, count, since) if reader else {}
+                if not text or self._changed(copy.notification_id, text, sleep):
+                    done.append(copy.notification_id)
+
+            each_in_threads(waiting[start : start + BATCH], change, CLOSERS, is_over=is_over)
+            self.journal.add(updated_rows(job.key, done, self.journal.run, count))
+
+    def notes(self) -> Iterator[str]:
+        for problem, times in self._problems.items():
+            yield f"{times} {'copies' if times > 1 else 'copy'} {problem}"
+
+    def _text(self, job: Job, reader: User, count: int, since: datetime) -> dict[str, str]:
+        """Nothing for whoever would not be told now."""
+        try:
+            notification = composed(reader, lambda each: self.sorting.compose(job, each))
+        except SetupError as error:
+            self._note(f"could not be brought up to date ({error})")
+            return {}
+        if not isinstance(notification, Notification):
+            return {}
+        local = since.astimezone(zone_of(reader.timezone) or UTC)
+        line = repeated_line(notification.repeated, count, f"{local:%H:%M}")
+        return {"title": notification.title, "message": f"{notification.message}\n{line}"}
+
+    def _changed(self, notification_id: str, text: dict[str, str], sleep: Callable[[float], None]) -> bool:
+        try:
+            retrying(lambda: self.inbox.change(notification_id, dict(text)), sleep)
+        except TagoIOError as error:
+            is_gone = isinstance(error, Rejected) and error.status == 404
+            if not is_gone:  # deleted meanwhile: nothing to change
+                self._note(f"could not be brought up to date ({error.message})")
+            return isinstance(error, Rejected)
+        return True
+
+    def _note(self, problem: str, times: int = 1) -> None:
+        with self._lock:
+            self._problems[problem] += times

@@ -1,0 +1,117 @@
+"""An alarm of a device: the fold of its rows. Of each name a device has one that is open at a time.
+
+Its rows have a `group` of their own, in the order in which TagoIO took them; each run reads until it sees its own, and
+so all come to the same answer of what an event was. An alarm that nobody clears is let go a day after it was raised.
+
+| event, by TagoIO's order             | nothing open        | open                   | open, and this is worse |
+|--------------------------------------|---------------------|------------------------|-------------------------|
+| the condition holds                  | raised              | repeated               | raised, in its place    |
+| the condition holds, `repeat: again` | raised              | raised, in its place   | raised, in its place    |
+| the condition does not hold          | nothing             | cleared                | –                       |
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from lib.campaign.key import KEY_LENGTH
+from lib.campaign.lease import DAY
+from lib.campaign.rows import ALARM, Row
+
+HOLDS, CLEAR = "holds", "clear"
+Severity = tuple[int, int]  # the priority's place and the variant's: the lower the worse
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one event was to the alarm: of the `campaign`, raised `since`, it was the event number `count`; `replaced`
+    is the campaign in whose place it was raised."""
+
+    kind: Literal["raised", "repeated", "cleared", "nothing"]
+    campaign: str = ""
+    replaced: str = ""
+    count: int = 0
+    since: float = 0.0
+
+
+class Alarm:
+    """`campaign` is the open one, "" where none is; `turns` what each event was."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.campaign = ""
+        self.since = 0.0
+        self.count = 0
+        self.severity: Severity = (0, 0)
+        self.turns: dict[str, Turn] = {}
+        self._over: set[str] = set()
+        for row in sorted(rows, key=lambda row: (row.at, row.id)):
+            self.take(row)
+
+    def take(self, row: Row) -> Turn:
+        """One event, which TagoIO may hand in twice."""
+        event = row.text("event")
+        if event not in self.turns:
+            self._let_go(row)
+            self.turns[event] = self._cleared() if row.value == CLEAR else self._held(row, event)
+        return self.turns[event]
+
+    def _let_go(self, row: Row) -> None:
+        """Of an alarm that is a day old, or that somebody has closed by hand."""
+        if self.campaign and (row.at - self.since > DAY or row.text("over") == self.campaign):
+            self._over.add(self.campaign)
+            self.campaign = ""
+
+    def _cleared(self) -> Turn:
+        turn = Turn("cleared" if self.campaign else "nothing", self.campaign, count=self.count, since=self.since)
+        self._over.add(self.campaign)
+        self.campaign = ""
+        return turn
+
+    def _held(self, row: Row, event: str) -> Turn:
+        severity = (row.number("priority"), row.number("place"))
+        self._adopt(row)
+        if self.campaign and severity >= self.severity and not row.about.get("again"):
+            self.count += 1
+            return Turn("repeated", self.campaign, count=self.count, since=self.since)
+        replaced, self.campaign, self.since, self.count = self.campaign, event, row.at, 1
+        self.severity = severity
+        self._over.add(replaced)
+        return Turn("raised", event, replaced, 1, row.at)
+
+    def _adopt(self, row: Row) -> None:
+        """What its writer saw open, and was raised before the rows that were read."""
+        campaign, since = row.text("open"), row.number("since") / 1000
+        if campaign and not self.campaign and campaign not in self._over and row.at - since <= DAY:
+            self.campaign, self.since, self.count = campaign, since, row.number("count")
+            self.severity = (row.number("open_priority"), row.number("open_place"))
+
+    def event(self, key: str, event: str, run: str, severity: Severity, *, again: bool, over: str) -> Row:
+        """The row of an event at which it holds, with what is known to be open; `over` is a campaign that is not any
+        more."""
+        priority, place = severity
+        about = {"event": event, "run": run, "priority": priority, "place": place, "again": again, "over": over}
+        if self.campaign:
+            about |= {"open": self.campaign, "since": round(self.since * 1000), "count": self.count}
+            about |= {"open_priority": self.severity[0], "open_place": self.severity[1]}
+        return Row(key, ALARM, HOLDS, about)
+
+
+def alarm_key(analysis: str, device: str, name: str) -> str:
+    """The `group` of an alarm's rows."""
+    return _hashed("alarm", analysis, device, name)
+
+
+def all_clear_key(campaign: str) -> str:
+    """Of the campaign that tells who had been told that it is over: whoever clears it comes to the same."""
+    return _hashed("all clear", campaign)
+
+
+def clear_row(key: str, event: str, run: str) -> Row:
+    return Row(key, ALARM, CLEAR, {"event": event, "run": run})
+
+
+def _hashed(*parts: str) -> str:
+    digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).digest()
+    return base64.b32encode(digest).decode().lower()[:KEY_LENGTH]

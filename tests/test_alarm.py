@@ -1,0 +1,165 @@
+"""The fold of an alarm's rows, and what a notification may say of an alarm."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from lib.base.errors import SetupError
+from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
+from lib.campaign.lease import DAY
+from lib.campaign.rows import Row
+from lib.message.alarm import AllClear, ordinal, repeated_line
+from lib.message.notification import Notification
+
+KEY = alarm_key("a" * 24, "d" * 24, "temperature")
+RUN = "f" * 12
+BEGAN = 1_000_000.0
+
+
+def holds(alarm: Alarm, event: str, at: float, severity: tuple[int, int] = (1, 0), **about: object) -> Row:
+    given = {"again": False, "over": "", **about}
+    row = alarm.event(KEY, event, RUN, severity, **given)  # type: ignore[arg-type]  # a row is text
+    return replace(row, at=BEGAN + at, id=f"{event}{at}")
+
+
+def clears(event: str, at: float) -> Row:
+    return replace(clear_row(KEY, event, RUN), at=BEGAN + at, id=event)
+
+
+def kinds(*rows: Row) -> dict[str, tuple[str, str]]:
+    return {event: (turn.kind, turn.campaign) for event, turn in Alarm(rows).turns.items()}
+
+
+NEW = Alarm()
+
+
+def test_the_first_event_raises_it_and_others_repeat_it() -> None:
+    rows = [holds(NEW, "e1", 1), holds(NEW, "e2", 2), holds(NEW, "e3", 3)]
+    assert kinds(*rows) == {"e1": ("raised", "e1"), "e2": ("repeated", "e1"), "e3": ("repeated", "e1")}
+    assert Alarm(rows).turns["e3"] == Turn("repeated", "e1", count=3, since=BEGAN + 1)
+
+
+def test_all_come_to_the_same_in_whatever_order_the_rows_show() -> None:
+    rows = [holds(NEW, "e1", 1), holds(NEW, "e2", 2), clears("c1", 3), holds(NEW, "e3", 4, (0, 0)), clears("c2", 4.5)]
+    results = {str(sorted(kinds(*order).items())) for order in permutations(rows)}
+    assert len(results) == 1
+    assert kinds(*rows)["e3"] == ("raised", "e3")
+
+
+def test_an_event_that_is_handed_in_twice_counts_once() -> None:
+    alarm = Alarm([holds(NEW, "e1", 1), holds(NEW, "e2", 2), holds(NEW, "e2", 5)])
+    assert (alarm.count, alarm.turns["e2"].count) == (2, 2)
+
+
+def test_a_clear_ends_what_is_open_and_nothing_else() -> None:
+    rows = [clears("c0", 0), holds(NEW, "e1", 1), clears("c1", 2), clears("c2", 3)]
+    found = {"c0": ("nothing", ""), "e1": ("raised", "e1"), "c1": ("cleared", "e1"), "c2": ("nothing", "")}
+    assert kinds(*rows) == found
+
+
+@pytest.mark.parametrize(
+    ("severity", "about", "kind"),
+    [
+        ((1, 0), {}, "repeated"),
+        ((1, 1), {}, "repeated"),
+        ((2, 0), {}, "repeated"),
+        ((0, 5), {}, "raised"),
+        ((1, 1), {"again": True}, "raised"),
+    ],
+)
+def test_only_a_worse_one_or_one_that_tells_again_takes_its_place(
+    severity: tuple[int, int], about: dict[str, object], kind: str
+) -> None:
+    alarm = Alarm([holds(NEW, "e1", 1, (1, 0)), holds(NEW, "e2", 2, severity, **about)])
+    assert alarm.turns["e2"].kind == kind
+    assert alarm.turns["e2"].replaced == ("e1" if kind == "raised" else "")
+
+
+def test_a_variant_that_stands_earlier_is_worse_at_the_same_priority() -> None:
+    assert Alarm([holds(NEW, "e1", 1, (1, 1)), holds(NEW, "e2", 2, (1, 0))]).turns["e2"].replaced == "e1"
+
+
+def test_less_bad_after_worse_does_not_lower_the_bar() -> None:
+    rows = [holds(NEW, "e1", 1, (0, 0)), holds(NEW, "e2", 2, (1, 0)), holds(NEW, "e3", 3, (0, 0))]
+    assert kinds(*rows)["e3"] == ("repeated", "e1")
+
+
+def test_one_that_nobody_clears_is_let_go_after_a_day() -> None:
+    rows = [holds(NEW, "e1", 0), holds(NEW, "e2", DAY), holds(NEW, "e3", DAY + 1), clears("c", DAY + 2)]
+    found = kinds(*rows)
+    assert (found["e2"], found["e3"], found["c"]) == (("repeated", "e1"), ("raised", "e3"), ("cleared", "e3"))
+
+
+def test_one_that_was_closed_by_hand_is_over() -> None:
+    rows = [holds(NEW, "e1", 0), holds(NEW, "e2", 1, over="e1"), holds(NEW, "e3", 2, over="e1")]
+    assert kinds(*rows) == {"e1": ("raised", "e1"), "e2": ("raised", "e2"), "e3": ("repeated", "e2")}
+
+
+def long_alarms() -> Iterator[Row]:
+    """An event every hour for four days, each written by a run that read a day and an hour of rows."""
+    rows: list[Row] = []
+    for hour in range(96):
+        seen = Alarm(row for row in rows if row.at >= BEGAN + hour * 3600 - DAY - 3600)
+        rows.append(holds(seen, f"e{hour}", hour * 3600))
+    yield from rows
+
+
+def test_whoever_reads_only_the_last_day_comes_to_the_same() -> None:
+    rows = list(long_alarms())
+    whole = Alarm(rows)
+    for hour in range(30, 96):
+        part = Alarm(row for row in rows[: hour + 1] if row.at >= BEGAN + hour * 3600 - DAY - 3600)
+        assert part.turns[f"e{hour}"] == whole.turns[f"e{hour}"]
+    raised = [event for event, turn in whole.turns.items() if turn.kind == "raised"]
+    assert raised == ["e0", "e25", "e50", "e75"]
+
+
+def test_keys_differ_by_device_and_name_and_are_as_long_as_a_campaigns() -> None:
+    keys = {
+        KEY,
+        alarm_key("a" * 24, "e" * 24, "temperature"),
+        alarm_key("a" * 24, "d" * 24, "door"),
+        all_clear_key(KEY),
+    }
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {10}
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"all_clear": "Over"}, "all_clear, repeat and repeated need alarm"),
+        ({"repeat": "again"}, "need alarm"),
+        ({"alarm": "t", "repeat": "twice"}, 'repeat "twice" is not one of update, again'),
+        ({"alarm": "t", "all_clear_tell": True}, "all_clear_tell needs all_clear"),
+        ({"alarm": "t", "all_clear": "x", "all_clear_tell": "yes"}, "must be true or false"),
+        ({"alarm": "t", "all_clear": "Thanks $USER.NAME$"}, "the same for everybody"),
+        ({"alarm": "t", "all_clear": "x", "translations": {"pt": {"all_clear": "$TIME$"}}}, "the same for everybody"),
+        ({"alarm": 3}, "alarm must be text"),
+        ({"alarm": "t", "answers": "each"}, 'alarm needs answers "first"'),
+    ],
+)
+def test_a_mistake_is_named_with_the_mend(fields: dict[str, object], problem: str) -> None:
+    with pytest.raises(SetupError, match=problem):
+        Notification("t", "m", **fields)  # type: ignore[arg-type]  # that is the test
+
+
+def test_an_all_clear_needs_a_name_and_a_text() -> None:
+    with pytest.raises(SetupError, match="message is missing"):
+        AllClear("temperature", " ")
+    with pytest.raises(SetupError, match="tell must be"):
+        AllClear("temperature", "Over", tell="no")  # type: ignore[arg-type]  # that is the test
+
+
+def test_an_all_clear_is_read_in_the_readers_language() -> None:
+    over = AllClear("temperature", "Over", translations={"pt": "Acabou"})
+    assert [over.in_language(code) for code in ("pt-BR", "pt_PT", "de", "")] == ["Acabou", "Acabou", "Over", "Over"]
+
+
+def test_the_line_of_a_repeat_counts_in_words_or_in_figures() -> None:
+    assert repeated_line("$NTH$ time since $SINCE$", 3, "14:02") == "3rd time since 14:02"
+    assert repeated_line("$count$x, $since$", 2, "$NTH$") == "2x, $NTH$"
+    numbers = (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)
+    assert [ordinal(number)[-2:] for number in numbers] == ["st", "nd", "rd", "th", "th", "th", "th", "st", "nd", "th"]

@@ -1,0 +1,189 @@
+"""An alarm from its beginning to its end, in processes on the sandbox: raised, repeated, worse, cleared."""
+
+import json
+import threading
+from collections import Counter
+from typing import Any
+
+from lib.tools.sandbox.store import Record
+from tests.conftest import MAINTENANCE, Ran
+from tests.test_decision import press
+from tests.test_dispatch import EVENT, Journaled, journaled  # noqa: F401  # a fixture
+
+WARM = {
+    "title": "Fridge is warm",
+    "message": "It is at $VALUE$ $UNIT$",
+    "alarm": "temperature",
+    "all_clear": "Back to normal: $VALUE$ $UNIT$",
+    "when": {"variable": "temperature", "is": ">", "value": 8},
+    "buttons": [{"id": "acknowledge", "label": "Acknowledge", "analysis": "this"}],
+    "translations": {
+        "pt": {
+            "title": "Geladeira quente",
+            "message": "Está a $VALUE$ $UNIT$",
+            "repeated": "$COUNT$ª vez desde $SINCE$",
+            "all_clear": "De volta ao normal: $VALUE$ $UNIT$",
+        }
+    },
+}
+HOT = {**WARM, "title": "Fridge is hot", "when": {"variable": "temperature", "is": ">", "value": 20}}
+NUMBER = iter(range(1, 1000))
+
+
+def reads(journaled: Journaled, value: float, notification: Any = WARM, **variables: str) -> Ran:  # noqa: F811
+    """What one event of the fridge leads to, a minute after the last."""
+    journaled.age()
+    return reads_at_once(journaled, value, notification, **variables)
+
+
+def reads_at_once(journaled: Journaled, value: float, notification: Any = WARM, **variables: str) -> Ran:  # noqa: F811
+    point = {"id": f"p{next(NUMBER)}", "variable": "temperature", "value": value, "unit": "°C", "device": "d" * 24}
+    return journaled.run([point], **EVENT, notification=json.dumps(notification), **variables)
+
+
+def copies(journaled: Journaled, name: str = "Ben Carter") -> list[Record]:  # noqa: F811
+    store = journaled.sandbox.store
+    return [note for note in store.notifications.values() if store.users[note["run_user"]]["name"] == name]
+
+
+def times_told(journaled: Journaled) -> dict[str, int]:  # noqa: F811
+    store = journaled.sandbox.store
+    return dict(Counter(store.users[note["run_user"]]["name"] for note in store.notifications.values()))
+
+
+def pushes(journaled: Journaled) -> int:  # noqa: F811
+    return len(journaled.sandbox.store.notifications)
+
+
+ONCE = dict.fromkeys(MAINTENANCE, 1)
+
+
+def test_three_readings_tell_everybody_once_and_bring_the_copies_up_to_date(journaled: Journaled) -> None:  # noqa: F811
+    assert reads(journaled, 9).code == 0
+    for value in (10, 11):
+        ran = reads(journaled, value)
+        assert ran.code == 0, ran.out + ran.err
+    assert "this is event 3" in ran.out
+    assert times_told(journaled) == ONCE
+    (bens,), (anas,) = copies(journaled), copies(journaled, "Ana Souza")
+    assert bens["message"].startswith("It is at 11 °C\n3rd time since ")
+    assert anas["message"].startswith("Está a 11 °C\n3ª vez desde ")
+    assert all(note["buttons_enabled"] for note in (bens, anas))
+
+
+def test_the_all_clear_closes_every_copy_and_the_next_event_is_a_new_alarm(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    ran = reads(journaled, 4)
+    assert ran.code == 0, ran.out + ran.err
+    assert 'the alarm "temperature" of this device is over' in ran.out
+    (bens,), (anas,) = copies(journaled), copies(journaled, "Ana Souza")
+    assert "\nBack to normal: 4 °C, " in bens["message"]
+    assert "\nDe volta ao normal: 4 °C, " in anas["message"]
+    assert not any(note["buttons_enabled"] for note in journaled.sandbox.store.notifications.values())
+    quiet = reads(journaled, 5)
+    assert quiet.code == 0, quiet.out + quiet.err
+    assert 'no alarm "temperature" of this device is open' in quiet.out
+    assert times_told(journaled) == ONCE
+    reads(journaled, 9)
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+
+
+def test_what_was_decided_stays_decided_until_it_is_over(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    press(journaled, "Ana Souza", notification=json.dumps(WARM))
+    ran = reads(journaled, 10)
+    assert ran.code == 0, ran.out + ran.err
+    (bens,) = copies(journaled)
+    assert "It is at 9" in bens["message"], "a closed copy stays as it is"
+    assert times_told(journaled) == ONCE
+    reads(journaled, 4)
+    (bens,) = copies(journaled)
+    assert bens["message"].count("Acknowledged by Ana Souza") == 1
+    assert "\nBack to normal: 4 °C, " in bens["message"]
+
+
+def test_worse_is_told_in_the_place_of_the_older_and_less_bad_is_a_repeat(journaled: Journaled) -> None:  # noqa: F811
+    both = [{**HOT, "priority": "high"}, WARM]
+    reads(journaled, 9, both)
+    ran = reads(journaled, 21, both)
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    older, newer = copies(journaled)
+    assert not older["buttons_enabled"]
+    assert "→ Fridge is hot, " in older["message"]
+    assert newer["buttons_enabled"]
+    assert reads(journaled, 10, both).code == 0
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    reads(journaled, 4, both)
+    assert "Back to normal: 4 °C" in copies(journaled)[1]["message"]
+    assert "Back to normal" not in copies(journaled)[0]["message"]
+
+
+def test_again_tells_everybody_again_and_closes_the_older_copy(journaled: Journaled) -> None:  # noqa: F811
+    again = {**WARM, "repeat": "again"}
+    reads(journaled, 9, again)
+    reads(journaled, 10, again)
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    older, newer = copies(journaled)
+    assert (older["buttons_enabled"], newer["buttons_enabled"]) == (False, True)
+
+
+def test_who_had_been_told_is_told_that_it_is_over_and_nobody_else(journaled: Journaled) -> None:  # noqa: F811
+    telling = {**WARM, "all_clear_tell": True}
+    reads(journaled, 9, telling)
+    store = journaled.sandbox.store
+    tags = [{"key": "group", "value": "maintenance"}]
+    store.add_user({"name": "Zoe New", "active": True, "tags": tags, "timezone": "UTC"})
+    ran = reads(journaled, 4, telling)
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    assert copies(journaled)[1]["title"] == "Back to normal: 4 °C"
+
+
+def test_who_joins_meanwhile_is_told_of_the_open_alarm(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    tags = [{"key": "group", "value": "maintenance"}]
+    journaled.sandbox.store.add_user({"name": "Zoe New", "active": True, "tags": tags, "timezone": "UTC"})
+    ran = reads(journaled, 10)
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == {**ONCE, "Zoe New": 1}
+    assert "It is at 10" in copies(journaled, "Zoe New")[0]["message"]
+
+
+def test_a_dry_run_says_what_an_event_would_be_and_writes_nothing(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    before = list(journaled.sandbox.store.data[journaled.device["id"]])
+    assert "this is event 2" in reads(journaled, 10, dry_run="true").out
+    assert "is over" in reads(journaled, 4, dry_run="true").out
+    assert len(journaled.sandbox.store.data[journaled.device["id"]]) == len(before)
+    assert "It is at 9" in copies(journaled)[0]["message"]
+
+
+def test_two_events_at_the_same_moment_are_one_alarm(journaled: Journaled) -> None:  # noqa: F811
+    runs = [threading.Thread(target=reads_at_once, args=(journaled, value)) for value in (9, 10, 11)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert times_told(journaled) == ONCE
+    raised = [row for row in journaled.rows("notify_campaign") if row["value"] == "started"]
+    assert len({row["group"] for row in raised}) == 1
+
+
+def test_without_a_journal_every_event_is_told_and_a_line_says_what_one_would_add(
+    journaled: Journaled,  # noqa: F811
+) -> None:
+    for value in (9, 10):
+        ran = reads(journaled, value, delivery_log_token="")
+        assert ran.code == 0, ran.out + ran.err
+        assert "a journal (delivery_log_token)" in ran.out
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    assert reads(journaled, 4, delivery_log_token="").code == 0
+
+
+def test_another_device_has_an_alarm_of_its_own(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    journaled.age()
+    point = {"id": "x", "variable": "temperature", "value": 9, "device": "e" * 24}
+    journaled.run([point], **EVENT, notification=json.dumps(WARM))
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
