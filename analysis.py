@@ -18,8 +18,7 @@ It runs when you press Run, when an Action triggers it, or on an Action's schedu
     Access Management policy with Run User: Access, Create, Access and Edit notification.)
  3. Install this as an Analysis (runtime python-rt2025) and open its Environment Variables.
  4. account_token: the token you copied.    5. tag_key, tag_value: a tag that your users have.
- 6. No tag yet? Add one in User Management > a user > Tags.
- 7. dry_run = true shows who would be told what. Remove it to send.
+ 6. No tag yet? Add one in User Management > a user > Tags.       7. dry_run = true shows who would be told what.
  8. Press Save, then Run.                   9. Change `compose` below; make an Action to run it.
 
 Every variable: account_token, tag_key, tag_value, send_to, notification, dry_run, max_recipients, rate_limit,
@@ -40,13 +39,13 @@ from lib.app.preview import preview
 from lib.app.settings import read_settings
 from lib.app.start import start
 from lib.base.log import set_up_log
+from lib.message.alarm import AllClear
 from lib.message.content import Content
 from lib.message.notification import Button, Notification
 from lib.message.trigger import read_trigger
 from lib.tagoio.transport import TagoIO
 
 # ---------------------------------------------------------------------------------------------------- EDIT ME
-
 
 WARM_ABOVE = 8  # your users are told of a fridge that is warmer, in the unit of its sensor
 
@@ -64,13 +63,16 @@ def compose(trigger, user):
             "this says which one and how warm.",
             buttons=buttons,
         )
-    if temperature is None or temperature <= WARM_ABOVE:
+    if temperature is None:
         return None
     measured = f"{temperature} {trigger.unit('temperature')}".strip()
+    if temperature <= WARM_ABOVE:
+        return AllClear("temperature", f"Back to normal: {measured}")
     return Notification(
         title=f"{trigger.device_name or 'A fridge'} is warm",
         message=f"{user.name}, it is at {measured}, and more than {WARM_ABOVE} is too warm. Please check the door.",
         buttons=buttons,
+        alarm="temperature",  # with a journal one at a time for each fridge, until the AllClear above
     )
 
 
@@ -94,7 +96,6 @@ def notify(context, scope, variables):
     set_up_log(settings.log_level, *settings.secrets())
     console, log = Console(context.log), structlog.get_logger()
     trigger = read_trigger(context.environment, scope, context.analysis_id)
-
     tago = TagoIO(settings.account_token)
 
     # A pressed button is answered; it never sends another round.
@@ -108,7 +109,6 @@ def notify(context, scope, variables):
     # Who gets what: this run's audience, and what earlier runs left, or what is due as nobody has answered.
     plan = Plan(tago, settings, console, Content(compose, settings.notification, tago.name_of_device))
     plan.make(trigger)
-
     if settings.dry_run:
         console.say(preview(plan))
         return 0

@@ -176,7 +176,7 @@ def test_without_a_journal_every_event_is_told_and_a_line_says_what_one_would_ad
     for value in (9, 10):
         ran = reads(journaled, value, delivery_log_token="")
         assert ran.code == 0, ran.out + ran.err
-        assert "a journal (delivery_log_token)" in ran.out
+        assert "without a journal (delivery_log_token) every event is told anew" in ran.out
     assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
     assert reads(journaled, 4, delivery_log_token="").code == 0
 

@@ -88,7 +88,7 @@ def test_an_event_handed_in_twice_is_one_campaign(journaled: Journaled) -> None:
     assert again.code == 0
     assert "this event was dealt with before" in again.out
     assert names_told(journaled.sandbox) == MAINTENANCE
-    assert journaled.run([{**POINT[0], "id": "2"}], **EVENT).code == 0
+    assert journaled.run([{**POINT[0], "id": "2", "device": "e"}], **EVENT).code == 0
     assert names_told(journaled.sandbox) == sorted(MAINTENANCE * 2)
 
 
@@ -117,7 +117,7 @@ def test_a_scheduled_run_takes_up_the_rest_before_its_own_round(journaled: Journ
     journaled.run(POINT, time_budget="10s", **EVENT)
     sandbox.trouble.rate_limit = None
     journaled.age()
-    own = [{**POINT[0], "id": "2", "value": 20}]
+    own = [{**POINT[0], "id": "2", "value": 20, "device": "e"}]
     ran = journaled.run(own, _action_id="e" * 24, _action_type="schedule")
     assert ran.code == 0
     assert names_told(sandbox) == sorted(MAINTENANCE * 2)
@@ -180,7 +180,7 @@ def told_at(journaled: Journaled, degrees: int) -> list[str]:
 def test_two_runs_that_find_the_same_leftover_tell_it_once(journaled: Journaled) -> None:
     leave_some(journaled)
     journaled.sandbox.trouble.latency = 0.1
-    events = [([{**POINT[0], "id": str(degrees), "value": degrees}], EVENT) for degrees in (20, 30)]
+    events = [([{**POINT[0], "id": str(degrees), "value": degrees, "device": f"d{degrees}"}], EVENT) for degrees in (20, 30)]
     threads = [threading.Thread(target=journaled.run, args=(data,), kwargs=event) for data, event in events]
     for thread in threads:
         thread.start()
@@ -223,7 +223,7 @@ LOCATED = (
 def test_what_is_left_and_does_not_fit_the_quota_waits_and_keeps_no_alarm_back(journaled: Journaled) -> None:
     leave_some(journaled)
     journaled.sandbox.store.used["push_notification"] = journaled.sandbox.store.limits["push_notification"] - 8
-    ran = journaled.run([{**POINT[0], "id": "2", "value": 20}], **EVENT)
+    ran = journaled.run([{**POINT[0], "id": "2", "value": 20, "device": "e"}], **EVENT)
     assert "does not fit the push quota (8 left) and waits" in ran.out
     assert told_at(journaled, 20) == MAINTENANCE
 

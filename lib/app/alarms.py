@@ -69,9 +69,8 @@ class Alarms:
         if turn.kind == "repeated" and state.started:
             yield from self._repeat(own, state, turn)
             return
-        if own.key != state.key:  # raised by a run that did not come to tell anybody
-            self.journal.states.pop(own.key, None)
-            own.state = self.journal.states[state.key] = state
+        self.journal.states.pop(own.key, None)
+        own.state = self.journal.states[state.key] = state  # maybe raised by a run that did not come to tell anybody
         yield own
         if replaced:
             why = "told anew" if own.alarm.again else "replaced by a worse one"
@@ -85,7 +84,7 @@ class Alarms:
         told = "answered" if state.is_decided else "told"
         self.note(
             f'the alarm "{own.alarm.name}" of this device is open, and was {told} as campaign {state.key}; '
-            f"this is event {turn.count}: its copies are brought up to date"
+            f"this is event {turn.count}"
         )
         yield from self._changed(state, rows, own)
 
@@ -120,7 +119,7 @@ class Alarms:
         if not states:
             self.note(f'nothing to end: no alarm "{all_clear.alarm}" of this device is open')
         for state in states:
-            self.note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} is closed')
+            self.note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} ends')
             yield from self._finish(state, "cleared", all_clear, own)
             if all_clear.tell:
                 yield from self._tell_end(own, all_clear, state)
@@ -158,6 +157,7 @@ class Alarms:
     def _changed(self, state: CampaignState, rows: list[Row], own: Job) -> Iterator[Job]:
         """The job of a campaign after these rows, unless another run may be at it, which finds them."""
         before = self.planned.pop(state.key, None)
+        self.journal.states[state.key] = state
         if self.is_written:
             self.journal.add(rows)
             self.journal.flush()
@@ -173,8 +173,7 @@ class Alarms:
         planned = self.planned.get(key)
         if planned or device is None:
             return planned.state if planned else self.journal.state(key)
-        self.journal.states[key] = state = device.states([key])[key]
-        return state
+        return device.states([key])[key]
 
     def _ended(self, campaign: str, why: str, all_clear: AllClear) -> Row:
         lines = {code: line[:LONGEST] for code, line in list(all_clear.translations.items())[:MOST_LANGUAGES]}

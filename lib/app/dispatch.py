@@ -12,6 +12,7 @@ from lib.app.reach import Reach
 from lib.app.report import Report
 from lib.app.updating import Updating
 from lib.base.errors import SetupError, TagoIOError
+from lib.base.text import counted
 from lib.campaign.courtesy import subject_key
 from lib.campaign.lease import LATE, MARGIN
 from lib.campaign.next_steps import (
@@ -211,7 +212,8 @@ class Dispatch:
         self._answer_presses(lane)
         for action in self._due(lane):
             if isinstance(action, Close):
-                self.answers.close(lane.state, action.copies)
+                number = self.answers.close(lane.state, action.copies)
+                self.report.note(f"closed {counted(number, 'copy', 'copies')} of campaign {lane.key}")
             elif isinstance(action, Update):
                 self._bring_up_to_date(lane, action)
             elif isinstance(action, SayUnknown):
@@ -220,7 +222,8 @@ class Dispatch:
     def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
         """A press meanwhile may have closed what is written anew here: then its line is put under it again."""
         updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
-        updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
+        number = updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
+        self.report.note(f"brought {counted(number, 'copy', 'copies')} of campaign {lane.key} up to date")
         for note in updating.notes():
             self.report.note(note, undone=1)
         self._look_for_presses([lane])

@@ -89,7 +89,7 @@ class Plan:
         """The jobs of campaigns that another run might have been at, after waiting whether it is."""
         now = self.journal.now()
         watched, self.watched = self.watched, []
-        before = {state.key: state.newest or now for state in watched}
+        before = {state.key: state.newest(self.journal.run) or now for state in watched}
         quiet = now - max(before.values()) if self.tago.client.knows_time else 0.0
         wait = min(max(GIVEN_UP - quiet, 0.0), GIVEN_UP) + 1.0
         self.console.hint(f"An earlier run left a campaign unfinished; watching {wait:.0f} s whether it is still at it")
@@ -106,7 +106,7 @@ class Plan:
             self.journal.states[key] = state
             if state.is_finished:
                 self.report.note(f"campaign {key} was dealt with by another run")
-            elif state.newest > before[key]:
+            elif state.newest(self.journal.run) > before[key]:
                 self.report.note(f"campaign {key} is being delivered by another run; left to it")
             elif self.is_late():
                 self.left.leave(state, NO_TIME, self.journal.now())
@@ -181,7 +181,9 @@ class Plan:
         if own is None or own.ended_alarm or not (own.alarm.name or own.alarm.ends):
             return
         if self.journal.device is None:
-            self.report.note("alarm: every event is told anew and nothing ends it; a journal (delivery_log_token) does")
+            self.report.note(
+                "alarm: without a journal (delivery_log_token) every event is told anew, and nothing ends it"
+            )
         if not self.journal.keeps:
             return
         self.jobs.remove(own)
@@ -266,9 +268,8 @@ class Plan:
         return is_busy
 
     def _may_be_at_work(self, state: CampaignState) -> bool:
-        if not state.newest:
-            return False
-        return not self.tago.client.knows_time or self.journal.now() - state.newest <= GIVEN_UP
+        newest = state.newest(self.journal.run)  # own rows may show late
+        return newest > 0 and (not self.tago.client.knows_time or self.journal.now() - newest <= GIVEN_UP)
 
     def _take_up(self, state: CampaignState, trigger: Trigger) -> None:
         job = self.left.job(state, trigger, self.journal.now())

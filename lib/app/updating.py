@@ -29,13 +29,14 @@ class Updating:
         self.inbox = inbox
         self.journal = journal
         self.sorting = sorting
+        self._number = 0
         self._problems: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def perform(
         self, job: Job, copies: Mapping[str, str], sleep: Callable[[float], None], is_over: Callable[[], bool]
-    ) -> None:
-        """Notification id by user."""
+    ) -> int:
+        """Notification id by user; how many were changed."""
         state = job.state
         job = replace(job, trigger=replace(state.trigger, analysis_id=job.trigger.analysis_id))
         count, since = state.repeats, datetime.fromtimestamp(state.started_at, UTC)
@@ -43,7 +44,7 @@ class Updating:
             readers = users_by_id(self.run, set(copies), sleep)
         except SetupError as error:
             self._note(f"could not be brought up to date ({error})", len(copies))
-            return
+            return 0
         waiting = [Copy(user, notification) for user, notification in copies.items()]
         for start in range(0, len(waiting), BATCH):
             done: list[str] = []
@@ -56,6 +57,7 @@ class Updating:
 
             each_in_threads(waiting[start : start + BATCH], change, CLOSERS, is_over=is_over)
             self.journal.add(updated_rows(job.key, done, self.journal.run, count))
+        return self._number
 
     def notes(self) -> Iterator[str]:
         for problem, times in self._problems.items():
@@ -82,6 +84,8 @@ class Updating:
             if not is_gone:  # deleted meanwhile: nothing to change
                 self._note(f"could not be brought up to date ({error.message})")
             return isinstance(error, Rejected)
+        with self._lock:
+            self._number += 1
         return True
 
     def _note(self, problem: str, times: int = 1) -> None:

@@ -30,9 +30,9 @@ def one_line(text: str) -> str:
     return MISLEADING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def counted(number: int, what: str) -> str:
-    """`1 user`, `2 users`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def counted(number: int, what: str, several: str = "") -> str:
+    """`1 user`, `2 users`; `several` where an s is not enough."""
+    return f"{number} {what if number == 1 else several or what + 's'}"
 
 
 def tolerant(stream: TextIO) -> TextIO:

@@ -271,10 +271,10 @@ class CampaignState:
         unseen = max(self.started.number("size") - first, 0) if self.started else 0
         return max(unseen, sum(self._cut.values()))
 
-    @property
-    def newest(self) -> float:
-        """When the last row was written that shows somebody telling who has not left."""
-        return max((each.at for each in self.presences.values() if each.is_telling and not each.is_over), default=0.0)
+    def newest(self, besides: str = "") -> float:
+        """When the last row was written that shows a run telling, another than this one, which has not left."""
+        others = [each for run, each in self.presences.items() if run != besides]
+        return max((each.at for each in others if each.is_telling and not each.is_over), default=0.0)
 
     @property
     def is_finished(self) -> bool:

@@ -53,7 +53,7 @@ class Content:
                 self._check_returns()
                 return f"compose returned None; {trigger.brought}"
             if isinstance(composed, AllClear):
-                return f'nothing to tell: the alarm "{composed.alarm}" is over'
+                return f'all clear of the alarm "{composed.alarm}"; {trigger.brought}'
             return composed
         for variant in self.variants:
             if variant.condition is None or variant.condition.holds(trigger):

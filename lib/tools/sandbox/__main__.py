@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ async def _run(options: argparse.Namespace) -> int:
     sandbox.store.facts.update(facts)
     seed_users(sandbox.store)
     variables = {"tag_key": TAG_KEY, "tag_value": TAG_VALUE, **dict(options.set)}
-    if options.journal or options.press:
+    if options.journal or options.press or len(options.trigger) > 1:
         variables["delivery_log_token"] = sandbox.store.add_device({"name": JOURNAL, **JOURNAL_STORAGE})[1]
     analysis = seed_analysis(sandbox.store, variables, with_policy=not options.no_policy)
     sandbox.store.scripts[str(analysis["id"])] = ANALYSIS
@@ -63,8 +64,10 @@ async def _run(options: argparse.Namespace) -> int:
     server = await sandbox.open()
     try:
         print(f"A TagoIO on this machine, {len(sandbox.store.users)} TagoRUN users. The Analysis runs; its console:\n")
-        run = Run(analysis["id"], *_action(sandbox, options.trigger))
-        code = await sandbox.runner.run(analysis, run)
+        for number, (given, data) in enumerate(_events(sandbox, options.trigger)):
+            if number:
+                print(f"\nThen the device measures {data[0]['variable']} = {data[0]['value']}:\n")
+            code = await sandbox.runner.run(analysis, Run(analysis["id"], given, data))
         if options.press:
             code = await _press(sandbox, options.press, variables["delivery_log_token"]) or code
         print()
@@ -75,12 +78,19 @@ async def _run(options: argparse.Namespace) -> int:
         await server.cleanup()
 
 
-def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[dict[str, str], Any]:
-    """What TagoIO hands in when an Action runs the Analysis: its variables, and the data (D, C kick)."""
-    if point is None:
-        return {}, None
-    name, text = point
+def _events(sandbox: Sandbox, points: list[tuple[str, str]]) -> Iterator[tuple[dict[str, str], Any]]:
+    """One run each: what one device measures, or one by hand."""
+    if not points:
+        yield {}, None
+        return
     device, _ = sandbox.store.add_device({"name": "Refrigerator 7"})
+    action_id = new_id()
+    for name, text in points:
+        yield _action(sandbox, device, action_id, name, text)
+
+
+def _action(sandbox: Sandbox, device: Record, action_id: str, name: str, text: str) -> tuple[dict[str, str], Any]:
+    """What TagoIO hands in when an Action runs the Analysis: its variables, and the data (D, C kick)."""
     try:
         value: Any = json.loads(text)
     except ValueError:
@@ -94,7 +104,7 @@ def _action(sandbox: Sandbox, point: tuple[str, str] | None) -> tuple[dict[str, 
         "time": sandbox.store.now(),
     }
     given = {
-        "_action_id": new_id(),
+        "_action_id": action_id,
         "_action_type": "condition",
         "_action_state": "unlocked",
         "_device_id": device["id"],

@@ -24,7 +24,8 @@ def make_parser(about: str | None) -> argparse.ArgumentParser:
     add("--latency", type=float, default=0, metavar="SECONDS", help="how long every answer takes")
     trouble = f"trouble on each user's first request: {', '.join(KINDS)}"
     add("--fault", action="append", default=[], metavar="KIND", choices=KINDS, help=trouble)
-    add("--trigger", type=_pair, metavar="VARIABLE=VALUE", help="run it as an Action on that data point would")
+    by_action = "run it as an Action on that data point would (repeatable: one event after the other, with a journal)"
+    add("--trigger", type=_pair, action="append", default=[], metavar="VARIABLE=VALUE", help=by_action)
     add("--press", metavar="BUTTON", help="then press this button as the first user who has it, with a journal")
     add("--journal", action="store_true", help="keep a journal on a device")
     add("--serve", action="store_true", help="keep the sandbox running, with a page to see and press it all")
