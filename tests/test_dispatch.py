@@ -180,8 +180,8 @@ def told_at(journaled: Journaled, degrees: int) -> list[str]:
 def test_two_runs_that_find_the_same_leftover_tell_it_once(journaled: Journaled) -> None:
     leave_some(journaled)
     journaled.sandbox.trouble.latency = 0.1
-    events = [([{**POINT[0], "id": str(degrees), "value": degrees, "device": f"d{degrees}"}], EVENT) for degrees in (20, 30)]
-    threads = [threading.Thread(target=journaled.run, args=(data,), kwargs=event) for data, event in events]
+    events = [{**POINT[0], "id": str(degrees), "value": degrees, "device": f"d{degrees}"} for degrees in (20, 30)]
+    threads = [threading.Thread(target=journaled.run, args=([point],), kwargs=EVENT) for point in events]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -73,7 +73,8 @@ def fold(rows: Any) -> CampaignState:
 def facts(state: CampaignState) -> Any:
     users = ("u1", "u2", "u3", "u4", "u5", "stranger")
     return (
-        state.trigger, state.started_at, state.steps, state.steps_taken, state.missing, state.newest(), state.is_finished,
+        state.trigger, state.started_at, state.steps, state.steps_taken, state.missing, state.newest(),
+        state.is_finished,
         dict(sorted(state.audience.items())), {user: state.outcomes.get(user) for user in users}, state.tries,
         state.decision, state.answers, state.copies(), sorted(state.unsettled()), state.first_sent_at,
         [state.may_have_it(user, "f" * 12) for user in users],
