@@ -4,18 +4,23 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from lib.tools.campaign.__main__ import _connect as connect
 from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault
 from tests.conftest import BARE, MAINTENANCE, ROOT, Ran, run_python
 from tests.processes import Started
 from tests.test_decision import are_open, messages, note_of, press
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
+from tests.test_escalation import MINUTE, Escalating, escalating  # noqa: F401  # a fixture
 
 PUT, DELETE = ("PUT", "/run/notification/"), ("DELETE", "/run/notification/")
 VERBS = {"recall": [], "correct": ["--message", "Ignore this"], "close": ["--line", "A false alarm"]}
@@ -278,11 +283,42 @@ def test_ctrl_c_says_what_is_done_and_the_next_one_does_the_rest(sent: Journaled
         assert all(VERBS[verb][1] in message for message in messages(sent))
 
 
+@pytest.mark.parametrize("verb", ["recall", "close"])
+@pytest.mark.waits(16)
+def test_whom_a_run_has_left_nobody_tells_any_more(journaled: Journaled, verb: str) -> None:  # noqa: F811
+    sandbox = journaled.sandbox
+    sandbox.trouble.rate_limit, sandbox.trouble.window = 4, 10**8
+    journaled.run(POINT, time_budget="10s", **EVENT)
+    sandbox.trouble.rate_limit = None
+    ran = take_back(journaled, verb, "--yes")
+    assert ran.code == 0, ran.out + ran.err
+    left = len(notes(journaled))
+    assert left == (0 if verb == "recall" else 4)
+    journaled.age()
+    again = journaled.run(POINT, **EVENT)
+    assert again.code == 0, again.out + again.err
+    assert len(notes(journaled)) == left
+    assert sorted(journaled.outcomes().values()) == ["sent"] * 4 + ["skipped"] * 4
+    why = {row["metadata"].get("reason") for row in journaled.rows("notify_outcome") if row["value"] == "skipped"}
+    assert why == {"inactive user", f"{'recalled' if verb == 'recall' else 'closed by hand'} meanwhile"}
+
+
+@pytest.mark.parametrize("verb", ["recall", "close"])
+def test_no_step_of_an_escalation_is_taken_any_more(escalating: Escalating, verb: str) -> None:  # noqa: F811
+    escalating.alarm()
+    assert take_back(escalating, verb, "--yes").code == 0
+    before = escalating.told()
+    for _ in range(2):
+        assert escalating.scheduled(40 * MINUTE).code == 0
+    assert escalating.told() == before
+    assert escalating.rows("notify_campaign")[-1]["value"] != "escalated"
+
+
 @pytest.mark.waits(12)
 def test_what_a_run_sends_meanwhile_is_recalled_too(journaled: Journaled) -> None:  # noqa: F811
-    """A run that a rate limit holds in the middle of its audience."""
+    """A run that a rate limit holds in the middle of its audience; it sees the end before it has told everybody."""
     sandbox = journaled.sandbox
-    sandbox.trouble.rate_limit, sandbox.trouble.window = 3, 6.0
+    sandbox.trouble.rate_limit, sandbox.trouble.window = 2, 7.0
     with subprocess.Popen(
         [sys.executable, ROOT / "analysis.py"], env=journaled.env(POINT, **EVENT), stdout=subprocess.DEVNULL
     ) as run:
@@ -291,7 +327,53 @@ def test_what_a_run_sends_meanwhile_is_recalled_too(journaled: Journaled) -> Non
             time.sleep(0.05)
         assert journaled.rows("notify_outcome")
         ran = take_back(journaled, "recall", "--yes")
-        run.wait(60)
+        assert run.wait(60) == 0
     assert "A run is telling people at this moment" in ran.out
     assert ran.code == 0, ran.out + ran.err
     assert notes(journaled) == []
+    counts = Counter(journaled.outcomes().values())
+    assert counts["sent"] < 7
+    assert counts["sent"] + counts["skipped"] == 8
+    assert f"{counts['sent']} recalled" in ran.out
+
+
+@pytest.mark.waits(32)
+def test_a_run_that_does_not_stop_is_named(sent: Journaled) -> None:
+    """One that knows of no end: its heartbeats go on."""
+    ends = threading.Event()
+    key = sent.rows("notify_campaign")[0]["group"]
+    beat = {"variable": "notify_heartbeat", "value": "telling", "group": key, "metadata": {"run": "a" * 12}}
+
+    def go_on() -> None:
+        while not ends.wait(2):
+            answer = requests.post(f"{sent.sandbox.api}/data", json=[beat], headers={"token": sent.token}, timeout=5)
+            answer.raise_for_status()
+
+    beats = threading.Thread(target=go_on)
+    beats.start()
+    time.sleep(2.5)
+    ran = take_back(sent, "close", "--yes")
+    ends.set()
+    beats.join()
+    assert ran.code == 1
+    assert "7 closed" in ran.out
+    assert "After 30 s a run is still telling people: more copies may have come" in ran.out
+    assert "The same command does the rest" in ran.out
+
+
+def test_show_says_that_it_is_over(sent: Journaled) -> None:
+    take_back(sent, "recall", "--yes")
+    for form, said in (
+        ([], "over: recalled, 2"),
+        (["--json"], '"over": "recalled, 2'),
+        (["--html"], "over: recalled, 2"),
+    ):
+        ran = run_python("-m", "lib.tools.campaign", "show", "last", *form, cwd=ROOT, env=env_of(sent))
+        assert said in ran.out
+
+
+def test_another_regions_campaigns_are_looked_for_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TAGOIO_API", ""), ("TAGOIO_SSE", ""), ("account_token", "p-1"), ("delivery_log_token", "d")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("region", "eu-w1")
+    assert connect()[0].client.api == "https://api.eu-w1.tago.io"

@@ -14,11 +14,12 @@ from pathlib import Path
 from lib.app.settings import read_env_file, use_region
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.log import guard_output, hide, redact
+from lib.base.text import one_line
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
 from lib.tools.campaign.page import as_html
-from lib.tools.campaign.reading import campaigns, find, open_device, read_campaign, title_of
+from lib.tools.campaign.reading import campaigns, find, iso, open_device, read_campaign, title_of
 from lib.tools.campaign.shown import as_csv, as_json, as_list, as_table
 from lib.tools.campaign.taking_back import take_back
 from lib.tools.campaign.verbs import Verb, close, correct, recall
@@ -96,9 +97,12 @@ def _text(options: argparse.Namespace, tago: TagoIO, journal: JournalDevice) -> 
     lines = read_campaign(tago, state)
     if options.csv:
         return as_csv(lines)
+    ended = f"{one_line(state.ending.why)}, {iso(state.ending.at)[:19]}" if state.ending else ""
     if options.json:
-        return as_json(state.key, lines)
-    return as_html(state.key, lines, title_of(Inbox(tago.run), state)) if options.html else as_table(state.key, lines)
+        return as_json(state.key, lines, ended)
+    if options.html:
+        return as_html(state.key, lines, title_of(Inbox(tago.run), state), ended)
+    return as_table(state.key, lines, ended)
 
 
 def _write(text: str, output: Path | None) -> None:

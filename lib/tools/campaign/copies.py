@@ -8,8 +8,8 @@ from functools import partial
 
 from lib.base.errors import OutOfTime, Rejected, TagoIOError
 from lib.base.threads import each_in_threads
-from lib.campaign.rows import CAMPAIGN, Row, campaign_row, closed_rows
-from lib.campaign.state import CampaignState
+from lib.campaign.rows import CAMPAIGN, Row, closed_rows, ended_row
+from lib.campaign.state import CampaignState, Ending
 from lib.presses.closing import BATCH, CLOSERS
 from lib.tagoio.audience import retrying
 from lib.tagoio.inbox import Inbox
@@ -76,29 +76,22 @@ class Copies:
         presences, now = self.state.presences, self.now()
         return any(each.is_telling and self.state.is_alive(run, now) for run, each in presences.items())
 
-    def end(self, why: str, line: str = "") -> Row:
-        """The row by which the campaign is over: nobody more is told, by any run. Of several the oldest counts. Raises
-        TagoIOError."""
-        if self.ending is None:
-            self.journal.write([campaign_row(self.key, "ended", self.run, line=line, why=why)])
+    def end(self, why: str, line: str = "") -> Ending:
+        """Write down that the campaign is over: nobody more is told, by any run. Of several ends the oldest counts.
+        Raises TagoIOError."""
+        if self.state.ending is None:
+            self.journal.write([ended_row(self.key, self.run, why, line, {})])
             query = {"variables": [CAMPAIGN], "groups": [self.key]}
-            self.rows += self.journal.seen(query, lambda rows: any(row.run == self.run for row in rows))
-        assert self.ending is not None
-        return self.ending
-
-    @property
-    def ending(self) -> Row | None:
-        ends = (row for row in self.rows if row.kind == CAMPAIGN and row.value == "ended")
-        return min(ends, key=lambda row: (row.at, row.id), default=None)
+            self.state.take(self.journal.seen(query, lambda rows: any(row.run == self.run for row in rows)))
+        assert self.state.ending is not None
+        return self.state.ending
 
     def write_closed(self, fates: Iterable[Fate], how: str) -> None:
         """Nobody has to close these any more; whoever takes the campaign back again goes on with the rest."""
         ids = [fate.notification_id for fate in fates if fate.done]
-        rows = [
-            replace(row, about={**row.about, "ended": True, "how": how}) for row in closed_rows(self.key, ids, self.run)
-        ]
+        rows = closed_rows(self.key, ids, self.run, ended=True)
         try:
-            self.journal.write(rows)
+            self.journal.write(replace(row, about={**row.about, "how": how}) for row in rows)
         except TagoIOError as error:
             self.unwritten = error.message
 

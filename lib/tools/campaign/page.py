@@ -27,9 +27,9 @@ text {{ fill: currentColor; font-size: 12px }} .axis {{ stroke: currentColor; fi
 </table></div></html>"""
 
 
-def as_html(key: str, lines: list[Line], title: str = "") -> str:
+def as_html(key: str, lines: list[Line], title: str = "", ended: str = "") -> str:
     rows = ["<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in cells_of(line)) for line in lines]
-    begins = "<br>".join(html.escape(line) for line in headlines(key, lines))
+    begins = "<br>".join(html.escape(line) for line in headlines(key, lines, ended))
     head = "".join(f"<th>{heading}" for heading in HEADINGS)
     title = html.escape(title or f"Campaign {key}")
     return PAGE.format(title=title, headlines=begins, plot=plot(lines), head=head, rows="\n".join(rows))

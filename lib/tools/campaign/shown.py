@@ -40,10 +40,12 @@ def drawn(titles: Iterable[str], rows: Iterable[Iterable[str]], before: str = ""
     return output.getvalue().rstrip()
 
 
-def headlines(key: str, lines: list[Line]) -> Iterator[str]:
+def headlines(key: str, lines: list[Line], ended: str) -> Iterator[str]:
     found = figures(lines)
     outcomes = ", ".join(f"{count} {status}" for status, count in found["outcomes"].items())
     yield f"Campaign {key}: {len(lines)} users; {outcomes}; {found['read']} read"
+    if ended:
+        yield f"  over: {ended}"
     for button, count in found["pressed"].items():
         yield f"  pressed {button}: {count}"
     if found["seconds_to_press"] is not None:
@@ -54,8 +56,8 @@ def headlines(key: str, lines: list[Line]) -> Iterator[str]:
         yield f"  {reason}: {count}"
 
 
-def as_table(key: str, lines: list[Line]) -> str:
-    return drawn(HEADINGS, map(cells_of, lines), "\n".join(headlines(key, lines)))
+def as_table(key: str, lines: list[Line], ended: str = "") -> str:
+    return drawn(HEADINGS, map(cells_of, lines), "\n".join(headlines(key, lines, ended)))
 
 
 def cells_of(line: Line) -> tuple[str, ...]:
@@ -67,8 +69,9 @@ def cells_of(line: Line) -> tuple[str, ...]:
     return line.name or line.user, outcome, line.read, pressed, f"{seconds:.1f} s" if seconds else "", line.reason
 
 
-def as_json(key: str, lines: list[Line]) -> str:
-    return json.dumps({"campaign": key, **figures(lines), "users": [asdict(line) for line in lines]}, indent=2)
+def as_json(key: str, lines: list[Line], ended: str = "") -> str:
+    said = {"campaign": key, "over": ended, **figures(lines), "users": [asdict(line) for line in lines]}
+    return json.dumps(said, indent=2)
 
 
 def as_csv(lines: list[Line]) -> str:

@@ -16,8 +16,7 @@ from tagoio_sdk.modules.Resources.Run import Run
 
 from lib.base.errors import SetupError
 from lib.base.text import counted, one_line
-from lib.campaign.rows import Row
-from lib.campaign.state import CampaignState
+from lib.campaign.state import CampaignState, Ending
 from lib.message.notification import PUSH_CHARACTERS
 from lib.tagoio.audience import users_by_id
 from lib.tagoio.contract import check_contract
@@ -79,11 +78,10 @@ def _plan(copies: Copies, verb: Verb) -> Iterator[str]:
     before = len(dict(state.told_ids())) - len(told)
     if before:
         yield f"  {before} {'was' if before == 1 else 'were'} dealt with before"
-    ending = copies.ending
-    if ending:
-        yield f"  The campaign is over: {one_line(ending.text('why'))}"
-        if verb.line and verb.line != ending.text("line"):
-            yield f'  Its line stays the first one: "{one_line(ending.text("line"))}"'
+    if state.ending:
+        yield f"  The campaign is over: {one_line(state.ending.why)}"
+        if verb.line and verb.line != state.ending.answer.line:
+            yield f'  Its line stays the first one: "{one_line(state.ending.answer.line)}"'
     elif verb.ends:
         yield "  The campaign is over then: nobody more is told, no step of an escalation, no reminder"
     elif next(state.unsettled(), None) or state.steps:
@@ -164,7 +162,7 @@ def _performed(copies: Copies, verb: Verb) -> list[Fate]:
 
 
 def _do(
-    wanted: dict[str, str], copies: Copies, verb: Verb, ended: Row | None, grow: Callable[[int, int], None],
+    wanted: dict[str, str], copies: Copies, verb: Verb, ended: Ending | None, grow: Callable[[int, int], None],
     fates: list[Fate],
 ) -> None:  # fmt: skip
     grow(len(wanted), 0)

@@ -7,14 +7,14 @@ from functools import partial
 
 from lib.base.errors import TagoIOError
 from lib.campaign.rows import CLOSED, Row
-from lib.campaign.state import Answer
+from lib.campaign.state import Ending
 from lib.presses.closing import BATCH, CLOSING_LINE, Closing
 from lib.tagoio.audience import retrying
 from lib.tools.campaign.copies import GONE, STOPPED, Copies, Fate
 
 LINES = re.compile(rf"(?:{CLOSING_LINE.pattern.removesuffix('$')})+$")  # under a text: the decision's, the all-clear's
 RECALLED, CLOSED_WITH_LINE, CLOSED_ALONE = "recalled", "closed", "closed alone"  # how, in a row
-Change = Callable[[Copies, Mapping[str, str], Row | None], Iterator[list[Fate]]]
+Change = Callable[[Copies, Mapping[str, str], Ending | None], Iterator[list[Fate]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def close(line: str) -> Verb:
     return Verb("close", does, "closed", _close, "closed by hand", line, counts=is_closed)
 
 
-def _recall(copies: Copies, wanted: Mapping[str, str], ended: Row | None) -> Iterator[list[Fate]]:
+def _recall(copies: Copies, wanted: Mapping[str, str], ended: Ending | None) -> Iterator[list[Fate]]:
     def change(user: str, notification: str) -> Iterator[Fate]:
         delete = copies.tago.run.notificationDelete
         yield copies.attempt(user, notification, "recalled", partial(delete, notification))
@@ -66,7 +66,7 @@ def _recall(copies: Copies, wanted: Mapping[str, str], ended: Row | None) -> Ite
 
 
 def _correct(
-    title: str, message: str, copies: Copies, wanted: Mapping[str, str], ended: Row | None
+    title: str, message: str, copies: Copies, wanted: Mapping[str, str], ended: Ending | None
 ) -> Iterator[list[Fate]]:
     """A text that is there already is not written again: an edit may be pushed, or cost a unit of the quota."""
 
@@ -87,11 +87,10 @@ def _correct(
     return copies.each(wanted, change)
 
 
-def _close(copies: Copies, wanted: Mapping[str, str], ended: Row | None) -> Iterator[list[Fate]]:
+def _close(copies: Copies, wanted: Mapping[str, str], ended: Ending | None) -> Iterator[list[Fate]]:
     assert ended is not None
-    answer = Answer(ended.text("line"), run=copies.run)
     closing = Closing(
-        copies.tago.run, copies.inbox, copies.key, answer, ended.at, sleep=copies.sleep, on_done=copies.advance
+        copies.tago.run, copies.inbox, copies.key, ended.answer, ended.at, sleep=copies.sleep, on_done=copies.advance
     )
     for number, closed in enumerate(closing.close(wanted)):
         batch = list(wanted.items())[number * BATCH : (number + 1) * BATCH]
