@@ -14,10 +14,11 @@ import pytest
 import requests
 
 from lib.tools.campaign.__main__ import _connect as connect
-from lib.tools.sandbox.store import Record
-from lib.tools.sandbox.trouble import Fault
+from lib.tools.sandbox.store import Identity, Record
+from lib.tools.sandbox.trouble import Fault, Seen
 from tests.conftest import BARE, MAINTENANCE, ROOT, Ran, run_python
 from tests.processes import Started
+from tests.test_alarm_run import reads
 from tests.test_decision import are_open, messages, note_of, press
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
 from tests.test_escalation import MINUTE, Escalating, escalating  # noqa: F401  # a fixture
@@ -74,6 +75,7 @@ def test_recall_deletes_every_copy_and_ends_the_campaign_first(sent: Journaled) 
     assert "7 copies of 7 users are deleted" in ran.out
     assert '"d is warm", begun 2' in ran.out
     assert "7 recalled" in ran.out
+    assert ran.err == ""
     assert all(name in ran.out for name in MAINTENANCE)
     assert [(each["why"], each["line"]) for each in ended(sent)] == [("recalled", "")]
     assert closed(sent) == ids
@@ -370,6 +372,52 @@ def test_show_says_that_it_is_over(sent: Journaled) -> None:
     ):
         ran = run_python("-m", "lib.tools.campaign", "show", "last", *form, cwd=ROOT, env=env_of(sent))
         assert said in ran.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_next_event_of_an_alarm_raises_it_anew_unless_it_was_only_corrected(
+    journaled: Journaled,  # noqa: F811
+    verb: str,
+) -> None:
+    reads(journaled, 9)
+    assert take_back(journaled, verb, "--yes").code == 0
+    assert reads(journaled, 10).code == 0
+    bens = [note for note in notes(journaled) if journaled.name(note["run_user"]) == "Ben Carter"]
+    assert len(bens) == (2 if verb == "close" else 1)
+    assert bens[-1]["buttons_enabled"]
+    lines = bens[-1]["message"].split("\n")  # under the text of a repeat stands which it is
+    assert (lines[0], len(lines)) == ("It is at 10 °C", 2 if verb == "correct" else 1)
+
+
+def test_a_right_that_is_missing_is_named(sent: Journaled) -> None:
+    (analysis,) = sent.sandbox.store.analyses.values()
+    own = sent.sandbox.store.token_for(Identity("analysis", analysis["id"]))
+    ran = take_back(sent, "recall", "--yes", account_token=own)
+    assert ran.code == 1
+    assert "allow Run User / Delete notification" in " ".join(ran.out.split())
+    assert ran.out.count("Denied") == 7
+    assert "7 NOT recalled" in ran.out
+
+
+@pytest.mark.waits(28)
+def test_a_journal_that_goes_away_hides_nothing_of_what_was_done(sent: Journaled) -> None:
+    """It takes the end, and nothing after that."""
+    trouble = sent.sandbox.trouble
+
+    def strike(seen: Seen) -> None:
+        if (seen.request.method, seen.request.path) == ("POST", "/data"):
+            trouble.faults = [Fault("503", attempts=999, route=("POST", "/data"))]
+
+    trouble.on_seen = strike
+    ran = take_back(sent, "recall", "--yes")
+    assert ran.code == 1
+    assert "7 recalled" in ran.out
+    assert "The journal fails: TagoIO answered 503" in ran.out
+    assert (len(ended(sent)), closed(sent), notes(sent)) == (1, [], [])
+    trouble.faults, trouble.on_seen = [], lambda seen: None
+    again = take_back(sent, "recall", "--yes")
+    assert again.code == 0, again.out + again.err
+    assert "7 gone already" in again.out
 
 
 def test_another_regions_campaigns_are_looked_for_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ class Copies:
         self.state = CampaignState(key)
         self.rows: list[Row] = []
         self.advance: Callable[[], None] = lambda: None
-        self.unwritten = ""  # why the journal did not take what was done
+        self.trouble = ""  # of the journal, once something was changed
         self._stopped = threading.Event()
 
     @property
@@ -71,6 +71,14 @@ class Copies:
         self.state = CampaignState(self.key)
         self.state.take(self.rows)
 
+    def can_read(self) -> bool:
+        """Read it, and say whether that went well."""
+        try:
+            self.read()
+        except TagoIOError as error:
+            self.trouble = error.message
+        return not self.trouble
+
     def is_being_told(self) -> bool:
         """Whether a run is telling people at this moment, or was cut off a moment ago."""
         presences, now = self.state.presences, self.now()
@@ -93,7 +101,7 @@ class Copies:
         try:
             self.journal.write(replace(row, about={**row.about, "how": how}) for row in rows)
         except TagoIOError as error:
-            self.unwritten = error.message
+            self.trouble = error.message
 
     def told(self, counts: Callable[[Row], bool]) -> dict[str, str]:
         """Notification id by user, but for those that are named in a row that `counts`."""
@@ -161,7 +169,9 @@ class Copies:
         except OutOfTime:
             return fate(why=STOPPED)
         except Rejected as error:
-            return fate(GONE) if error.status == 404 else fate(why=error.message)
+            right = "Delete" if done == "recalled" else "Edit"
+            hint = f": allow Run User / {right} notification" if "denied" in error.message.lower() else ""
+            return fate(GONE) if error.status == 404 else fate(why=error.message + hint)
         except TagoIOError as error:
             return fate(why=error.message)
         return fate(done)

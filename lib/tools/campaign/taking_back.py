@@ -144,17 +144,14 @@ def _performed(copies: Copies, verb: Verb) -> list[Fate]:
     until = time.monotonic() + PATIENCE
     with _progress(verb.name.capitalize()) as grow:
         copies.advance = partial(grow, 0, 1)
-        waiting = copies.told(verb.counts)
-        while True:
+        while copies.can_read():  # anew: a person may have taken their time to answer
+            waiting = copies.told(verb.counts)
             seen = {fate.notification_id for fate in fates}
             _do({user: each for user, each in waiting.items() if each not in seen}, copies, verb, ended, grow, fates)
             if copies.is_stopped or not copies.is_being_told() or time.monotonic() > until:
                 break
             copies.sleep(LOOK_AGAIN)
-            with journal_read():
-                copies.read()
-            waiting = copies.told(verb.counts)
-        if not copies.is_being_told() and not copies.is_stopped:
+        if not (copies.is_stopped or copies.is_being_told() or copies.trouble):
             found, doubts = copies.found(copies.doubted())
             _do(found, copies, verb, ended, grow, fates)
             fates += doubts
@@ -174,7 +171,8 @@ def _do(
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, which grows by so many copies and advances by so many."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=0)
 
         def grow(more: int, done: int) -> None:
@@ -196,8 +194,8 @@ def _told(copies: Copies, verb: Verb, fates: list[Fate], names: dict[str, str]) 
         remarks.append("Stopped by hand")
     elif copies.is_being_told():
         remarks.append(f"After {PATIENCE:.0f} s a run is still telling people: more copies may have come")
-    if copies.unwritten:
-        remarks.append(f"The journal did not take what was done ({copies.unwritten})")
+    if copies.trouble:
+        remarks.append(f"The journal fails: {copies.trouble}")
     for remark in remarks:
         say(remark)
     if undone or remarks:
