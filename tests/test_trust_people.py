@@ -20,8 +20,8 @@ from lib.message.notification import Button, Notification
 from lib.message.placeholders import local_time
 from lib.message.trigger import Trigger, read_trigger
 from lib.message.user import User, read_user, without_contact
-from lib.tools.reading import Line
-from lib.tools.report import as_csv
+from lib.tools.campaign.reading import Line
+from lib.tools.campaign.shown import as_csv
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.trouble import Fault
 from tests.conftest import MAINTENANCE, ROOT, Ran, run_python
@@ -76,7 +76,7 @@ def test_an_evil_name_forges_no_line_anywhere(journaled: Journaled) -> None:  # 
     for message in messages(journaled):
         assert message.count("\n") == 1, message
         assert re.search(r"\nAcknowledged by Eve Notified 9 of 9\[2J31m , \d\d:\d\d$", message)
-    report = run_python("-m", "lib.tools.report", "last", cwd=ROOT, env=report_env(journaled))
+    report = run_python("-m", "lib.tools.campaign", "show", "last", cwd=ROOT, env=report_env(journaled))
     assert set(MISLEADING.findall(report.out)) <= {"\n"}
     assert "Eve Notified 9 of 9" in report.out
 
@@ -190,7 +190,7 @@ def test_contacts_are_in_no_row_report_or_console(journaled: Journaled) -> None:
         user["phone"] = f"+1 555 0100 {number:03}"
     journaled.run(notification=document, log_level="debug")
     ran = press(journaled, "Ana Souza", notification=document)
-    report = run_python("-m", "lib.tools.report", "last", cwd=ROOT, env=report_env(journaled))
+    report = run_python("-m", "lib.tools.campaign", "show", "last", cwd=ROOT, env=report_env(journaled))
     rows = json.dumps(journaled.sandbox.store.data[journaled.device["id"]])
     for user in users:
         for private in (user["email"], user["phone"]):

@@ -44,7 +44,7 @@ def test_a_run_tells_everybody_whatever_the_streams_can_show(
 
 
 @pytest.mark.parametrize("env", SETTINGS[1:4], ids=str)
-@pytest.mark.parametrize("tool", ["install", "report", "sandbox"])
+@pytest.mark.parametrize("tool", ["install", "campaign", "sandbox"])
 def test_the_tools_show_any_name_on_any_stream(peopled: Sandbox, tool: str, env: dict[str, str]) -> None:
     name_them_oddly(peopled)
     peopled.store.users[next(iter(peopled.store.users))]["tags"] = [{"key": "\u540d", "value": "\U0001f600"}]
@@ -56,13 +56,13 @@ def test_the_tools_show_any_name_on_any_stream(peopled: Sandbox, tool: str, env:
         "tag_value": "\u540d",
         "delivery_log_token": peopled.store.add_device({"name": "journal"})[1],
     }
-    arguments = {"install": ["--dry-run", "--name", "caf\xe9"], "report": [], "sandbox": []}[tool]
+    arguments = {"install": ["--dry-run", "--name", "caf\xe9"], "campaign": [], "sandbox": []}[tool]
     command = [sys.executable, "-m", f"lib.tools.{tool}", *arguments]
     done = subprocess.run(command, cwd=ROOT, env={**BARE, **given}, capture_output=True, timeout=120, check=False)
     said = (done.stdout + done.stderr).decode("latin-1")
     assert "Traceback" not in said
     assert "UnicodeEncodeError" not in said
-    assert done.returncode == (1 if tool == "report" else 0), said
+    assert done.returncode == (1 if tool == "campaign" else 0), said
 
 
 # ---- the .env
@@ -99,7 +99,7 @@ def test_one_that_is_no_text_is_one_clear_message(peopled: Sandbox, laptop: Call
     assert not peopled.store.notifications
 
 
-@pytest.mark.parametrize("tool", ["install", "report", "probe"])
+@pytest.mark.parametrize("tool", ["install", "campaign", "probe"])
 def test_the_tools_say_so_too(tmp_path: Path, tool: str) -> None:
     for name in ("lib", "analysis.py", "pyproject.toml"):
         shutil.copytree(ROOT / name, tmp_path / name) if name == "lib" else shutil.copy(ROOT / name, tmp_path / name)
@@ -125,7 +125,7 @@ def test_the_tools_say_so_too(tmp_path: Path, tool: str) -> None:
 def test_a_password_in_the_address_is_refused_and_not_shown(peopled: Sandbox, address: str) -> None:
     env = {"TAGOIO_API": address, "account_token": "p-1", "tag_key": "k", "tag_value": "v", "delivery_log_token": "x"}
     runs = [run_python(ANALYSIS, env=env)]
-    runs += [run_python("-m", f"lib.tools.{tool}", cwd=ROOT, env=env) for tool in ("report", "install")]
+    runs += [run_python("-m", f"lib.tools.{tool}", cwd=ROOT, env=env) for tool in ("campaign", "install")]
     runs.append(run_python("-m", "lib.tools.probe", "--yes", cwd=ROOT, env=env))
     runs.append(run_python(ANALYSIS, env={**env, "T_ANALYSIS_TOKEN": "a-1", "TAGOIO_SSE": f"{peopled.api}/events"}))
     for ran in runs:

@@ -22,7 +22,7 @@ from tests.conftest import ANALYSIS, BARE, ROOT, Ran, run_python
 
 TOOLS = {
     "install": ["-m", "lib.tools.install", "--dry-run"],
-    "report": ["-m", "lib.tools.report"],
+    "campaign": ["-m", "lib.tools.campaign"],
     "probe": ["-m", "lib.tools.probe", "--yes"],
 }
 ENDS = ["\n", "\r\n", "\r", "\n\n", " \t"]
@@ -75,7 +75,7 @@ def test_every_entrypoint_takes_a_token_with_a_line_end(
     said = ran.out + ran.err
     assert "Traceback" not in said
     assert not any(token in said for token in (profile, own, device))
-    assert ran.code == 0 or (tool == "report" and "has no campaign yet" in said), said
+    assert ran.code == 0 or (tool == "campaign" and "has no campaign yet" in said), said
 
 
 @pytest.mark.parametrize("tool", ["inside", "once", "listener", *TOOLS])
@@ -149,7 +149,9 @@ def test_no_option_of_an_address_is_a_secret() -> None:
 
 
 @pytest.mark.parametrize("where", ["main", "thread"])
-@pytest.mark.parametrize("tool", ["lib.tools.install.__main__", "lib.tools.report", "lib.tools.probe.__main__"])
+@pytest.mark.parametrize(
+    "tool", ["lib.tools.install.__main__", "lib.tools.campaign.__main__", "lib.tools.probe.__main__"]
+)
 def test_what_nobody_foresaw_is_told_without_secrets(tool: str, where: str) -> None:
     code = f"""
 import argparse, threading

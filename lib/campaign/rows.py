@@ -25,7 +25,8 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
 - `notify_decision`, of a `press` (the run that wrote that row): `verified` with `name` and `label`, or `refused`;
   `taken`, a claim to call `decide` for it; or `answered`, with the `line` that it gave (or `lines` by language),
   `user`, `name`, `label`, `button`, `seconds` after the sending.
-- `notify_closed`: how many copies were closed; metadata `notifications`; `ended` where that was at the end.
+- `notify_closed`: how many copies were closed; metadata `notifications`; `ended` where that was at the end; `how`,
+  where a person took it back (lib/tools/campaign).
 - `notify_updated`: how many copies were brought up to date with event number `count`; metadata `notifications`.
 
 No message text and no e-mail address is in them.

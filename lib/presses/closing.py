@@ -29,8 +29,9 @@ class Copy:
 
 
 class Closing:
-    """Closes a campaign's copies with the answer to a press `at` that time. `problems` says what went wrong, by how
-    often. Doing it again changes nothing.
+    """Closes a campaign's copies with the answer to a press `at` that time. `problems` says what went wrong, and with
+    whose copies; `gone` are those that were deleted meanwhile. Doing it again changes nothing. `on_done` is called for
+    each copy, from any thread.
 
     Where two runs without a journal have told a user, TagoIO shows a second copy, of which no row tells: it is closed
     with the first.
@@ -46,6 +47,7 @@ class Closing:
         *,
         sleep: Callable[[float], None],
         is_over: Callable[[], bool] = lambda: False,
+        on_done: Callable[[], None] = lambda: None,
     ) -> None:
         self.run = run
         self.inbox = inbox
@@ -54,7 +56,9 @@ class Closing:
         self.at = datetime.fromtimestamp(at, UTC)
         self.sleep = sleep
         self.is_over = is_over
-        self.problems: dict[str, int] = {}
+        self.on_done = on_done
+        self.problems: dict[str, list[str]] = {}
+        self.gone: set[str] = set()
         self._lock = threading.Lock()
 
     def close(self, copies: Mapping[str, str]) -> Iterator[list[str]]:
@@ -66,6 +70,7 @@ class Closing:
 
             def close_one(copy: Copy, closed: list[str] = closed) -> None:
                 closed.extend(self._close(copy, readers.get(copy.user_id)))
+                self.on_done()
 
             each_in_threads(waiting[start : start + BATCH], close_one, CLOSERS, is_over=self.is_over)
             yield list(closed)
@@ -73,8 +78,8 @@ class Closing:
                 return
 
     def notes(self) -> Iterator[str]:
-        for problem, times in self.problems.items():
-            yield f"{times} {'copies' if times > 1 else 'copy'} {problem}"
+        for problem, users in self.problems.items():
+            yield f"{len(users)} {'copies' if len(users) > 1 else 'copy'} {problem}"
 
     def _readers(self, copies: Mapping[str, str]) -> dict[str, User]:
         if not (self.answer.line or self.answer.lines):
@@ -82,42 +87,43 @@ class Closing:
         try:
             return users_by_id(self.run, set(copies), self.sleep)
         except SetupError as error:
-            self._note(f"closed without a line: {error}", len(copies))
+            self._note(f"closed without a line: {error}", *copies)
             return {}
 
     def _close(self, copy: Copy, reader: User | None) -> list[str]:
         """The ids of what is closed now of this user's."""
-        if not self._disable(copy.notification_id):
+        if not self._disable(copy.user_id, copy.notification_id):
             return []
         try:
             listed = retrying(lambda: self.inbox.listed(copy.user_id), self.sleep)
         except TagoIOError as error:
-            self._note(f"closed, but the line could not be added ({error.message})")
+            self._note(f"closed, but the line could not be added ({error.message})", copy.user_id)
             return [copy.notification_id]
         here = [entry for entry in listed if entry.id == copy.notification_id]
         others = [entry for entry in listed if self.key and entry.key == self.key and entry not in here]
-        closed = [entry.id for entry in others if entry.is_enabled and self._disable(entry.id)]
-        self._add_line(here, reader, others)
+        closed = [entry.id for entry in others if entry.is_enabled and self._disable(copy.user_id, entry.id)]
+        self._add_line(copy, reader, here, others)
         return [copy.notification_id, *closed]
 
-    def _disable(self, notification_id: str) -> bool:
+    def _disable(self, user_id: str, notification_id: str) -> bool:
         """Whether nobody can press it any more."""
         try:
             retrying(lambda: self.inbox.change(notification_id, {"buttons_enabled": False}), self.sleep)
         except TagoIOError as error:
             if isinstance(error, Rejected) and error.status == 404:
-                return True  # deleted meanwhile: nothing to close
+                self.gone.add(notification_id)
+                return True  # nothing to close
             hint = ": allow Run User / Edit notification" if "denied" in error.message.lower() else ""
-            self._note(f"could not be closed ({error.message}{hint})")
+            self._note(f"could not be closed ({error.message}{hint})", user_id)
             return False
         return True
 
-    def _add_line(self, here: list[Listed], reader: User | None, others: list[Listed]) -> None:
+    def _add_line(self, copy: Copy, reader: User | None, here: list[Listed], others: list[Listed]) -> None:
         line = self.answer.for_reader(reader.language) if reader else ""
         if not line or not reader:
             return
-        if not here:
-            self._note("closed, but TagoIO does not show the text that the line goes under")
+        if not here and copy.notification_id not in self.gone:
+            self._note("closed, but TagoIO does not show the text that the line goes under", copy.user_id)
         ending = f"{line}, {self.at.astimezone(zone_of(reader.timezone) or UTC):%H:%M}"
         for entry in (*here, *others):
             if entry.message.endswith(ending):
@@ -126,11 +132,11 @@ class Closing:
             try:
                 retrying(partial(self.inbox.change, entry.id, changes), self.sleep)
             except TagoIOError as error:
-                self._note(f"closed, but the line could not be added ({error.message})")
+                self._note(f"closed, but the line could not be added ({error.message})", copy.user_id)
 
-    def _note(self, problem: str, times: int = 1) -> None:
+    def _note(self, problem: str, *users: str) -> None:
         with self._lock:
-            self.problems[problem] = self.problems.get(problem, 0) + times
+            self.problems.setdefault(problem, []).extend(users)
 
 
 def copies_by_looking(

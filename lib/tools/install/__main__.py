@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
 from lib.base.log import guard_output, hide, redact
-from lib.base.text import one_line
 from lib.message.address import ADMIN
 from lib.tagoio.transport import Client, web_address
 from lib.tools.bundle.layout import bundle
@@ -29,6 +28,7 @@ from lib.tools.install.probed import known_facts, refusals
 from lib.tools.install.trial import Trial, is_dry
 from lib.tools.install.triggers import Trigger, at_cron, every, tag_of, when
 from lib.tools.install.values import Values
+from lib.tools.terminal import ask, say
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = "python -m lib.tools.install"
@@ -83,10 +83,10 @@ def _install(options: argparse.Namespace) -> int:
         )
     region = options.region or given.get("region", "")
     api, sse = addresses(region)
-    hand = Hand(Platform(Client(api), token, time.sleep), admin_of(region), _say, dry_run=options.dry_run)
+    hand = Hand(Platform(Client(api), token, time.sleep), admin_of(region), say, dry_run=options.dry_run)
     installer = Installer(hand)
     if options.uninstall:
-        return 0 if installer.uninstall(lambda question: options.yes or _asked(question)) else 1
+        return 0 if installer.uninstall(lambda question: options.yes or ask(question)) else 1
     given.pop("region", "")
     facts, probed = known_facts(ROOT, api)
     wanted = Wanted(
@@ -95,14 +95,14 @@ def _install(options: argparse.Namespace) -> int:
     )  # fmt: skip
     values = installer.install(wanted)
     if not hand.changes:
-        _say("Nothing to change")
+        say("Nothing to change")
     for line in audience(hand.platform, values.variables):
-        _say(line)
+        say(line)
     tags = [tag_of(options.device_tag)] if options.device_tag else []
     for line in warnings(hand.platform, wanted.script.edit_me, values.variables, options.device, tags):
-        _say(f"WARNING: {line}")
+        say(f"WARNING: {line}")
     for line in refusals(facts, values.variables.get("notification", "")):
-        _say(f"WARNING: {line}")
+        say(f"WARNING: {line}")
     return 0 if options.dry_run else _end(options, Trial(hand, sse), values)
 
 
@@ -110,20 +110,20 @@ def _end(options: argparse.Namespace, trial: Trial, values: Values) -> int:
     """The dry run, the question, the run; the last lines are the next step."""
     live: bool | None = not is_dry(values)
     if not live:
-        live = trial.go_live(values, lambda question: options.live or _asked(question), with_trial=not options.untried)
+        live = trial.go_live(values, lambda question: options.live or ask(question), with_trial=not options.untried)
     is_well = live is not None
     if options.run and is_well:
         is_well = trial.run("Running" if live else "Running, with dry_run = true")
     page = f"{trial.hand.admin}/analysis/{trial.hand.analysis_id}"
-    _say("")
+    say("")
     if live is None:
-        _say(f"Next: mend what the console says, then run this again. The Analysis: {page}")
+        say(f"Next: mend what the console says, then run this again. The Analysis: {page}")
     elif not live:
-        _say(f"Nobody can be told yet: dry_run = true is set. Next, when the dry run is right: {COMMAND} --live")
+        say(f"Nobody can be told yet: dry_run = true is set. Next, when the dry run is right: {COMMAND} --live")
     elif any(part in trial.hand.record for part in ("every", "cron", "when")):
-        _say(f"It is live, and its Actions start it. Next: watch its console at {page}")
+        say(f"It is live, and its Actions start it. Next: watch its console at {page}")
     else:
-        _say(f"It is live. Next: press Run at {page}, or let an Action start it: {COMMAND} --help")
+        say(f"It is live. Next: press Run at {page}, or let an Action start it: {COMMAND} --help")
     return 0 if is_well else 1
 
 
@@ -139,13 +139,6 @@ def _asked_token() -> str:
     if not sys.stdin.isatty():
         raise SetupError("account_token is not set: put a profile token (p-…) into .env or the environment")
     return getpass.getpass("Profile token (p-…), from My Account > Profile > Tokens: ").strip()
-
-
-def _asked(question: str) -> bool:
-    """No, where there is nobody to answer."""
-    if not sys.stdin.isatty():
-        return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _triggers(options: argparse.Namespace) -> list[Trigger]:
@@ -191,10 +184,6 @@ def _explained(error: SetupError | TagoIOError | BundleError) -> str:
     if isinstance(error, Refused) and not error.status:
         return f"{error.message}\nCheck the network, --region, and TAGOIO_API if you set it."
     return f"TagoIO refused: {error.message}"
-
-
-def _say(text: str) -> None:
-    print(one_line(redact(text)), flush=True)
 
 
 if __name__ == "__main__":

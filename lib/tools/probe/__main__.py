@@ -15,7 +15,6 @@ from pathlib import Path
 
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.log import guard_output, hide, redact
-from lib.base.text import one_line
 from lib.tagoio.transport import Client
 from lib.tools.install.__main__ import addresses, given_variables
 from lib.tools.probe.costly import (
@@ -46,6 +45,7 @@ from lib.tools.probe.questions import (
     texts,
 )
 from lib.tools.sandbox.unknowns import FACTS_FILE, UNKNOWNS, Facts, check_fact, write_facts
+from lib.tools.terminal import ask, say
 
 WAIT = 45  # requests that looking for something takes at most, see lab.POLL
 MAKING = 40  # requests that make what is asked with, and remove it, what an earlier probe left apart
@@ -113,7 +113,7 @@ def _probe(options: argparse.Namespace) -> int:
     api, sse = addresses(options.region or given.get("region", ""))
     asked = questions(options)
     for line in _plan(api, asked):
-        _say(line)
+        say(line)
     if options.dry_run:
         return 0
     token = given.get("account_token", "")
@@ -121,7 +121,7 @@ def _probe(options: argparse.Namespace) -> int:
         raise SetupError("account_token is not set: put a profile token (p-…) into .env or the environment")
     hide(token)
     if not options.yes and not ask("Do it?"):
-        _say("Nothing was done (--yes does it without a question)")
+        say("Nothing was done (--yes does it without a question)")
         return 1
     for cut_off in (signal.SIGTERM, signal.SIGHUP):  # Ctrl-C raises by itself
         signal.signal(cut_off, lambda *_: sys.exit(1))
@@ -134,12 +134,12 @@ def _probe(options: argparse.Namespace) -> int:
             facts |= _answers(lab, question)
     finally:
         left = _left(lab)
-        _say("All that was made is removed" if not left else f"NOT removed: {'; '.join(left)}; run it again")
+        say("All that was made is removed" if not left else f"NOT removed: {'; '.join(left)}; run it again")
     if not facts:
         return 1
     write_facts(options.output, facts, api, datetime.now(UTC))
     unknown = [name for name in UNKNOWNS if name not in facts]
-    _say(f"{options.output}: {len(facts)} facts. Not probed: {', '.join(unknown) or 'nothing'}")
+    say(f"{options.output}: {len(facts)} facts. Not probed: {', '.join(unknown) or 'nothing'}")
     return 1 if left else 0
 
 
@@ -170,23 +170,12 @@ def _answers(lab: Lab, question: Question) -> Facts:
         facts = question.ask(lab)
     except (TagoIOError, Unclear, KeyError, TypeError, ValueError) as error:
         why = error.message if isinstance(error, TagoIOError) else str(error) or type(error).__name__
-        _say(f"  {question.what}: not found out ({why})")
+        say(f"  {question.what}: not found out ({why})")
         return {}
     for name, value in facts.items():
         check_fact(name, value)
-        _say(f"  {name} = {value}  ({UNKNOWNS[name].meaning})")
+        say(f"  {name} = {value}  ({UNKNOWNS[name].meaning})")
     return facts
-
-
-def ask(question: str) -> bool:
-    """No, where there is nobody to answer."""
-    if not sys.stdin.isatty():
-        return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-
-
-def _say(text: str) -> None:
-    print(one_line(redact(text)), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ from lib.base.log import guard_output
 from lib.base.text import one_line
 from lib.message.mistake import did_you_mean
 from lib.tagoio.transport import Client, TagoIO
+from lib.tools.campaign.reading import find, open_device, read_campaign
+from lib.tools.campaign.shown import as_table
 from lib.tools.install.wanted import JOURNAL_STORAGE
-from lib.tools.reading import last_key, open_device, read_campaign
-from lib.tools.report import as_table
 from lib.tools.sandbox.flags import chosen_facts, make_parser
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
@@ -133,7 +133,7 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
             async with browser.put(path, headers={"token": token}) as answer:
                 answer.raise_for_status()
         await sandbox.runner.settled()
-        print("\nThe campaign, as python -m lib.tools.report shows it:\n")
+        print("\nThe campaign, as python -m lib.tools.campaign show last has it:\n")
         print(await asyncio.to_thread(_report, sandbox, journal_token))
         return 0
     ids = {
@@ -152,9 +152,8 @@ def _is_meant(button: Record, wanted: str) -> bool:
 
 def _report(sandbox: Sandbox, journal_token: str) -> str:
     tago = TagoIO(sandbox.store.profile_token, Client(sandbox.api))
-    journal = open_device(tago, journal_token)
-    key = last_key(journal)
-    return as_table(key, read_campaign(tago, journal, key))
+    state = find(open_device(tago, journal_token), "last")
+    return as_table(state.key, read_campaign(tago, state))
 
 
 def _show_inboxes(sandbox: Sandbox) -> None:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from lib.tools.sandbox.app import answered, body, store_of, who
-from lib.tools.sandbox.records import allow
+from lib.tools.sandbox.records import allow, profile_only
 from lib.tools.sandbox.refusal import Denied, Refusal
 from lib.tools.sandbox.runner import runner_of
 from lib.tools.sandbox.store import Record, new_id
@@ -80,6 +80,28 @@ async def mark_all_read(request: web.Request) -> web.Response:
     for note in store_of(request).admin_notifications:
         note["read"] = True
     return answered("All TagoIO Notification Run Successfully Updated")
+
+
+@routes.post("/notification/push/register")
+async def register_phone(request: web.Request) -> web.Response:
+    """Of TagoIO's own app (C sdk-python Notifications.py; the answers as in its tests)."""
+    store_of(request).phones[_phone(request)] = str(body(request).get("platform") or "")
+    return answered("Device successfully registered")
+
+
+@routes.post("/notification/push/unregister")
+async def unregister_phone(request: web.Request) -> web.Response:
+    if store_of(request).phones.pop(_phone(request), None) is None:
+        raise Refusal(404, "Device Not Found")
+    return answered("Device successfully unregistered")
+
+
+def _phone(request: web.Request) -> str:
+    profile_only(request)
+    token = body(request).get("device_token")
+    if not token or not isinstance(token, str):
+        raise Refusal(400, "device_token: Required")
+    return token
 
 
 @routes.put("/notification/{id}/{button}")

@@ -19,6 +19,7 @@ from lib.tools.sandbox import (
     device_routes,
     integration_routes,
     run_routes,
+    run_site_routes,
     run_user_routes,
     secret_routes,
 )
@@ -32,7 +33,7 @@ from lib.tools.sandbox.trouble import Trouble
 HOST = "127.0.0.1"
 ROUTES = (
     account_routes, access_routes, action_routes, admin_routes, analysis_routes, data_routes, device_routes,
-    integration_routes, run_user_routes, run_routes, secret_routes,
+    integration_routes, run_site_routes, run_user_routes, run_routes, secret_routes,
 )  # fmt: skip
 T = TypeVar("T")
 

@@ -34,6 +34,8 @@ SHAPES: dict[str, Check] = {
     "account_id": TEXT,
     "run_url": TEXT,
     "run_settings": RECORD,
+    "run_site": _map(RECORD),
+    "phones": _map(TEXT),
     "users": _map(_record(id=TEXT, name=TEXT, email=TEXT, timezone=TEXT, active=YES_NO, tags=_list(RECORD))),
     "passwords": _map(TEXT),
     "notifications": _map(lambda given: NOTE(given) and TEXT(given.get("run_user"))),

@@ -22,6 +22,8 @@ KEPT = (
     "account_id",
     "run_url",
     "run_settings",
+    "run_site",
+    "phones",
     "users",
     "passwords",
     "notifications",

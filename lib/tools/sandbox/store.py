@@ -55,6 +55,8 @@ class Store:
     account_id: str = field(default_factory=new_id)
     run_url: str = "sandbox.tago.run"
     run_settings: Record = field(default_factory=dict)
+    run_site: Record = field(default_factory=dict)  # single sign-on, own domain
+    phones: dict[str, str] = field(default_factory=dict)  # that get the owner's pushes: token -> platform
     users: dict[str, Record] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, Record] = field(default_factory=dict)

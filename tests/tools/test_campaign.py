@@ -1,4 +1,4 @@
-"""The report of a campaign, as a command of its own against the sandbox."""
+"""What was sent, shown and taken back: the command against the sandbox."""
 
 import csv
 import io
@@ -29,17 +29,17 @@ def campaign(journaled: Journaled) -> Journaled:  # noqa: F811
     return journaled
 
 
-def report(campaign: Journaled, *arguments: str, **env: str) -> Ran:
+def command(campaign: Journaled, *arguments: str, **env: str) -> Ran:
     given = {
         "TAGOIO_API": campaign.sandbox.api,
         "account_token": campaign.sandbox.store.profile_token,
         "delivery_log_token": campaign.token,
     }
-    return run_python("-m", "lib.tools.report", *arguments, cwd=ROOT, env={**given, **env})
+    return run_python("-m", "lib.tools.campaign", *arguments, cwd=ROOT, env={**given, **env})
 
 
 def test_the_last_campaign_as_a_table(campaign: Journaled) -> None:
-    ran = report(campaign, "last")
+    ran = command(campaign, "show", "last")
     assert ran.code == 0, ran.err
     assert "8 users; 7 sent, 1 skipped; 2 read" in ran.out or "8 users; 1 skipped, 7 sent; 2 read" in ran.out
     assert "pressed acknowledge: 1" in ran.out
@@ -50,7 +50,7 @@ def test_the_last_campaign_as_a_table(campaign: Journaled) -> None:
 
 def test_without_a_key_it_lists_the_campaigns_with_what_was_sent(campaign: Journaled) -> None:
     key = campaign.rows("notify_campaign")[0]["group"]
-    ran = report(campaign)
+    ran = command(campaign, "list")
     assert ran.code == 0, ran.err
     (line,) = [line for line in ran.out.splitlines() if key in line]
     assert "Test of the fridge alarm" in line
@@ -61,9 +61,9 @@ def test_without_a_key_it_lists_the_campaigns_with_what_was_sent(campaign: Journ
 def test_a_reader_that_has_read_enough_is_no_error(campaign: Journaled) -> None:
     env = {"TAGOIO_API": campaign.sandbox.api, "account_token": campaign.sandbox.store.profile_token}
     env |= {"delivery_log_token": campaign.token, "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "lib.tools.report", "--json"]
+    given = [sys.executable, "-m", "lib.tools.campaign", "show", "last", "--json"]
     with subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        given, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -73,14 +73,14 @@ def test_a_reader_that_has_read_enough_is_no_error(campaign: Journaled) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_said(campaign: Journaled, tmp_path: Path) -> None:
-    ran = report(campaign, "last", "-o", str(tmp_path / "missing" / "x.txt"))
+    ran = command(campaign, "show", "last", "-o", str(tmp_path / "missing" / "x.txt"))
     assert (ran.code, "Traceback" in ran.err) == (1, False)
     assert "x.txt cannot be written: No such file or directory" in ran.err
 
 
 def test_as_json_by_key(campaign: Journaled) -> None:
     key = campaign.rows("notify_campaign")[0]["group"]
-    found = json.loads(report(campaign, key, "--json").out)
+    found = json.loads(command(campaign, "show", key, "--json").out)
     assert found["campaign"] == key
     assert found["outcomes"] == {"sent": 7, "skipped": 1}
     assert (found["read"], found["pressed"], found["seconds_to_read"]) == (2, {"acknowledge": 1}, None)
@@ -90,14 +90,14 @@ def test_as_json_by_key(campaign: Journaled) -> None:
 
 
 def test_as_csv_that_no_spreadsheet_takes_for_a_formula(campaign: Journaled) -> None:
-    rows = list(csv.DictReader(io.StringIO(report(campaign, "--csv").out)))
+    rows = list(csv.DictReader(io.StringIO(command(campaign, "show", "last", "--csv").out)))
     assert len(rows) == 8
     assert "'=cmd|<script>" in [row["name"] for row in rows]
 
 
 def test_as_one_page_with_a_plot_where_no_name_becomes_script(campaign: Journaled, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    assert report(campaign, "--html", "-o", str(path)).code == 0
+    assert command(campaign, "show", "last", "--html", "-o", str(path)).code == 0
     page = path.read_text(encoding="utf-8")
     assert "<script" not in page
     assert "<title>Test of the fridge alarm</title>" in page
@@ -111,14 +111,14 @@ def test_as_one_page_with_a_plot_where_no_name_becomes_script(campaign: Journale
 def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
     store = campaign.sandbox.store
     store.remove_notification(next(iter(store.notifications)))
-    found = json.loads(report(campaign, "--json").out)
+    found = json.loads(command(campaign, "show", "last", "--json").out)
     assert sorted(user["read"] for user in found["users"]) == ["", "deleted", *["no"] * 5, "yes"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
-        (["nosuchkey1"], {}, "The journal knows no campaign nosuchkey1; there are, the newest first: "),
+        (["show", "nosuchkey1"], {}, "The journal knows no campaign nosuchkey1; there are, the newest first: "),
         ([], {"delivery_log_token": ""}, "delivery_log_token not set"),
         ([], {"delivery_log_token": "wrong"}, "The journal cannot be read"),
         ([], {"TAGOIO_API": "http://127.0.0.1:9"}, "cannot be reached"),
@@ -126,7 +126,7 @@ def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
 )
 @pytest.mark.waits(24)
 def test_what_is_wrong_is_said(campaign: Journaled, arguments: list[str], env: dict[str, str], said: str) -> None:
-    ran = report(campaign, *arguments, **env)
+    ran = command(campaign, *arguments, **env)
     assert ran.code == 1
     assert said in ran.err
     assert "Traceback" not in ran.err

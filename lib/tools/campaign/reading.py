@@ -1,13 +1,16 @@
-"""Reads a campaign for the report: a line for each user, from the journal and from TagoIO's lists of notifications."""
+"""Reads campaigns: which there are, and a line for each user of one, from the journal and from TagoIO's lists of
+notifications."""
 
 import statistics
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -19,8 +22,9 @@ from lib.campaign.outcome import Outcome
 from lib.campaign.rows import CAMPAIGN, seconds_of
 from lib.campaign.state import CampaignState
 from lib.tagoio.audience import retrying, users_by_id
+from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal_device import JournalDevice
-from lib.tagoio.transport import TagoIO
+from lib.tagoio.transport import TOTAL_TIME, PooledDevice, TagoIO
 
 LISTED = 20  # campaigns
 TITLES_ASKED_FOR = 3  # users of a campaign
@@ -47,54 +51,81 @@ class Line:
     step: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A campaign there is; `began` is ISO, `outcomes` in words."""
+
+    key: str
+    began: str
+    title: str
+    outcomes: str
+
+
 def open_device(tago: TagoIO, token: str) -> JournalDevice:
-    """The journal's device, to be read."""
-    return JournalDevice(tago.device(token), lambda: tago.client.time_at_tagoio().timestamp())
+    """The journal's device, over connections of its own: what ends the calls to TagoIO does not end those to it."""
+    beside = tago.client.beside(connections=2, total=TOTAL_TIME)
+    return JournalDevice(PooledDevice(beside, token), lambda: tago.client.time_at_tagoio().timestamp())
 
 
-def last_key(journal: JournalDevice) -> str:
-    """Raises SetupError where the journal has no campaign."""
-    return next(iter(keys_there_are(journal)))
+@contextmanager
+def journal_read() -> Iterator[None]:
+    """Raises SetupError where the journal cannot be read."""
+    try:
+        yield
+    except TagoIOError as error:
+        raise SetupError(f"The journal cannot be read (delivery_log_token): {error.message}") from error
 
 
 def keys_there_are(journal: JournalDevice) -> list[str]:
     """Of the campaigns, the newest first. Raises SetupError where the journal has none."""
-    rows = journal.rows({"variables": [CAMPAIGN]})
-    keys = list(dict.fromkeys(row.key for row in rows if row.value == "started"))
+    with journal_read():
+        rows = journal.rows({"variables": [CAMPAIGN]})
+        keys = list(dict.fromkeys(row.key for row in rows if row.value == "started"))
     if not keys:
         raise SetupError("The journal has no campaign yet")
     return keys
 
 
-def campaigns(tago: TagoIO, journal: JournalDevice) -> Iterator[tuple[str, str, str, str]]:
-    """Key, when it began (ISO), its title, and its outcomes in words, of the newest campaigns."""
+def find(journal: JournalDevice, key: str) -> CampaignState:
+    """The campaign of a key; `last` is the newest. Raises SetupError, which names those there are, for a key that the
+    journal does not know."""
+    key = keys_there_are(journal)[0] if key == "last" else key
+    with journal_read():
+        state = journal.states([key])[key]
+    if not (state.started or state.outcomes):
+        there = ", ".join(keys_there_are(journal)[:LISTED])
+        raise SetupError(f"The journal knows no campaign {key}; there are, the newest first: {there}")
+    return state
+
+
+def campaigns(tago: TagoIO, journal: JournalDevice) -> Iterator[Found]:
+    """The newest."""
     keys = keys_there_are(journal)[:LISTED]
-    for key, state in journal.states(keys).items():
+    with journal_read():
+        states = journal.states(keys)
+    for key, state in states.items():
         counts = Counter(outcome.status for outcome in state.outcomes.values())
         shown = ", ".join(f"{count} {status}" for status, count in counts.items())
-        yield key, iso(state.started_at), title_of(tago, state), shown
+        shown += f"; {one_line(state.ending.why)}" if state.ending else ""
+        yield Found(key, iso(state.started_at), title_of(Inbox(tago.run), state), shown)
 
 
-def title_of(tago: TagoIO, state: CampaignState) -> str:
+def title_of(inbox: Inbox, state: CampaignState) -> str:
     """What was sent, as the first of its users whose notification TagoIO still lists has it; "" where none does: the
     journal has no text."""
-    sent = [outcome for outcome in state.outcomes.values() if outcome.notification_id]
-    for outcome in sent[:TITLES_ASKED_FOR]:
+    for user, notification in islice(state.told_ids(), TITLES_ASKED_FOR):
         try:
-            listed = retrying(partial(tago.run.notificationList, outcome.user_id), time.sleep)
+            listed = retrying(partial(inbox.listed, user), time.sleep)
         except TagoIOError:
             return ""
-        found = next((each for each in listed if each.get("id") == outcome.notification_id), None)
+        found = next((each for each in listed if each.id == notification), None)
         if found:
-            return str(found.get("title") or "")
+            return str(found.title)
     return ""
 
 
-def read_campaign(tago: TagoIO, journal: JournalDevice, key: str) -> list[Line]:
-    """A line for each user, by name. Raises SetupError for a key that the journal does not know."""
-    state = journal.states([key])[key]
-    if not state.outcomes:
-        raise SetupError(f"The journal knows no campaign {key}")
+def read_campaign(tago: TagoIO, state: CampaignState) -> list[Line]:
+    """A line for each user, by name."""
     names = {user_id: user.name for user_id, user in users_by_id(tago.run, set(state.outcomes)).items()}
     lines = {user: _line(outcome, names.get(user, "")) for user, outcome in state.outcomes.items()}
     counting = {press.run for press in state.deciding()}

@@ -1,0 +1,133 @@
+"""`python -m lib.tools.campaign`: what was sent, and taking it back.
+
+`list` shows the campaigns in the journal, `show` what became of one, user by user. `recall` deletes its copies,
+`correct` replaces their text, `close` disables their buttons and ends it. KEY is a campaign's key, or last. It needs
+`account_token` and `delivery_log_token`, from the environment or .env, and works against TagoIO and the sandbox
+(TAGOIO_API).
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lib.app.settings import read_env_file, use_region
+from lib.base.errors import SetupError, TagoIOError
+from lib.base.log import guard_output, hide, redact
+from lib.base.text import one_line
+from lib.tagoio.inbox import Inbox
+from lib.tagoio.journal_device import JournalDevice
+from lib.tagoio.transport import TagoIO
+from lib.tools.campaign.page import as_html
+from lib.tools.campaign.reading import campaigns, find, iso, open_device, read_campaign, title_of
+from lib.tools.campaign.shown import as_csv, as_json, as_list, as_table
+from lib.tools.campaign.taking_back import take_back
+from lib.tools.campaign.verbs import Verb, close, correct, recall
+
+ROOT = Path(__file__).resolve().parents[3]
+LINE = 250  # characters, as of the line that `decide` gives
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    guard_output()
+    try:
+        tago, journal = _connect()
+        if options.verb in ("recall", "correct", "close"):
+            state = find(journal, options.key)
+            return take_back(tago, journal, state, _verb(options), ROOT, dry_run=options.dry_run, yes=options.yes)
+        _write(_text(options, tago, journal), options.output)
+    except (SetupError, TagoIOError) as error:
+        sys.stderr.write(redact(f"{error}\n"))
+        return 1
+    except BrokenPipeError:  # by `| head`, which has read enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it once more at its end
+    except KeyboardInterrupt:
+        return 130  # as a shell has it
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.tools.campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(verb="list", output=None)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    shown = verbs.add_parser("list", help="the campaigns there are, the newest first")
+    shown.add_argument("-o", "--output", type=Path, help="a file instead of standard output")
+    shown = verbs.add_parser("show", help="what became of one, user by user")
+    shown.add_argument("key", metavar="KEY", help="the campaign's key, or last")
+    form = shown.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="comma-separated values")
+    form.add_argument("--json", action="store_true", help="one JSON object")
+    form.add_argument("--html", action="store_true", help="one self-contained page with a plot")
+    shown.add_argument("-o", "--output", type=Path, help="a file instead of standard output")
+    for name, what in (
+        ("recall", "delete every copy, and tell nobody more"),
+        ("correct", "replace the text of every copy; its buttons stay"),
+        ("close", "disable the buttons of every copy, and tell nobody more"),
+    ):
+        changing = verbs.add_parser(name, help=what)
+        changing.add_argument("key", metavar="KEY", help="the campaign's key, or last")
+        changing.add_argument("--dry-run", action="store_true", help="show what would be done, change nothing")
+        changing.add_argument("--yes", action="store_true", help="do not ask")
+    verbs.choices["correct"].add_argument("--message", required=True, help="the text, for everybody, as it stands")
+    verbs.choices["correct"].add_argument("--title", default="", help="another title too")
+    verbs.choices["close"].add_argument("--line", default="", help="a line under everybody's text; the time is added")
+    return parser
+
+
+def _verb(options: argparse.Namespace) -> Verb:
+    if options.verb == "recall":
+        return recall()
+    if options.verb == "correct":
+        if not options.message.strip():
+            raise SetupError("--message is empty: TagoIO takes no notification without a text")
+        return correct(options.title.strip(), options.message)
+    line = " ".join(options.line.split())
+    if len(line) > LINE:
+        raise SetupError(f"--line has {len(line)} characters; at most {LINE} fit into the journal")
+    return close(line)
+
+
+def _text(options: argparse.Namespace, tago: TagoIO, journal: JournalDevice) -> str:
+    if options.verb != "show":
+        return as_list(campaigns(tago, journal))
+    state = find(journal, options.key)
+    lines = read_campaign(tago, state)
+    if options.csv:
+        return as_csv(lines)
+    ended = f"{one_line(state.ending.why)}, {iso(state.ending.at)[:19]}" if state.ending else ""
+    if options.json:
+        return as_json(state.key, lines, ended)
+    if options.html:
+        return as_html(state.key, lines, title_of(Inbox(tago.run), state), ended)
+    return as_table(state.key, lines, ended)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        print(text, flush=True)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SetupError(f"{output} cannot be written: {error.strerror}") from error
+
+
+def _connect() -> tuple[TagoIO, JournalDevice]:
+    variables: dict[str, str | None] = {**read_env_file(ROOT / ".env"), **os.environ}
+    lowered = {key.lower(): (value or "").strip() for key, value in variables.items()}
+    missing = [name for name in ("account_token", "delivery_log_token") if not lowered.get(name)]
+    if missing:
+        why = "; what was sent to whom is known from the journal only" if "delivery_log_token" in missing else ""
+        raise SetupError(f"{' and '.join(missing)} not set: put them into .env or the environment{why}")
+    for name in ("account_token", "delivery_log_token"):
+        hide(lowered[name])
+    use_region(lowered.get("region", ""))
+    tago = TagoIO(lowered["account_token"])
+    return tago, open_device(tago, lowered["delivery_log_token"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
