@@ -13,7 +13,7 @@ from lib.app.left import Left
 from lib.base.errors import TagoIOError
 from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
 from lib.campaign.outcome import TOLD
-from lib.campaign.rows import Row, audience_rows, campaign_row, ended_row, point_rows
+from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows
 from lib.campaign.state import CampaignState
 from lib.message.alarm import AllClear
 from lib.message.content import composed
@@ -80,7 +80,7 @@ class Alarms:
         """Nobody is told again; who has no copy is told, and the others' are brought up to date."""
         joined = [] if state.is_over else [each.id for each in own.waiting if each.id not in state.audience]
         rows = [*point_rows(state.key, own.trigger, turn.count), *audience_rows(state.key, joined)]
-        rows.append(campaign_row(state.key, "repeated", self.journal.run, count=turn.count))
+        rows.append(Row(state.key, CHANGE, "repeated", {"run": self.journal.run, "count": turn.count}))
         told = "answered" if state.is_decided else "told"
         self.note(
             f'the alarm "{own.alarm.name}" of this device is open, and was {told} as campaign {state.key}; '

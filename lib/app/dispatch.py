@@ -27,7 +27,7 @@ from lib.campaign.next_steps import (
     wakes_at,
 )
 from lib.campaign.outcome import EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
-from lib.campaign.rows import CAMPAIGN, DECISION, POINT, PRESS, campaign_row, fallback_rows
+from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, campaign_row, fallback_rows
 from lib.campaign.state import CampaignState, PressFact
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
@@ -197,9 +197,8 @@ class Dispatch:
         if device is None or self.journal.gone or not keys:
             return
         try:
-            for row in device.rows({"variables": [PRESS, DECISION, CAMPAIGN, POINT], "groups": keys}, once=True):
-                is_sign = row.kind == CAMPAIGN and row.value not in ("repeated", "ended")
-                if row.key in self.journal.states and not is_sign:
+            for row in device.rows({"variables": [PRESS, DECISION, CHANGE], "groups": keys}, once=True):
+                if row.key in self.journal.states:
                     self.journal.states[row.key].take([row])
         except TagoIOError:
             return  # it is asked again
@@ -221,6 +220,8 @@ class Dispatch:
 
     def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
         """A press meanwhile may have closed what is written anew here: then its line is put under it again."""
+        if self.journal.device and lane.state.repeats not in lane.state.events:
+            lane.state.take(self.journal.device.rows({"variables": [POINT], "groups": [lane.key]}))
         updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
         number = updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
         self.report.note(f"brought {counted(number, 'copy', 'copies')} of campaign {lane.key} up to date")

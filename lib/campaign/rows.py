@@ -6,8 +6,9 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   due) or `finished`. Metadata of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`, `started_at`,
   `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis), `alarm` (its name), `all_clear`
   (the alarm that it tells the end of); of `finished`: what it has `seen` of presses, repeats and the end; `first`: the
-  user whom this run tells before all others; of `escalated`: `step`, `to`. Of an alarm also `repeated`, by the event
-  number `count`; of what is over `ended`: `why`, and the `line` (or `lines` by language).
+  user whom this run tells before all others; of `escalated`: `step`, `to`.
+- `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by the event number `count`; of
+  what is over `ended`: `why`, and the `line` (or `lines` by language).
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
@@ -47,7 +48,7 @@ from lib.message.trigger import DataPoint, Trigger
 CAMPAIGN, HEARTBEATS, POINT = "notify_campaign", "notify_heartbeat", "notify_trigger"
 AUDIENCE, OUTCOME, FALLBACK = "notify_audience", "notify_outcome", "notify_fallback"
 PRESS, DECISION, CLOSED = "notify_press", "notify_decision", "notify_closed"
-ALARM, UPDATED = "notify_alarm", "notify_updated"
+CHANGE, ALARM, UPDATED = "notify_change", "notify_alarm", "notify_updated"
 POINT_PARTS = ("variable", "unit", "time", "device", "group", "id")
 
 RUN = re.compile("[0-9a-f]{12}")
@@ -201,7 +202,7 @@ def updated_rows(key: str, notifications: Iterable[str], run: str, count: int) -
 
 def ended_row(key: str, run: str, why: str, line: str, lines: Mapping[str, str]) -> Row:
     text = json.dumps(dict(lines), ensure_ascii=False) if lines else ""
-    return campaign_row(key, "ended", run, why=why, line=line, lines=text)
+    return Row(key, CHANGE, "ended", {"run": run, "why": why, "line": line, "lines": text})
 
 
 def decision_row(key: str, value: str, run: str, press: str, **about: Any) -> Row:

@@ -1,7 +1,7 @@
 """The state of a campaign: the fold of its rows, and what can be read from it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from lib.campaign.outcome import DECIDED, FINAL, TOLD, Outcome
 from lib.campaign.rows import (
     AUDIENCE,
     CAMPAIGN,
+    CHANGE,
     CLOSED,
     DECISION,
     FALLBACK,
@@ -153,11 +154,6 @@ class CampaignState:
             self._seen_at_end = max(self._seen_at_end, row.number("seen"))
         elif value == "escalated":
             self.steps_taken.add(row.number("step"))
-        elif value == "repeated" and row.number("count") > self.repeats:
-            self.repeats, self.repeated_at = row.number("count"), row.at
-        elif value == "ended" and (self.ending is None or row.at < self.ending.at):
-            answer = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
-            self.ending = Ending(row.at, row.text("why"), answer)
         if value == "started" and (self.started is None or row.at < self.started.at):
             self.started = row
         if value in ("started", "resumed"):
@@ -169,6 +165,13 @@ class CampaignState:
             presence.left_at = max(presence.left_at, row.at)
         if value in ("started", "resumed", "left", "finished"):
             self._sign(row, is_end=value in ("left", "finished"))
+
+    def _change(self, row: Row) -> None:
+        if row.value == "repeated" and row.number("count") > self.repeats:
+            self.repeats, self.repeated_at = row.number("count"), row.at
+        elif row.value == "ended" and (self.ending is None or row.at < self.ending.at):
+            answer = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
+            self.ending = Ending(row.at, row.text("why"), answer)
 
     def _heartbeat(self, row: Row) -> None:
         presence = self.presences.setdefault(row.run, Presence())
@@ -257,6 +260,11 @@ class CampaignState:
             device_id=row.text("device"),
             analysis_id=row.text("analysis"),
         )
+
+    @property
+    def events(self) -> Container[int]:
+        """The numbers of the alarm's events of which the data are known."""
+        return self._points.keys()
 
     @property
     def started_at(self) -> float:
@@ -428,6 +436,7 @@ class CampaignState:
 
 FOLDS = {
     CAMPAIGN: CampaignState._campaign,
+    CHANGE: CampaignState._change,
     HEARTBEATS: CampaignState._heartbeat,
     POINT: CampaignState._point,
     AUDIENCE: CampaignState._audience,

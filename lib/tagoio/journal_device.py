@@ -11,7 +11,7 @@ from lib.base.errors import Doubtful, OutOfTime, Refused, TagoIOError
 from lib.campaign.lease import DAY
 from lib.campaign.next_steps import is_let_be
 from lib.campaign.outcome import TOLD
-from lib.campaign.rows import ALARM, CAMPAIGN, OUTCOME, PRESS, Row, outcomes_of, read_row, size_of
+from lib.campaign.rows import ALARM, CAMPAIGN, CHANGE, OUTCOME, PRESS, Row, outcomes_of, read_row, size_of
 from lib.campaign.state import CampaignState
 
 CALL = 150_000  # bytes of one call: TagoIO takes 200 kB (D docs sending-data.md)
@@ -76,7 +76,7 @@ class JournalDevice:
 
     def _of_the_last_day(self) -> list[Row]:
         """Read once more where the first answer shows that our clock is off by more than the query allows for."""
-        query = {"variables": [CAMPAIGN, PRESS]}
+        query = {"variables": [CAMPAIGN, CHANGE, PRESS]}
         asked_at, since = self.now(), self._ago(DAY + 3600)
         rows = list(self.rows({**query, "start_date": since}))
         if abs(self.now() - asked_at) > 3600:

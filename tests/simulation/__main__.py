@@ -26,7 +26,10 @@ def main() -> int:
         return _one(given.seed, is_whole=given.trace)
     if given.kept:
         return _many(kept_seeds())
+    from tests.simulation.alarm_day import FROM
+
     first = given.start if given.start is not None else random.SystemRandom().randrange(10**9)
+    first += FROM if given.alarms else 0
     return _many(range(first, first + (given.seeds or 1000)))
 
 
@@ -34,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description="Simulates days from seeds.")
     parser.add_argument("--seeds", type=int, help="how many (1000; with --mutants 2000)")
     parser.add_argument("--from", type=int, dest="start", metavar="S", help="the first of them (else at random)")
+    parser.add_argument("--alarms", action="store_true", help="days of one alarm")
     parser.add_argument("--seed", type=int, metavar="S", help="one seed: its day, shrunk if it fails")
     parser.add_argument("--trace", action="store_true", help="with --seed: the whole day, not shrunk")
     parser.add_argument("--kept", action="store_true", help="the seeds of kept_seeds.txt")

@@ -136,8 +136,8 @@ PRESSES = (
         "campaign.state",
         (
             "newest press decides",
-            "if each.run not in refused), key=_age)",
-            "if each.run not in refused), key=_age, reverse=True)",
+            "sorted(presses, key=_age)",
+            "sorted(presses, key=_age, reverse=True)",
         ),
     ),
     *_of(

@@ -58,6 +58,8 @@ class Developer:
                     {"id": "look", "label": "Look", "url": "https://example.com/look"},
                 ]
                 variant["answers"] = self.setup.answers
+            if self.setup.is_alarm:
+                variant |= {"alarm": "temperature", "all_clear": "Over at $VALUE$"}
             if self.setup.escalate_after and level == "high":
                 variant["escalate"] = [{"after": f"{self.setup.escalate_after:g}s", "to": BOSS_STEP}]
             variants.append(variant)
@@ -76,6 +78,8 @@ class Developer:
         value = trigger.value("temperature")
         if trigger.kind == "schedule" or (trigger.kind == "action" and value is None):
             return None
+        if self.setup.is_alarm and value is not None and value < 100:
+            return self.analysis.AllClear("temperature", f"Over at {value}")
         level = "normal" if value is None else level_of(int(value) % 100)
         button = self.analysis.Button
         own = button("acknowledge", "Acknowledge", analysis=trigger.analysis_id)
@@ -90,6 +94,7 @@ class Developer:
             priority=level,
             answers=self.setup.answers if buttons else "first",
             escalate=steps,
+            alarm="temperature" if self.setup.is_alarm else "",
             subject="" if value is None else f"event {value}",
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from random import Random
 
+from tests.simulation.alarm_day import FROM, alarm_day
 from tests.simulation.assumptions import ROWS_LATE
 from tests.simulation.scenario import MORNING, Person, Platform, Run, Scenario, Setup
 from tests.simulation.trouble import draw_changes, draw_faults, draw_outages
@@ -19,7 +20,7 @@ def generate(seed: int) -> Scenario:
     runs = _runs(random, setup, platform, len(people))
     events = [run.number for run in runs if run.kind == "action"]
     is_alone = setup.has_journal and len(set(events)) == len(events) == len(runs)
-    return Scenario(
+    scenario = Scenario(
         seed,
         platform,
         setup,
@@ -31,6 +32,7 @@ def generate(seed: int) -> Scenario:
         stretch=4.0 if platform.limit < 1000 else random.choice((1.0, 2.0, 4.0, 4.0, 4.0)),
         preempt=random.choice((0, 0, 3, 20)),
     )
+    return alarm_day(seed, scenario, runs) if seed >= FROM else scenario
 
 
 def _setup(random: Random, platform: Platform) -> Setup:

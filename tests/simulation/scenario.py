@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 MORNING = 60.0  # seconds in which the events of a day come
 LEVELS = ("low", "normal", "high")
+CLEAR = 50  # events of a number from here on clear an alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Setup:
     answers: str = "first"
     decide: str = "line"  # or lines, nothing, raise, slow
     send_to: str = "tags"
+    is_alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +123,7 @@ def level_of(number: int) -> str:
 
 
 def value_of(number: int) -> int:
-    """The value of an event's data point, which stands in every text about it."""
+    """The value of an event's data point, which stands in every text about it; that of one which clears is small."""
+    if number >= CLEAR:
+        return number - CLEAR
     return 100 * (number % 3 + 1) + number

@@ -66,7 +66,11 @@ NAMED = 'notification={"title": "$DEVICE.NAME$", "message": "m"}'
             'Nobody has a button aknowledge; there are: acknowledge; did you mean "acknowledge"?',
         ),
         (["--trigger", "temperature=12"], 0, "it is at 12 °C"),
-        (["--trigger", "temperature=5"], 0, "compose returned None; this run brought temperature = 5 °C"),
+        (
+            ["--trigger", "temperature=5"],
+            0,
+            'all clear of the alarm "temperature"; this run brought temperature = 5 °C',
+        ),
         (["--set", "dry_run=true"], 0, "Nobody has received anything."),
         (["--set", "dry_run=true"], 0, "never logged in to TagoRUN, so may not see it: Emi Tanaka"),
         (

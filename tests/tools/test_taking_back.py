@@ -59,7 +59,7 @@ def changes(campaign: Journaled) -> list[tuple[str, str]]:
 
 
 def ended(campaign: Journaled) -> list[dict[str, Any]]:
-    return [row["metadata"] for row in campaign.rows("notify_campaign") if row["value"] == "ended"]
+    return [row["metadata"] for row in campaign.rows("notify_change") if row["value"] == "ended"]
 
 
 def closed(campaign: Journaled) -> list[str]:

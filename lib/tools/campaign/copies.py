@@ -8,7 +8,7 @@ from functools import partial
 
 from lib.base.errors import OutOfTime, Rejected, TagoIOError
 from lib.base.threads import each_in_threads
-from lib.campaign.rows import CAMPAIGN, Row, closed_rows, ended_row
+from lib.campaign.rows import CHANGE, Row, closed_rows, ended_row
 from lib.campaign.state import CampaignState, Ending
 from lib.presses.closing import BATCH, CLOSERS
 from lib.tagoio.audience import retrying
@@ -89,7 +89,7 @@ class Copies:
         Raises TagoIOError."""
         if self.state.ending is None:
             self.journal.write([ended_row(self.key, self.run, why, line, {})])
-            query = {"variables": [CAMPAIGN], "groups": [self.key]}
+            query = {"variables": [CHANGE], "groups": [self.key]}
             self.state.take(self.journal.seen(query, lambda rows: any(row.run == self.run for row in rows)))
         assert self.state.ending is not None
         return self.state.ending

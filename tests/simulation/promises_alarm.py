@@ -1,0 +1,134 @@
+"""One alarm is open at a time: nobody is told again while it is, its copies are up to date, and closed when it ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.simulation.device import Stored
+from tests.simulation.facts import Facts
+from tests.simulation.history import campaign_of
+from tests.simulation.server import Note
+from tests.simulation.violation import Violation
+
+
+@dataclass(slots=True)
+class Period:
+    """From an event that raised the alarm until it was cleared, or another took its place."""
+
+    campaign: str
+    severity: tuple[int, int]
+    is_over: bool = False
+
+
+def periods(facts: Facts) -> list[Period]:
+    """By the rows of the events, in the order in which TagoIO took them."""
+    found: list[Period] = []
+    seen: set[str] = set()
+    for stored in facts.history.server.device.rows:
+        event = str(stored.about.get("event"))
+        if stored.row["variable"] != "notify_alarm" or event in seen:
+            continue
+        seen.add(event)
+        current = found[-1] if found and not found[-1].is_over else None
+        if stored.row["value"] == "clear":
+            if current:
+                current.is_over = True
+            continue
+        severity = stored.about["priority"], stored.about["place"]
+        if current is None or severity < current.severity:
+            if current:
+                current.is_over = True
+            found.append(Period(event, severity))
+    return found
+
+
+def one_is_open(facts: Facts) -> Iterator[Violation]:
+    raised = {period.campaign for period in periods(facts)}
+    for request in facts.history.requests:
+        campaign = campaign_of(Note("", "", 0.0, request.body, None)) if request.route == "create" else ""
+        if campaign and campaign not in raised and not facts.is_blind(request.process):
+            text = f"{request.process} told {request.user} of {campaign}, while the alarm was open or before it was"
+            yield Violation("one alarm", text, request.process, request.user)
+
+
+def nobody_again(facts: Facts) -> Iterator[Violation]:
+    blind = any(facts.is_blind(name) for name in facts.runs)
+    told: set[tuple[str, str]] = set()
+    for note in facts.history.notes():
+        where = note.user, campaign_of(note)
+        if where in told and not blind:
+            yield Violation("nobody again", f"{note.user} was told twice of {where[1]}", "", note.user)
+        told.add(where)
+
+
+def everybody_of_what_is_open(facts: Facts) -> Iterator[Violation]:
+    told = {(note.user, campaign_of(note)) for note in facts.history.notes()}
+    for campaign in _open(facts):
+        for user in facts.users.values():
+            is_wanted = user.person.is_active and not user.person.opt_out and user.person.group == "crew"
+            statuses = {said.status for said in facts.said if (said.user, said.campaign) == (user.id, campaign)}
+            is_unsure = "unknown" in statuses and facts.is_unseen(user.id)
+            if is_wanted and (user.id, campaign) not in told and not is_unsure and "failed" not in statuses:
+                yield Violation("nobody lost", f"{user.id} was never told of the alarm {campaign}", "", user.id)
+
+
+def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
+    ended = {stored.row["group"] for stored in _rows(facts, "ended")}
+    for period in periods(facts):
+        if period.is_over and _rows(facts, "started", period.campaign) and period.campaign not in ended:
+            yield Violation("the end", f"{period.campaign} is over, and no row says so", "")
+    for note in facts.history.notes():
+        if campaign_of(note) not in ended or facts.history.scenario.platform.inbox == "hidden":
+            continue
+        has_line = "Over at" in note.body["message"] or "→" in note.body["message"]
+        if note.is_enabled or not has_line:
+            state = "open" if note.is_enabled else "without its line"
+            yield Violation("the end", f"the copy of {note.user} of {campaign_of(note)}, which is over, is {state}", "")
+
+
+def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
+    for campaign in _open(facts):
+        repeats = _rows(facts, "repeated", campaign)
+        newest = max(repeats, key=lambda stored: int(stored.about["count"]), default=None)
+        if newest is None:
+            continue
+        value = _value(facts, campaign, newest.about["count"])
+        for note in facts.history.notes():
+            is_old = campaign_of(note) == campaign and note.at < newest.at
+            if is_old and not note.body["message"].startswith(f"It is at {value}\n"):
+                text = (
+                    f"the copy of {note.user} does not show the event {newest.about['count']}: {note.body['message']!r}"
+                )
+                yield Violation("up to date", text, newest.process, note.user)
+
+
+PROMISES = (
+    one_is_open,
+    nobody_again,
+    everybody_of_what_is_open,
+    what_is_over_is_closed,
+    copies_are_of_the_newest_event,
+)
+
+
+def _open(facts: Facts) -> Iterator[str]:
+    """The campaign of the alarm that is open and has begun, undecided."""
+    ended = {stored.row["group"] for stored in _rows(facts, "ended")}
+    decided = {decided.campaign for decided in facts.history.decided}
+    for period in periods(facts)[-1:]:
+        is_gone = period.is_over or period.campaign in ended | decided
+        if not is_gone and _rows(facts, "started", period.campaign):
+            yield period.campaign
+
+
+def _rows(facts: Facts, value: str, campaign: str = "") -> list[Stored]:
+    kinds = ("notify_campaign", "notify_change")
+    rows = (stored for stored in facts.history.server.device.rows if stored.row["variable"] in kinds)
+    return [
+        each for each in rows if each.row["value"] == value and each.row["group"] in (campaign or each.row["group"],)
+    ]
+
+
+def _value(facts: Facts, campaign: str, count: int) -> object:
+    rows = (stored for stored in facts.history.server.device.rows if stored.row["variable"] == "notify_trigger")
+    found = [each for each in rows if each.row["group"] == campaign and each.about.get("count") == count]
+    return found[-1].row["value"] if found else None
