@@ -152,10 +152,11 @@ class Runner:
                 kill(run.process)
 
     async def stop(self) -> None:
-        """End the runs that are under way."""
-        for task in self._going:
-            task.cancel()
-        await self.settled()
+        """End the runs that are under way, and those that they begin meanwhile."""
+        while self._going:
+            for task in self._going:
+                task.cancel()
+            await asyncio.gather(*self._going, return_exceptions=True)
 
     def keep_upload(self, analysis_id: str, content: str, name: str) -> None:
         folder = self._uploads / analysis_id
