@@ -59,37 +59,28 @@ class Alarms:
         key = alarm_key(own.trigger.analysis_id, own.trigger.device, own.alarm.name)
         own.about["alarm"] = own.alarm.name
         try:
-            turn = self._judged(key, own)
-            state = self._state(turn.campaign)
-            replaced = self._state(turn.replaced) if turn.replaced else None
+            turn, older = self._judged(key, own)
+            state = older if older and turn.kind == "repeated" else self._state(turn.campaign)
         except TagoIOError as error:
             self.journal.give_up(error.message)  # an alarm goes out all the same
             yield own
             return
         if turn.kind == "repeated" and state.started:
-            yield from self._repeat(own, state, turn)
+            self.note(
+                f'the alarm "{own.alarm.name}" of this device is open, and was '
+                f"{'answered' if state.is_decided else 'told'} as campaign {state.key}; this is event {turn.count}"
+            )
+            yield from self._changed(state, own)  # nobody is told again but who has no copy
             return
         self.journal.states.pop(own.key, None)
         own.state = self.journal.states[state.key] = state  # maybe raised by a run that did not come to tell anybody
         yield own
-        if replaced:
-            why = "told anew" if own.alarm.again else "replaced by a worse one"
-            yield from self._finish(replaced, why, AllClear(own.alarm.name, *self._titles(own)), own)
+        if older and turn.replaced:
+            yield from self._changed(older, own)
 
-    def _repeat(self, own: Job, state: CampaignState, turn: Turn) -> Iterator[Job]:
-        """Nobody is told again; who has no copy is told, and the others' are brought up to date."""
-        joined = [] if state.is_over else [each.id for each in own.waiting if each.id not in state.audience]
-        rows = [*point_rows(state.key, own.trigger, turn.count), *audience_rows(state.key, joined)]
-        rows.append(Row(state.key, CHANGE, "repeated", {"run": self.journal.run, "count": turn.count}))
-        told = "answered" if state.is_decided else "told"
-        self.note(
-            f'the alarm "{own.alarm.name}" of this device is open, and was {told} as campaign {state.key}; '
-            f"this is event {turn.count}"
-        )
-        yield from self._changed(state, rows, own)
-
-    def _judged(self, key: str, own: Job) -> Turn:
-        """Written, and seen; in a dry run what it would be. Raises TagoIOError."""
+    def _judged(self, key: str, own: Job) -> tuple[Turn, CampaignState | None]:
+        """Written, and seen; in a dry run what it would be. What follows from it for an older campaign is written in
+        the same call, for this run may be gone after it. Raises TagoIOError."""
         device = self.journal.device
         assert device is not None  # noqa: S101  # there are no alarms without a journal
         alarm = Alarm(device.alarm_rows(key))
@@ -97,7 +88,32 @@ class Alarms:
         over = alarm.campaign if is_over else ""
         facts = own.alarm
         row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=over)
-        return self._seen(alarm, row)
+        foreseen = alarm.take(replace(row, at=self.journal.now()))
+        older, rows = self._older(own, foreseen)
+        turn = self._seen(alarm, row, *rows)
+        if (turn.kind, turn.campaign, turn.replaced) != (foreseen.kind, foreseen.campaign, foreseen.replaced):
+            older, rows = self._older(own, turn)
+            device.write(rows)
+        if older:
+            older.take(replace(each, at=self.journal.now()) for each in rows)
+        return turn, older
+
+    def _older(self, own: Job, turn: Turn) -> tuple[CampaignState | None, list[Row]]:
+        """The campaign that the event repeats or replaces, and the rows that say so. Raises TagoIOError."""
+        if turn.replaced:
+            state = self._state(turn.replaced)
+            why = "told anew" if own.alarm.again else "replaced by a worse one"
+            said = AllClear(own.alarm.name, *self._titles(own))
+            return state, [] if state.ending else [self._ended(state.key, why, said)]
+        if turn.kind != "repeated":
+            return None, []
+        state = self._state(turn.campaign)
+        if not state.started:
+            return state, []
+        joined = [] if state.is_over else [each.id for each in own.waiting if each.id not in state.audience]
+        repeated = Row(state.key, CHANGE, "repeated", {"run": self.journal.run, "event": own.key})
+        rows = [repeated, *point_rows(state.key, own.trigger, own.key), *audience_rows(state.key, joined)]
+        return state, rows
 
     def _seen(self, alarm: Alarm, row: Row, *beside: Row) -> Turn:
         """What the event of that row is, once TagoIO shows it; rows `beside` it are written with it."""
@@ -120,7 +136,7 @@ class Alarms:
             self.note(f'nothing to end: no alarm "{all_clear.alarm}" of this device is open')
         for state in states:
             self.note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} ends')
-            yield from self._finish(state, "cleared", all_clear, own)
+            yield from self._changed(state, own)
             if all_clear.tell:
                 yield from self._tell_end(own, all_clear, state)
 
@@ -132,9 +148,16 @@ class Alarms:
         alarm = Alarm(device.alarm_rows(key))
         if not alarm.campaign:
             return []
-        beside = self._ended(alarm.campaign, "cleared", all_clear)
-        turn = self._seen(alarm, clear_row(key, own.key, self.journal.run), beside)
-        return [self._state(campaign) for campaign in dict.fromkeys((alarm.campaign, turn.campaign)) if campaign]
+        ended = self._ended(alarm.campaign, "cleared", all_clear)
+        turn = self._seen(alarm, clear_row(key, own.key, self.journal.run), ended)
+        states = [self._state(ended.key)]
+        if turn.campaign not in ("", ended.key):  # raised meanwhile
+            states.append(self._state(turn.campaign))
+            if self.is_written:
+                device.write([self._ended(turn.campaign, "cleared", all_clear)])
+        for state in states:
+            state.take([replace(ended, key=state.key, at=self.journal.now())])
+        return states
 
     def _tell_end(self, own: Job, all_clear: AllClear, state: CampaignState) -> Iterator[Job]:
         """Those who had been told, and nobody else, by a campaign that bears the same key whoever begins it."""
@@ -150,19 +173,10 @@ class Alarms:
 
     # ---- an older campaign that changes
 
-    def _finish(self, state: CampaignState, why: str, all_clear: AllClear, own: Job) -> Iterator[Job]:
-        rows = [] if state.ending else [self._ended(state.key, why, all_clear)]
-        yield from self._changed(state, rows, own)
-
-    def _changed(self, state: CampaignState, rows: list[Row], own: Job) -> Iterator[Job]:
-        """The job of a campaign after these rows, unless another run may be at it, which finds them."""
+    def _changed(self, state: CampaignState, own: Job) -> Iterator[Job]:
+        """The job of a campaign after what was written of it, unless another run may be at it, which finds that."""
         before = self.planned.pop(state.key, None)
         self.journal.states[state.key] = state
-        if self.is_written:
-            self.journal.add(rows)
-            self.journal.flush()
-        else:
-            state.take(replace(row, at=self.journal.now()) for row in rows)
         if not self.is_left_to_another(state):
             job = self.left.job(state, own.trigger, self.journal.now(), before)
             yield from [job] if job else []

@@ -27,7 +27,7 @@ from lib.campaign.next_steps import (
     wakes_at,
 )
 from lib.campaign.outcome import EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
-from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, campaign_row, fallback_rows
+from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, campaign_row, fallback_rows, updated_rows
 from lib.campaign.state import CampaignState, PressFact
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
@@ -209,6 +209,7 @@ class Dispatch:
             return
         self._look_for_presses([lane])
         self._answer_presses(lane)
+        self.journal.add(updated_rows(lane.key, lane.told_of_repeat, self.journal.run, lane.job.event_number))
         for action in self._due(lane):
             if isinstance(action, Close):
                 number = self.answers.close(lane.state, action.copies)
@@ -220,7 +221,7 @@ class Dispatch:
 
     def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
         """A press meanwhile may have closed what is written anew here: then its line is put under it again."""
-        if self.journal.device and lane.state.repeats not in lane.state.events:
+        if self.journal.device and lane.state.lacks_points:
             lane.state.take(self.journal.device.rows({"variables": [POINT], "groups": [lane.key]}))
         updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
         number = updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
@@ -326,6 +327,7 @@ class CampaignLane:
         self.job = job
         self.state = job.state
         self._first = first  # whom the journal says to be told before anybody else
+        self.told_of_repeat: list[str] = []  # notifications that were sent with the newest text at once
         self.journal = run.journal
 
     @property
@@ -438,6 +440,8 @@ class CampaignLane:
         else:
             self.journal.record(self.key, outcome)
         self.run.done += 1
+        if self.job.event_number and outcome.notification_id and notification:
+            self.told_of_repeat.append(outcome.notification_id)
         if outcome.status in ("failed", "unknown", "pending"):
             self.run.trouble += 1
             if notification:

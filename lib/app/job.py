@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from lib.app.report import Report
 from lib.app.rules import Rules
@@ -11,10 +12,11 @@ from lib.campaign.next_steps import Action
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import Row, campaign_row, started_rows
 from lib.campaign.state import CampaignState
-from lib.message.alarm import AllClear
+from lib.message.alarm import AllClear, repeated_line
 from lib.message.content import NOBODY, Content, composed
 from lib.message.escalation import Step, steps_text
 from lib.message.notification import PRIORITIES, PUSH_CHARACTERS, Notification
+from lib.message.placeholders import zone_of
 from lib.message.trigger import Trigger
 from lib.message.user import User
 from lib.tagoio.audience import is_inactive
@@ -61,6 +63,7 @@ class Job:
     answer_buttons: set[str] = field(default_factory=set)
     alarm: AlarmFacts = field(default_factory=AlarmFacts)
     about: dict[str, str] = field(default_factory=dict)
+    event_number: int = 0  # of the alarm's events, the one that the trigger is; 0 for the first
 
     @property
     def key(self) -> str:
@@ -115,12 +118,17 @@ class Sorting:
         self.run = run
 
     def compose(self, job: Job, user: User) -> Notification | str:
-        """What a user gets; who is told by a step of the escalation reads that nobody has answered."""
+        """What a user gets; who is told by a step of the escalation reads that nobody has answered, and how often an
+        alarm was repeated is below its text."""
         if job.ended_alarm:
             ends = (each for each in self.content.all_clears(job.trigger, user) if each.alarm == job.ended_alarm)
             line = next((each.in_language(user.language) for each in ends), "")
             return Notification(line, line, priority=PRIORITIES[-1]) if line else f"{job.ended_alarm} is not over"
         notification = self.content(job.trigger, user)
+        if isinstance(notification, Notification) and job.event_number:
+            local = datetime.fromtimestamp(job.started_at, UTC).astimezone(zone_of(user.timezone) or UTC)
+            line = repeated_line(notification.repeated, job.event_number, f"{local:%H:%M}")
+            notification = replace(notification, message=f"{notification.message}\n{line}")
         number = job.state.audience.get(user.id, 0)
         if not isinstance(notification, Notification) or not 0 < number <= len(job.steps):
             return notification

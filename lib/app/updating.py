@@ -4,16 +4,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from lib.app.job import Job, Sorting
 from lib.base.errors import Rejected, SetupError, TagoIOError
 from lib.base.threads import each_in_threads
 from lib.campaign.rows import updated_rows
-from lib.message.alarm import repeated_line
 from lib.message.content import composed
 from lib.message.notification import Notification
-from lib.message.placeholders import zone_of
 from lib.message.user import User
 from lib.presses.closing import BATCH, CLOSERS, Copy
 from lib.tagoio.audience import RunUsers, retrying, users_by_id
@@ -38,8 +35,8 @@ class Updating:
     ) -> int:
         """Notification id by user; how many were changed."""
         state = job.state
-        job = replace(job, trigger=replace(state.trigger, analysis_id=job.trigger.analysis_id))
-        count, since = state.repeats, datetime.fromtimestamp(state.started_at, UTC)
+        trigger = replace(state.trigger, analysis_id=job.trigger.analysis_id)
+        job = replace(job, trigger=trigger, event_number=state.repeats)
         try:
             readers = users_by_id(self.run, set(copies), sleep)
         except SetupError as error:
@@ -51,19 +48,19 @@ class Updating:
 
             def change(copy: Copy, done: list[str] = done) -> None:
                 reader = readers.get(copy.user_id)
-                text = self._text(job, reader, count, since) if reader else {}
+                text = self._text(job, reader) if reader else {}
                 if not text or self._changed(copy.notification_id, text, sleep):
                     done.append(copy.notification_id)
 
             each_in_threads(waiting[start : start + BATCH], change, CLOSERS, is_over=is_over)
-            self.journal.add(updated_rows(job.key, done, self.journal.run, count))
+            self.journal.add(updated_rows(job.key, done, self.journal.run, job.event_number))
         return self._number
 
     def notes(self) -> Iterator[str]:
         for problem, times in self._problems.items():
             yield f"{times} {'copies' if times > 1 else 'copy'} {problem}"
 
-    def _text(self, job: Job, reader: User, count: int, since: datetime) -> dict[str, str]:
+    def _text(self, job: Job, reader: User) -> dict[str, str]:
         """Nothing for whoever would not be told now."""
         try:
             notification = composed(reader, lambda each: self.sorting.compose(job, each))
@@ -72,9 +69,7 @@ class Updating:
             return {}
         if not isinstance(notification, Notification):
             return {}
-        local = since.astimezone(zone_of(reader.timezone) or UTC)
-        line = repeated_line(notification.repeated, count, f"{local:%H:%M}")
-        return {"title": notification.title, "message": f"{notification.message}\n{line}"}
+        return {"title": notification.title, "message": notification.message}
 
     def _changed(self, notification_id: str, text: dict[str, str], sleep: Callable[[float], None]) -> bool:
         try:

@@ -139,7 +139,7 @@ def close_copies(state: CampaignState, now: float, policy: Policy) -> Iterator[C
 
 
 def bring_up_to_date(state: CampaignState, now: float, policy: Policy) -> Iterator[Update]:
-    if state.repeats and not state.is_over and state.outdated():
+    if not state.is_over and state.outdated():
         yield Update(state.outdated())
 
 

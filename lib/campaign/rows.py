@@ -7,14 +7,14 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis), `alarm` (its name), `all_clear`
   (the alarm that it tells the end of); of `finished`: what it has `seen` of presses, repeats and the end; `first`: the
   user whom this run tells before all others; of `escalated`: `step`, `to`.
-- `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by the event number `count`; of
-  what is over `ended`: `why`, and the `line` (or `lines` by language).
+- `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event`; of what is
+  over `ended`: `why`, and the `line` (or `lines` by language).
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
 - `notify_heartbeat`: `telling` or `answering`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`,
-  `count` (of the event that repeated the alarm).
+  `event` (that repeated the alarm).
 - `notify_audience`: how many users, in metadata `users` with a space between; `step` is that of the escalation.
 - `notify_outcome`: `sent`, `skipped`, …, of `users`, with their `notifications` (`-` for none); metadata: `reason`,
   `subject` (a hash), `priority`, `channel`, `step`.
@@ -137,9 +137,9 @@ def started_rows(key: str, run: str, trigger: Trigger, users: list[str], **about
     )
 
 
-def point_rows(key: str, trigger: Trigger, count: int = 0) -> Iterator[Row]:
+def point_rows(key: str, trigger: Trigger, event: str = "") -> Iterator[Row]:
     for order, point in enumerate(trigger.points):
-        parts = {"order": order, "count": count, **{name: getattr(point, name) for name in POINT_PARTS}}
+        parts = {"order": order, "event": event, **{name: getattr(point, name) for name in POINT_PARTS}}
         yield Row(key, POINT, _finite(point.value), parts, location=point.location)
 
 

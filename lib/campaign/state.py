@@ -1,7 +1,7 @@
 """The state of a campaign: the fold of its rows, and what can be read from it."""
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,14 +116,13 @@ class CampaignState:
         self.claims: dict[str, list[tuple[float, str, str]]] = {}  # who takes a press up: (at, id, run)
         self.closed: set[str] = set()
         self.ending: Ending | None = None
-        self.repeats = 0  # the number of the alarm's newest event, the first being 1
-        self.repeated_at = 0.0
         self.updated: dict[str, int] = {}  # copies, with the number of the event that they are of
         self._closed_at_end: set[str] = set()
         self.signs: dict[tuple[str, str], Sign] = {}  # by row
         self.finished_at = self.first_told_at = 0.0
         self._seen_at_end = 0  # by the run which finished it
-        self._points: dict[int, dict[str, DataPoint]] = {}  # by event and order
+        self._repeated: dict[str, tuple[float, str]] = {}  # (at, id) by event
+        self._points: dict[str, dict[str, DataPoint]] = {}  # by event, "" the first, and order
         self._cut: dict[str, int] = {}
         self._left: set[tuple[str, str]] = set()  # claims (user, run) of another channel that were given back
 
@@ -167,8 +166,9 @@ class CampaignState:
             self._sign(row, is_end=value in ("left", "finished"))
 
     def _change(self, row: Row) -> None:
-        if row.value == "repeated" and row.number("count") > self.repeats:
-            self.repeats, self.repeated_at = row.number("count"), row.at
+        event = row.text("event")
+        if row.value == "repeated":
+            self._repeated[event] = min(self._repeated.get(event, (row.at, row.id)), (row.at, row.id))
         elif row.value == "ended" and (self.ending is None or row.at < self.ending.at):
             answer = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
             self.ending = Ending(row.at, row.text("why"), answer)
@@ -185,7 +185,7 @@ class CampaignState:
             self.signs[row.run, row.id or str(row.at)] = Sign(row.run, row.at, row.id, is_end=is_end)
 
     def _point(self, row: Row) -> None:
-        self._points.setdefault(row.number("count"), {})[row.text("order").zfill(6)] = point_of(row)
+        self._points.setdefault(row.text("event"), {})[row.text("order").zfill(6)] = point_of(row)
 
     def _audience(self, row: Row) -> None:
         users, step = row.words("users"), row.number("step")
@@ -249,7 +249,7 @@ class CampaignState:
     @property
     def trigger(self) -> Trigger:
         """With the data of the newest event."""
-        points = self._points.get(self.repeats) or self._points.get(0, {})
+        points = self._points.get(self._newest_event) or self._points.get("", {})
         row = self.started or Row(self.key, CAMPAIGN, "")
         kind = row.text("trigger")
         return Trigger(
@@ -262,9 +262,18 @@ class CampaignState:
         )
 
     @property
-    def events(self) -> Container[int]:
-        """The numbers of the alarm's events of which the data are known."""
-        return self._points.keys()
+    def repeats(self) -> int:
+        """The number of the alarm's newest event, the first being 1; 0 where there was no other."""
+        return len(self._repeated) + 1 if self._repeated else 0
+
+    @property
+    def lacks_points(self) -> bool:
+        """Whether the data of the newest event are not known."""
+        return self._newest_event not in self._points
+
+    @property
+    def _newest_event(self) -> str:
+        return max(self._repeated, key=lambda event: self._repeated[event], default="")
 
     @property
     def started_at(self) -> float:
@@ -399,7 +408,7 @@ class CampaignState:
         return {
             user: notification
             for user, notification in self.told_ids()
-            if self.updated.get(notification, 0) < self.repeats and self.outcomes[user].at < self.repeated_at
+            if self.updated.get(notification, 1) < self.repeats
         }
 
     @property

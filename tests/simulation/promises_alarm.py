@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from tests.simulation.device import Stored
 from tests.simulation.facts import Facts
 from tests.simulation.history import campaign_of
+from tests.simulation.promises_decided import is_unknown
+from tests.simulation.request import Request
 from tests.simulation.server import Note
 from tests.simulation.violation import Violation
 
@@ -51,13 +53,13 @@ def one_is_open(facts: Facts) -> Iterator[Violation]:
 
 
 def nobody_again(facts: Facts) -> Iterator[Violation]:
+    """By a second request: of one TagoIO may have made two."""
     blind = any(facts.is_blind(name) for name in facts.runs)
-    told: set[tuple[str, str]] = set()
+    told: dict[tuple[str, str], Request | None] = {}
     for note in facts.history.notes():
         where = note.user, campaign_of(note)
-        if where in told and not blind:
+        if told.setdefault(where, note.by) is not note.by and not blind:
             yield Violation("nobody again", f"{note.user} was told twice of {where[1]}", "", note.user)
-        told.add(where)
 
 
 def everybody_of_what_is_open(facts: Facts) -> Iterator[Violation]:
@@ -79,8 +81,8 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
     for note in facts.history.notes():
         if campaign_of(note) not in ended or facts.history.scenario.platform.inbox == "hidden":
             continue
-        has_line = "Over at" in note.body["message"] or "→" in note.body["message"]
-        if note.is_enabled or not has_line:
+        has_line = "Over at" in note.body["message"] or "→" in note.body["message"] or _was_unseen(facts, note)
+        if (note.is_enabled and not is_unknown(facts, note)) or not (has_line or is_unknown(facts, note)):
             state = "open" if note.is_enabled else "without its line"
             yield Violation("the end", f"the copy of {note.user} of {campaign_of(note)}, which is over, is {state}", "")
 
@@ -88,16 +90,15 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
 def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
     for campaign in _open(facts):
         repeats = _rows(facts, "repeated", campaign)
-        newest = max(repeats, key=lambda stored: int(stored.about["count"]), default=None)
+        newest = max(repeats, key=lambda stored: (stored.stamped, stored.at), default=None)
         if newest is None:
             continue
-        value = _value(facts, campaign, newest.about["count"])
+        event = str(newest.about["event"])
+        value = _value(facts, campaign, event)
         for note in facts.history.notes():
-            is_old = campaign_of(note) == campaign and note.at < newest.at
+            is_old = campaign_of(note) == campaign and not is_unknown(facts, note)
             if is_old and not note.body["message"].startswith(f"It is at {value}\n"):
-                text = (
-                    f"the copy of {note.user} does not show the event {newest.about['count']}: {note.body['message']!r}"
-                )
+                text = f"the copy of {note.user} does not show the event {event}: {note.body['message']!r}"
                 yield Violation("up to date", text, newest.process, note.user)
 
 
@@ -128,7 +129,13 @@ def _rows(facts: Facts, value: str, campaign: str = "") -> list[Stored]:
     ]
 
 
-def _value(facts: Facts, campaign: str, count: int) -> object:
+def _was_unseen(facts: Facts, note: Note) -> bool:
+    """When it was closed, TagoIO did not list it yet, so that its text was not known; the run says so."""
+    closing = [each.sent_at for each in facts.history.requests if each.route == "change" and each.target == note.id]
+    return bool(closing) and max(closing) - note.at <= facts.history.scenario.platform.inbox_late
+
+
+def _value(facts: Facts, campaign: str, event: str) -> object:
     rows = (stored for stored in facts.history.server.device.rows if stored.row["variable"] == "notify_trigger")
-    found = [each for each in rows if each.row["group"] == campaign and each.about.get("count") == count]
+    found = [each for each in rows if each.row["group"] == campaign and each.about.get("event") == event]
     return found[-1].row["value"] if found else None

@@ -65,7 +65,7 @@ def every_copy_is_closed(facts: Facts) -> Iterator[Violation]:
         if not calls:
             continue
         for note in there:
-            if note.is_enabled and not _is_unknown(facts, note):
+            if note.is_enabled and not is_unknown(facts, note):
                 yield Violation(
                     "every copy is closed", f"the copy of {note.user} {topic} is open", user=note.user, topic=topic
                 )
@@ -107,7 +107,7 @@ def _was_taken_for_dead(facts: Facts, call: Decided) -> bool:
     return ran.killed is not None or ran.process.frozen_for >= GIVEN_UP or bool(outlasts)
 
 
-def _is_unknown(facts: Facts, note: Note) -> bool:
+def is_unknown(facts: Facts, note: Note) -> bool:
     """A copy of which no run can learn: TagoIO made two of one request, or does not list it."""
     assert note.by is not None
     is_doubled = len(note.by.carried_at) > 1
