@@ -146,10 +146,12 @@ class Alarms:
         device = self.journal.device
         assert device is not None  # noqa: S101
         alarm = Alarm(device.alarm_rows(key))
-        if not alarm.campaign:
+        row = clear_row(key, own.key, self.journal.run)
+        foreseen = alarm.take(replace(row, at=self.journal.now()))
+        if not foreseen.campaign:
             return []
-        ended = self._ended(alarm.campaign, "cleared", all_clear)
-        turn = self._seen(alarm, clear_row(key, own.key, self.journal.run), ended)
+        ended = self._ended(foreseen.campaign, "cleared", all_clear)
+        turn = self._seen(alarm, row, ended)
         states = [self._state(ended.key)]
         if turn.campaign not in ("", ended.key):  # raised meanwhile
             states.append(self._state(turn.campaign))

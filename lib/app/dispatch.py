@@ -221,8 +221,13 @@ class Dispatch:
 
     def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
         """A press meanwhile may have closed what is written anew here: then its line is put under it again."""
-        if self.journal.device and lane.state.lacks_points:
-            lane.state.take(self.journal.device.rows({"variables": [POINT], "groups": [lane.key]}))
+        try:
+            if self.journal.device and lane.state.lacks_points:
+                lane.state.take(self.journal.device.rows({"variables": [POINT], "groups": [lane.key]}))
+        except TagoIOError as error:
+            copies = counted(len(action.copies), "copy", "copies")
+            self.report.note(f"{copies} could not be brought up to date ({error.message})", undone=1)
+            return
         updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
         number = updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
         self.report.note(f"brought {counted(number, 'copy', 'copies')} of campaign {lane.key} up to date")
@@ -399,7 +404,10 @@ class CampaignLane:
             self._first = ""
 
     def send(self, user: User, notification: Notification) -> str:
-        return self.run.inbox.create(user.id, notification, self.key)
+        made = self.run.inbox.create(user.id, notification, self.key)
+        if self.job.event_number:
+            self.told_of_repeat.append(made)
+        return made
 
     def look(self, user: User, notification: Notification | None, since: float, until: float) -> Look:
         ahead = self.journal.now() - time.time()
@@ -440,8 +448,6 @@ class CampaignLane:
         else:
             self.journal.record(self.key, outcome)
         self.run.done += 1
-        if self.job.event_number and outcome.notification_id and notification:
-            self.told_of_repeat.append(outcome.notification_id)
         if outcome.status in ("failed", "unknown", "pending"):
             self.run.trouble += 1
             if notification:

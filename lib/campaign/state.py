@@ -168,7 +168,8 @@ class CampaignState:
     def _change(self, row: Row) -> None:
         event = row.text("event")
         if row.value == "repeated":
-            self._repeated[event] = min(self._repeated.get(event, (row.at, row.id)), (row.at, row.id))
+            when = (row.at if row.id else float("inf"), row.id)  # one that does not show yet is the newest
+            self._repeated[event] = min(self._repeated.get(event, when), when)
         elif row.value == "ended" and (self.ending is None or row.at < self.ending.at):
             answer = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
             self.ending = Ending(row.at, row.text("why"), answer)

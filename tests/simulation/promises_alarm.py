@@ -45,9 +45,14 @@ def periods(facts: Facts) -> list[Period]:
 
 def one_is_open(facts: Facts) -> Iterator[Violation]:
     raised = {period.campaign for period in periods(facts)}
-    for request in facts.history.requests:
-        campaign = campaign_of(Note("", "", 0.0, request.body, None)) if request.route == "create" else ""
-        if campaign and campaign not in raised and not facts.is_blind(request.process):
+    told = [
+        (each, campaign_of(Note("", "", 0.0, each.body, None)))
+        for each in facts.history.requests
+        if each.route == "create"
+    ]
+    raised |= {campaign for each, campaign in told if facts.is_blind(each.process)}
+    for request, campaign in told:
+        if campaign and campaign not in raised:
             text = f"{request.process} told {request.user} of {campaign}, while the alarm was open or before it was"
             yield Violation("one alarm", text, request.process, request.user)
 
@@ -89,14 +94,15 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
 
 def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
     for campaign in _open(facts):
-        repeats = _rows(facts, "repeated", campaign)
-        newest = max(repeats, key=lambda stored: (stored.stamped, stored.at), default=None)
-        if newest is None:
+        repeats: dict[str, Stored] = {}  # by event, which an Action may hand in twice
+        for stored in sorted(_rows(facts, "repeated", campaign), key=lambda stored: (stored.stamped, stored.at)):
+            repeats.setdefault(str(stored.about["event"]), stored)
+        if not repeats:
             continue
-        event = str(newest.about["event"])
+        event, newest = list(repeats.items())[-1]
         value = _value(facts, campaign, event)
         for note in facts.history.notes():
-            is_old = campaign_of(note) == campaign and not is_unknown(facts, note)
+            is_old = campaign_of(note) == campaign and not is_unknown(facts, note) and not _is_refused(facts, note)
             if is_old and not note.body["message"].startswith(f"It is at {value}\n"):
                 text = f"the copy of {note.user} does not show the event {event}: {note.body['message']!r}"
                 yield Violation("up to date", text, newest.process, note.user)
@@ -130,9 +136,21 @@ def _rows(facts: Facts, value: str, campaign: str = "") -> list[Stored]:
 
 
 def _was_unseen(facts: Facts, note: Note) -> bool:
-    """When it was closed, TagoIO did not list it yet, so that its text was not known; the run says so."""
-    closing = [each.sent_at for each in facts.history.requests if each.route == "change" and each.target == note.id]
-    return bool(closing) and max(closing) - note.at <= facts.history.scenario.platform.inbox_late
+    """When it was closed, TagoIO did not list it, so that its text was not known, or refused the text; the run
+    says so."""
+    changes = _changes(facts, note)
+    is_late = bool(changes) and changes[-1].sent_at - note.at <= facts.history.scenario.platform.inbox_late
+    return is_late or facts.is_unseen(note.user) or _is_refused(facts, note)
+
+
+def _is_refused(facts: Facts, note: Note) -> bool:
+    """Of a change of the text that TagoIO refuses for good it is said that it could not be made."""
+    changes = [each for each in _changes(facts, note) if "message" in each.body]
+    return any(not each.carried_at and each.answer.startswith(("400", "403", "404", "422")) for each in changes)
+
+
+def _changes(facts: Facts, note: Note) -> list[Request]:
+    return [each for each in facts.history.requests if each.route == "change" and each.target == note.id]
 
 
 def _value(facts: Facts, campaign: str, event: str) -> object:
