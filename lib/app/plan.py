@@ -263,8 +263,7 @@ class Plan:
     def _is_left_to_another(self, state: CampaignState) -> bool:
         """Whether another run may be at it, so that it is watched."""
         is_busy = self._may_be_at_work(state)
-        if is_busy and all(each.key != state.key for each in self.watched):
-            self.watched.append(state)
+        self.watched = [each for each in self.watched if each.key != state.key] + [state] * is_busy
         return is_busy
 
     def _may_be_at_work(self, state: CampaignState) -> bool:

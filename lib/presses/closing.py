@@ -17,7 +17,7 @@ from lib.tagoio.inbox import Inbox, Listed
 
 CLOSERS = 20  # copies closed at once
 BATCH = 100  # copies after which it is written down which are closed
-CLOSING_LINE = re.compile(r"\n.+, \d\d:\d\d$")  # how a closing line ends a message
+CLOSING_LINE = re.compile(r"\n.+, \d\d:\d\d(?: UTC)?$")  # how a closing line ends a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Closing:
         try:
             return users_by_id(self.run, set(copies), self.sleep)
         except SetupError as error:
-            self._note(f"closed without a line: {error}", *copies)
+            self._note(f"closed with the time in UTC: {error}", *copies)
             return {}
 
     def _close(self, copy: Copy, reader: User | None) -> list[str]:
@@ -119,14 +119,15 @@ class Closing:
         return True
 
     def _add_line(self, copy: Copy, reader: User | None, here: list[Listed], others: list[Listed]) -> None:
-        line = self.answer.for_reader(reader.language) if reader else ""
-        if not line or not reader:
+        line = self.answer.for_reader(reader.language if reader else "")
+        if not line:
             return
         if not here and copy.notification_id not in self.gone:
             self._note("closed, but TagoIO does not show the text that the line goes under", copy.user_id)
-        ending = f"{line}, {self.at.astimezone(zone_of(reader.timezone) or UTC):%H:%M}"
+        local = self.at.astimezone(zone_of(reader.timezone) or UTC) if reader else self.at
+        ending = f"{line}, {local:%H:%M}{'' if reader else ' UTC'}"
         for entry in (*here, *others):
-            if entry.message.endswith(ending):
+            if entry.message.rpartition("\n")[2].startswith(f"{line}, "):
                 continue
             changes = {"message": f"{entry.message}\n{ending}"}
             try:

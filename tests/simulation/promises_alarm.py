@@ -18,7 +18,11 @@ class Period:
 
     campaign: str
     severity: tuple[int, int]
-    is_over: bool = False
+    over_by: str = ""  # the run that wrote it down
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.over_by)
 
 
 def periods(facts: Facts) -> list[Period]:
@@ -33,12 +37,12 @@ def periods(facts: Facts) -> list[Period]:
         current = found[-1] if found and not found[-1].is_over else None
         if stored.row["value"] == "clear":
             if current:
-                current.is_over = True
+                current.over_by = stored.process
             continue
         severity = stored.about["priority"], stored.about["place"]
         if current is None or severity < current.severity:
             if current:
-                current.is_over = True
+                current.over_by = stored.process
             found.append(Period(event, severity))
     return found
 
@@ -81,7 +85,8 @@ def everybody_of_what_is_open(facts: Facts) -> Iterator[Violation]:
 def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
     ended = {stored.row["group"] for stored in _rows(facts, "ended")}
     for period in periods(facts):
-        if period.is_over and _rows(facts, "started", period.campaign) and period.campaign not in ended:
+        is_begun = bool(_rows(facts, "started", period.campaign))
+        if period.is_over and is_begun and period.campaign not in ended and not _did_not_see(facts, period):
             yield Violation("the end", f"{period.campaign} is over, and no row says so", "")
     for note in facts.history.notes():
         if campaign_of(note) not in ended or facts.history.scenario.platform.inbox == "hidden":
@@ -93,6 +98,7 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
 
 
 def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
+    blind = {name for name in facts.runs if facts.is_blind(name)}
     for campaign in _open(facts):
         repeats: dict[str, Stored] = {}  # by event, which an Action may hand in twice
         for stored in sorted(_rows(facts, "repeated", campaign), key=lambda stored: (stored.stamped, stored.at)):
@@ -103,7 +109,11 @@ def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
         value = _value(facts, campaign, event)
         for note in facts.history.notes():
             is_old = campaign_of(note) == campaign and not is_unknown(facts, note) and not _is_refused(facts, note)
-            if is_old and not note.body["message"].startswith(f"It is at {value}\n"):
+            if (
+                is_old
+                and (note.by is None or note.by.process not in blind)
+                and not note.body["message"].startswith(f"It is at {value}\n")
+            ):
                 text = f"the copy of {note.user} does not show the event {event}: {note.body['message']!r}"
                 yield Violation("up to date", text, newest.process, note.user)
 
@@ -133,6 +143,11 @@ def _rows(facts: Facts, value: str, campaign: str = "") -> list[Stored]:
     return [
         each for each in rows if each.row["value"] == value and each.row["group"] in (campaign or each.row["group"],)
     ]
+
+
+def _did_not_see(facts: Facts, period: Period) -> bool:
+    """The run that ended it began while TagoIO did not show its rows yet, and was killed before it did."""
+    return bool(facts.history.scenario.platform.rows_late) and facts.runs[period.over_by].killed is not None
 
 
 def _was_unseen(facts: Facts, note: Note) -> bool:
