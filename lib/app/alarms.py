@@ -111,7 +111,8 @@ class Alarms:
         if not state.started:
             return state, []
         joined = [] if state.is_over else [each.id for each in own.waiting if each.id not in state.audience]
-        repeated = Row(state.key, CHANGE, "repeated", {"run": self.journal.run, "event": own.key})
+        about = {"run": self.journal.run, "event": own.key, "points": len(own.trigger.points)}
+        repeated = Row(state.key, CHANGE, "repeated", about)
         rows = [repeated, *point_rows(state.key, own.trigger, own.key), *audience_rows(state.key, joined)]
         return state, rows
 

@@ -27,7 +27,7 @@ from lib.campaign.next_steps import (
     wakes_at,
 )
 from lib.campaign.outcome import EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
-from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, campaign_row, fallback_rows, updated_rows
+from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, Row, campaign_row, fallback_rows, updated_rows
 from lib.campaign.state import CampaignState, PressFact
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
@@ -221,9 +221,14 @@ class Dispatch:
 
     def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
         """A press meanwhile may have closed what is written anew here: then its line is put under it again."""
+
+        def shows(rows: list[Row]) -> bool:
+            lane.state.take(rows)
+            return not lane.state.lacks_points
+
         try:
             if self.journal.device and lane.state.lacks_points:
-                lane.state.take(self.journal.device.rows({"variables": [POINT], "groups": [lane.key]}))
+                self.journal.device.seen({"variables": [POINT], "groups": [lane.key]}, shows)
         except TagoIOError as error:
             copies = counted(len(action.copies), "copy", "copies")
             self.report.note(f"{copies} could not be brought up to date ({error.message})", undone=1)

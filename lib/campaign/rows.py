@@ -7,8 +7,8 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis), `alarm` (its name), `all_clear`
   (the alarm that it tells the end of); of `finished`: what it has `seen` of presses, repeats and the end; `first`: the
   user whom this run tells before all others; of `escalated`: `step`, `to`.
-- `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event`; of what is
-  over `ended`: `why`, and the `line` (or `lines` by language).
+- `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event` with how many
+  `points`; of what is over `ended`: `why`, and the `line` (or `lines` by language).
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.

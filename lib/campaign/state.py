@@ -121,7 +121,7 @@ class CampaignState:
         self.signs: dict[tuple[str, str], Sign] = {}  # by row
         self.finished_at = self.first_told_at = 0.0
         self._seen_at_end = 0  # by the run which finished it
-        self._repeated: dict[str, tuple[float, str]] = {}  # (at, id) by event
+        self._repeated: dict[str, tuple[float, str, int]] = {}  # (at, id, data points) by event
         self._points: dict[str, dict[str, DataPoint]] = {}  # by event, "" the first, and order
         self._cut: dict[str, int] = {}
         self._left: set[tuple[str, str]] = set()  # claims (user, run) of another channel that were given back
@@ -168,8 +168,8 @@ class CampaignState:
     def _change(self, row: Row) -> None:
         event = row.text("event")
         if row.value == "repeated":
-            when = (row.at if row.id else float("inf"), row.id)  # one that does not show yet is the newest
-            self._repeated[event] = min(self._repeated.get(event, when), when)
+            found = (row.at if row.id else float("inf"), row.id, row.number("points"))  # not shown yet: the newest
+            self._repeated[event] = min(self._repeated.get(event, found), found)
         elif row.value == "ended" and (self.ending is None or row.at < self.ending.at):
             answer = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
             self.ending = Ending(row.at, row.text("why"), answer)
@@ -270,7 +270,8 @@ class CampaignState:
     @property
     def lacks_points(self) -> bool:
         """Whether the data of the newest event are not known."""
-        return self._newest_event not in self._points
+        number = self._repeated[self._newest_event][2] if self._repeated else 0
+        return len(self._points.get(self._newest_event, {})) < number
 
     @property
     def _newest_event(self) -> str:

@@ -98,12 +98,11 @@ class Closing:
             listed = retrying(lambda: self.inbox.listed(copy.user_id), self.sleep)
         except TagoIOError as error:
             self._note(f"closed, but the line could not be added ({error.message})", copy.user_id)
-            return [copy.notification_id]
+            return [copy.notification_id] if isinstance(error, Rejected) else []  # without its line it is still due
         here = [entry for entry in listed if entry.id == copy.notification_id]
         others = [entry for entry in listed if self.key and entry.key == self.key and entry not in here]
         closed = [entry.id for entry in others if entry.is_enabled and self._disable(copy.user_id, entry.id)]
-        self._add_line(copy, reader, here, others)
-        return [copy.notification_id, *closed]
+        return [copy.notification_id, *closed] if self._add_line(copy, reader, here, others) else []
 
     def _disable(self, user_id: str, notification_id: str) -> bool:
         """Whether nobody can press it any more."""
@@ -118,10 +117,12 @@ class Closing:
             return False
         return True
 
-    def _add_line(self, copy: Copy, reader: User | None, here: list[Listed], others: list[Listed]) -> None:
+    def _add_line(self, copy: Copy, reader: User | None, here: list[Listed], others: list[Listed]) -> bool:
+        """Whether nothing is due any more: what TagoIO refuses for good is not tried again."""
+        is_done = True
         line = self.answer.for_reader(reader.language if reader else "")
         if not line:
-            return
+            return True
         if not here and copy.notification_id not in self.gone:
             self._note("closed, but TagoIO does not show the text that the line goes under", copy.user_id)
         local = self.at.astimezone(zone_of(reader.timezone) or UTC) if reader else self.at
@@ -133,7 +134,9 @@ class Closing:
             try:
                 retrying(partial(self.inbox.change, entry.id, changes), self.sleep)
             except TagoIOError as error:
+                is_done = is_done and isinstance(error, Rejected)
                 self._note(f"closed, but the line could not be added ({error.message})", copy.user_id)
+        return is_done
 
     def _note(self, problem: str, *users: str) -> None:
         with self._lock:

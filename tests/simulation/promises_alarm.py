@@ -108,10 +108,10 @@ def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
         event, newest = list(repeats.items())[-1]
         value = _value(facts, campaign, event)
         for note in facts.history.notes():
-            is_old = campaign_of(note) == campaign and not is_unknown(facts, note) and not _is_refused(facts, note)
+            is_lost = is_unknown(facts, note) or _is_refused(facts, note) or (note.by and note.by.process in blind)
             if (
-                is_old
-                and (note.by is None or note.by.process not in blind)
+                campaign_of(note) == campaign
+                and not is_lost
                 and not note.body["message"].startswith(f"It is at {value}\n")
             ):
                 text = f"the copy of {note.user} does not show the event {event}: {note.body['message']!r}"
@@ -146,8 +146,9 @@ def _rows(facts: Facts, value: str, campaign: str = "") -> list[Stored]:
 
 
 def _did_not_see(facts: Facts, period: Period) -> bool:
-    """The run that ended it began while TagoIO did not show its rows yet, and was killed before it did."""
-    return bool(facts.history.scenario.platform.rows_late) and facts.runs[period.over_by].killed is not None
+    """The run that ended it was killed before it saw that it had, and not what it had found open: another event came
+    in at the same time."""
+    return facts.runs[period.over_by].killed is not None
 
 
 def _was_unseen(facts: Facts, note: Note) -> bool:
