@@ -255,7 +255,8 @@ def test_copies_are_closed_even_if_their_readers_cannot_be_looked_up(journaled: 
     gone = note_of(journaled, "Emi Tanaka")["run_user"]
     journaled.sandbox.trouble.faults = [Fault("403", route=("GET", f"/run/users/{gone}"), attempts=99)]
     ran = press(journaled, "Ana Souza")
-    assert "closed without a line" in ran.out
+    assert "closed with the time in UTC" in ran.out
+    assert note_of(journaled, "Ana Souza")["message"].endswith(" UTC")
     assert not any(are_open(journaled))
 
 

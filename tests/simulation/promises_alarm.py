@@ -153,7 +153,9 @@ def _did_not_see(facts: Facts, period: Period) -> bool:
 
 def _was_unseen(facts: Facts, note: Note) -> bool:
     """When it was closed, TagoIO did not list it, so that its text was not known, or refused the text; the run
-    says so."""
+    says so. Or whoever made it had no journal any more, and no later run knows of it."""
+    if note.by and facts.is_blind(note.by.process):
+        return True
     changes = _changes(facts, note)
     is_late = bool(changes) and changes[-1].sent_at - note.at <= facts.history.scenario.platform.inbox_late
     return is_late or facts.is_unseen(note.user) or _is_refused(facts, note)
