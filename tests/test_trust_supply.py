@@ -4,20 +4,22 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from lib.tools.bundle.layout import NOTHING_BELOW, bundle
 from tests.conftest import ROOT, run_python
 
-LOCK = ROOT / "tests" / "requirements.lock"
+INPUTS = {"tools": "lib/tools/requirements.in", "tests": "tests/requirements.in"}
 SETS = {
     "analysis": ("requirements.txt",),
-    "tools": ("requirements.txt", "lib/tools/requirements.txt"),
-    "tests": ("requirements.txt", "lib/tools/requirements.txt", "tests/requirements.txt"),
+    "tools": ("requirements.txt", INPUTS["tools"]),
+    "tests": ("requirements.txt", *INPUTS.values()),
 }
 
 
@@ -62,26 +64,70 @@ def test_every_import_is_declared(where: str) -> None:
     assert undeclared == set()
 
 
-def locked() -> dict[str, str]:
-    return {plain(name): version for name, version in re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text())}
+# ---- the locks
 
 
-def test_everything_declared_is_locked_in_a_version_that_fits() -> None:
-    pinned = locked()
-    for name, line in declared(SETS["tests"]).items():
-        wanted = re.search(r"(==|>=)\s*([\w.]+)", line)
-        assert wanted, line
-        assert name in pinned, f"{name} is not locked: tests/requirements.txt says how the lock is made"
-        numbers = [[int(part) for part in re.findall(r"\d+", text)] for text in (pinned[name], wanted[2])]
-        assert numbers[0] == numbers[1] if wanted[1] == "==" else numbers[0] >= numbers[1], line
+def lock_of(where: str) -> str:
+    return (ROOT / INPUTS[where]).with_suffix(".txt").read_text()
 
 
-def test_every_locked_package_has_hashes_and_no_address_is_in_it() -> None:
-    text = LOCK.read_text()
-    assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", text)
-    parts = re.split(r"(?m)^(?=[\w.-]+==)", text)[1:]
-    assert len(parts) == len(locked()) > 50
-    assert all("--hash=sha256:" in part for part in parts)
+def locked(where: str) -> dict[str, tuple[Requirement, set[str]]]:
+    """What a lock holds by the name of each package: its requirement, with == and a marker, and its hashes."""
+    text = re.sub(r"(?m)^ *#.*\n", "", lock_of(where)).replace("\\\n", "")
+    found = {}
+    for line in text.splitlines():
+        requirement, *hashes = re.split(r" +--hash=", line.strip())
+        found[plain(Requirement(requirement).name)] = Requirement(requirement), set(hashes)
+    assert len(found) == len(text.splitlines())
+    return found
+
+
+@pytest.mark.parametrize("where", INPUTS)
+def test_a_lock_is_complete_and_each_package_of_it_has_one_version_and_hashes(where: str) -> None:
+    for requirement, hashes in locked(where).values():
+        assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), requirement
+        assert requirement.url is None
+        assert hashes, requirement
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in hashes)
+
+
+@pytest.mark.parametrize("where", INPUTS)
+def test_everything_declared_is_locked_in_a_version_that_fits(where: str) -> None:
+    for name, line in declared(SETS[where]).items():
+        assert name in locked(where), f"{name} is not locked: CONTRIBUTING.md says how the lock is made"
+        assert locked(where)[name][0].marker is None, f"{name} is locked for some machines only"
+        (pin,) = locked(where)[name][0].specifier
+        assert Requirement(line).specifier, line
+        assert Requirement(line).specifier.contains(pin.version), f"{line}, but {pin} is locked"
+
+
+@pytest.mark.parametrize("where", INPUTS)
+def test_what_a_locked_package_needs_is_locked_too(where: str) -> None:
+    """As it is installed here: pip refuses whatever has no hash."""
+    pins = locked(where)
+    for name, (requirement, _) in pins.items():
+        if requirement.marker is None or requirement.marker.evaluate():
+            for needed in map(Requirement, requires(name) or []):
+                if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                    assert plain(needed.name) in pins, f"{name} needs {needed}"
+
+
+def test_the_lock_of_the_tests_holds_that_of_the_tools() -> None:
+    """So that both commands of the README fill one .venv."""
+    ours = locked("tests")
+    for name, (requirement, hashes) in locked("tools").items():
+        assert ours[name][0].specifier == requirement.specifier
+        assert ours[name][1] == hashes, name
+
+
+@pytest.mark.parametrize("where", INPUTS)
+def test_a_lock_is_made_as_contributing_says_and_holds_no_address(where: str) -> None:
+    given, text = INPUTS[where], lock_of(where)
+    assert not re.search(r"://|file:|--(extra-|default-)?index|--find-links|--trusted-host|(?m:^-)", text)
+    python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    command = f"uv pip compile --universal --python-version {python} --generate-hashes {given} -o {given[:-3]}.txt"
+    assert text.splitlines()[1].strip("# ") == command
+    assert command in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +140,7 @@ def test_what_tools_write_stays_out_of_git(name: str) -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("name", ["tests/requirements.lock", "env.example", "analysis.py"])
+@pytest.mark.parametrize("name", ["tests/requirements.txt", "env.example", "analysis.py"])
 def test_what_belongs_there_does_not(name: str) -> None:
     assert subprocess.run(["git", "check-ignore", "-q", "--no-index", name], cwd=ROOT, check=False).returncode == 1
 
