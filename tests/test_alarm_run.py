@@ -1,11 +1,15 @@
 """An alarm from its beginning to its end, in processes on the sandbox: raised, repeated, worse, cleared."""
 
+import copy
+import itertools
 import json
+import re
 import threading
 from collections import Counter
 from typing import Any
 
 from lib.tools.sandbox.store import Record
+from lib.tools.sandbox.trouble import Fault
 from tests.conftest import MAINTENANCE, Ran
 from tests.test_decision import press
 from tests.test_dispatch import EVENT, Journaled, journaled  # noqa: F401  # a fixture
@@ -150,13 +154,89 @@ def test_who_joins_meanwhile_is_told_of_the_open_alarm(journaled: Journaled) -> 
     assert "It is at 10" in copies(journaled, "Zoe New")[0]["message"]
 
 
-def test_a_dry_run_says_what_an_event_would_be_and_writes_nothing(journaled: Journaled) -> None:  # noqa: F811
+def foretold(journaled: Journaled, value: float, notification: Any = WARM) -> str:  # noqa: F811
+    """The line of a dry run on an alarm, once it is seen that the run then does just that: the same event in a dry run,
+    which changes nothing, and then in earnest."""
+    store, rows = journaled.sandbox.store, journaled.sandbox.store.data[journaled.device["id"]]
+    journaled.age()
+    point = {"id": f"p{next(NUMBER)}", "variable": "temperature", "value": value, "unit": "°C", "device": "d" * 24}
+    given = {"notification": json.dumps(notification), **EVENT}
+    before, asked = copy.deepcopy((store.notifications, rows)), len(store.log)
+    dry = journaled.run([point], dry_run="true", **given)
+    assert {method for method, _ in store.log[asked:]} == {"GET"}, "a dry run writes nothing"
+    ran = journaled.run([point], **given)
+    assert (dry.code, ran.code) == (0, 0), dry.out + ran.out + ran.err
+    fresh = store.notifications.keys() - before[0].keys()
+    changed = {key: note for key, note in store.notifications.items() if note != before[0].get(key, note)}
+    closed = [note for note in changed.values() if not note["buttons_enabled"]]
+    told = {name for line in re.findall(r"would be told: (.*)", dry.out) for name in line.split(", ")}
+    assert told == {journaled.name(store.notifications[key]["run_user"]) for key in fresh}
+    assert number_in(dry.out, r"(\d+) cop(?:y|ies) of campaign \w+ would be closed") == len(closed)
+    assert number_in(dry.out, r"(\d+) cop(?:y|ies) of campaign \w+ would be brought") == len(changed) - len(closed)
+    lines = itertools.takewhile(lambda line: line[:1] in "A ", dry.out[dry.out.index("Alarm") :].splitlines())
+    return "; ".join(map(str.strip, lines))
+
+
+def number_in(text: str, pattern: str) -> int:
+    return sum(map(int, re.findall(pattern, text)))
+
+
+def test_a_dry_run_says_that_an_event_would_raise_repeat_and_clear_it_and_so_it_does(
+    journaled: Journaled,  # noqa: F811
+) -> None:
+    assert foretold(journaled, 4).endswith("none is open, so there would be nothing to end")
+    assert foretold(journaled, 9).endswith("none is open; this event would raise it")
+    second = foretold(journaled, 10)
+    assert re.search(r"open since \d\d:\d\d UTC; this event would repeat it, the 2nd time;", second)
+    assert second.endswith("would be brought up to date")
+    tags = [{"key": "group", "value": "maintenance"}]
+    journaled.sandbox.store.add_user({"name": "Zoe New", "active": True, "tags": tags, "timezone": "UTC"})
+    third = foretold(journaled, 11)
+    assert "the 3rd time; nobody would be told again; 7 copies" in third
+    assert third.endswith("1 would be told, who was not reached or has joined")
+    press(journaled, "Ana Souza", notification=json.dumps(WARM))
+    assert re.search("Ana Souza has answered campaign .*, so its copies would stay as they are", foretold(journaled, 9))
+    last = foretold(journaled, 4)
+    assert "this event would clear it; 8 copies" in last
+    assert 'closed with "Back to normal: 4 °C", "De volta ao normal: 4 °C"' in last
+
+
+def test_a_dry_run_says_that_an_event_is_worse_or_told_again_and_who_is_told_of_the_end(
+    journaled: Journaled,  # noqa: F811
+) -> None:
+    both = [{**HOT, "priority": "high", "all_clear_tell": True}, {**WARM, "repeat": "again"}]
+    foretold(journaled, 9, both)
+    again = foretold(journaled, 10, both)
+    assert "told as new, as repeat is again; 7 copies" in again
+    assert '"→ Fridge is warm"' in again
+    worse = foretold(journaled, 21, both)
+    assert "told as new, as it is worse; 7 copies" in worse
+    assert '"→ Geladeira quente", "→ Fridge is hot"' in worse
+    assert foretold(journaled, 4, both).endswith("7 who had been told would be told that it is over")
+
+
+def test_a_dry_run_beside_a_run_that_may_be_telling_says_so(journaled: Journaled) -> None:  # noqa: F811
     reads(journaled, 9)
-    before = list(journaled.sandbox.store.data[journaled.device["id"]])
-    assert "this is event 2" in reads(journaled, 10, dry_run="true").out
-    assert "is over" in reads(journaled, 4, dry_run="true").out
-    assert len(journaled.sandbox.store.data[journaled.device["id"]]) == len(before)
-    assert "It is at 9" in copies(journaled)[0]["message"]
+    (started,) = [row for row in journaled.rows("notify_campaign") if row["value"] == "started"]
+    journaled.sandbox.store.data[journaled.device["id"]] = [
+        row for row in journaled.sandbox.store.data[journaled.device["id"]] if row["value"] not in ("left", "finished")
+    ]
+    ran = reads_at_once(journaled, 10, dry_run="true")
+    assert f"another run may be at campaign {started['group']} now" in ran.out, ran.out
+
+
+def test_a_dry_run_of_an_alarm_without_a_journal_says_what_one_would_add(journaled: Journaled) -> None:  # noqa: F811
+    ran = reads(journaled, 9, dry_run="true", delivery_log_token="")
+    (line,) = [line for line in ran.out.splitlines() if "delivery_log_token" in line]
+    assert "repeat tells nobody again and brings the copies up to date, and an all-clear closes them" in line
+
+
+def test_a_dry_run_says_that_the_journal_cannot_be_read(journaled: Journaled) -> None:  # noqa: F811
+    journaled.sandbox.trouble.faults = [Fault("503", route=("GET", "/data"), attempts=99)]
+    ran = reads(journaled, 9, dry_run="true", time_budget="10s")
+    assert ran.code == 0, ran.out + ran.err
+    assert "Journal: CANNOT BE USED NOW" in ran.out
+    assert "7 would be told" in ran.out
 
 
 def test_two_events_at_the_same_moment_are_one_alarm(journaled: Journaled) -> None:  # noqa: F811

@@ -6,7 +6,7 @@ raise, repeat or clear at once all come to the same (lib/campaign/alarm.py).
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lib.app.job import Job
 from lib.app.left import Left
@@ -25,6 +25,18 @@ LONGEST = 250  # characters of a closing line
 MOST_LANGUAGES = 7  # so that the lines fit one row
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the event is to the alarm of that name, `again` where each is told. `older` is the campaign whose copies
+    change by it."""
+
+    name: str
+    device: str
+    turn: Turn | None = None  # there is nothing to end
+    older: CampaignState | None = None
+    again: bool = False
+
+
 class Alarms:
     """`was_begun` says whether another run has or had a campaign; `is_left_to_another` whether one may be at it now,
     which is then watched. Without `is_written`, in a dry run, nothing is written."""
@@ -40,11 +52,11 @@ class Alarms:
     ) -> None:
         self.journal = journal
         self.left = left
-        self.note = left.report.note
         self.was_begun = was_begun
         self.is_left_to_another = is_left_to_another
         self.is_written = is_written
         self.planned: dict[str, Job] = {}
+        self.judged: list[Judged] = []
 
     def jobs(self, own: Job, others: list[Job]) -> list[Job]:
         """The jobs of a run whose own one would be this: what it tells itself, and what it changes of older ones."""
@@ -65,8 +77,9 @@ class Alarms:
             self.journal.give_up(error.message)  # an alarm goes out all the same
             yield own
             return
+        self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, older, own.alarm.again))
         if turn.kind == "repeated" and state.started:
-            self.note(
+            self._note(
                 f'the alarm "{own.alarm.name}" of this device is open, and was '
                 f"{'answered' if state.is_decided else 'told'} as campaign {state.key}; this is event {turn.count}"
             )
@@ -124,6 +137,11 @@ class Alarms:
         device.write([row, *beside])
         return Alarm(device.alarm_rows(row.key, self.journal.run)).turns[row.text("event")]
 
+    def _note(self, text: str) -> None:
+        """What a dry run says of it is in lib/app/foreseen.py."""
+        if self.is_written:
+            self.left.report.note(text)
+
     # ---- what is over
 
     def _end(self, own: Job, all_clear: AllClear) -> Iterator[Job]:
@@ -131,17 +149,20 @@ class Alarms:
         try:
             states = self._cleared(key, own, all_clear)
         except TagoIOError as error:
-            self.note(f'the alarm "{all_clear.alarm}" could not be ended now: {error.message}', undone=1)
+            note = f'the alarm "{all_clear.alarm}" could not be ended now: {error.message}'
+            self.left.report.note(note, undone=1)
             return
         if not states:
-            self.note(f'nothing to end: no alarm "{all_clear.alarm}" of this device is open')
-        for state in states:
-            self.note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} ends')
+            self.judged.append(Judged(all_clear.alarm, own.trigger.device))
+            self._note(f'nothing to end: no alarm "{all_clear.alarm}" of this device is open')
+        for turn, state in states:
+            self.judged.append(Judged(all_clear.alarm, own.trigger.device, turn, state))
+            self._note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} ends')
             yield from self._changed(state, own)
             if all_clear.tell:
                 yield from self._tell_end(own, all_clear, state)
 
-    def _cleared(self, key: str, own: Job, all_clear: AllClear) -> list[CampaignState]:
+    def _cleared(self, key: str, own: Job, all_clear: AllClear) -> list[tuple[Turn, CampaignState]]:
         """The campaigns that end by this event. What is open is ended in the call that says so, for this run may be
         gone after it. Raises TagoIOError."""
         device = self.journal.device
@@ -160,7 +181,7 @@ class Alarms:
                 device.write([self._ended(turn.campaign, "cleared", all_clear)])
         for state in states:
             state.take([replace(ended, key=state.key, at=self.journal.now())])
-        return states
+        return [(turn, state) for state in states]
 
     def _tell_end(self, own: Job, all_clear: AllClear, state: CampaignState) -> Iterator[Job]:
         """Those who had been told, and nobody else, by a campaign that bears the same key whoever begins it."""

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from lib.app.alarms import Alarms
+from lib.app.alarms import Alarms, Judged
 from lib.app.console import Console
 from lib.app.job import Job, Sorting
 from lib.app.left import Left
@@ -50,6 +50,7 @@ class Plan:
         )
         self.report = Report(self.journal.run, self.journal.states)
         self.jobs: list[Job] = []
+        self.judged: list[Judged] = []  # of alarms
         self.watched: list[CampaignState] = []  # that another run may be at this moment
         self._times_watched: Counter[str] = Counter()
         self.fallback = Fallback(settings.fallback, tago.address_of_run)
@@ -182,13 +183,14 @@ class Plan:
             return
         if self.journal.device is None:
             self.report.note(
-                "alarm: without a journal (delivery_log_token) every event is told anew, and nothing ends it"
+                "alarm: without a journal (delivery_log_token) every event is told anew, and nothing ends it; with one "
+                "a repeat tells nobody again and brings the copies up to date, and an all-clear closes them"
             )
         if not self.journal.keeps:
             return
         self.jobs.remove(own)
         alarms = Alarms(self.journal, self.left, self.was_begun, self._is_left_to_another, is_written=is_written)
-        self.jobs = alarms.jobs(own, self.jobs)
+        self.jobs, self.judged = alarms.jobs(own, self.jobs), alarms.judged
 
     def was_begun(self, key: str) -> bool:
         """Whether another run has this event, or had it."""

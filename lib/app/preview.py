@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 
+from lib.app.foreseen import foreseen
 from lib.app.job import Job
 from lib.app.plan import Plan
 from lib.app.report import few_names
@@ -28,6 +29,10 @@ def preview(plan: Plan) -> Iterator[str]:
     """The lines of a dry run. Nothing is written anywhere."""
     yield "Dry run: nobody was notified."
     yield f"Token: {_token_kind(plan.settings)}"
+    if plan.journal.gone:
+        yield f"Journal: CANNOT BE USED NOW ({plan.journal.gone}); this would be told as if there were none"
+    for judged in plan.judged:
+        yield from foreseen(plan, judged)
     for job in plan.jobs:
         yield from _preview_job(plan, job)
     if plan.settings.fallback:

@@ -86,7 +86,7 @@ class Content:
 
     def _composed(self, trigger: Trigger, user: User) -> Notification | AllClear | None:
         """Raises SetupError for what is neither."""
-        composed = self.compose(replace(trigger, name_of=self._name_or_id), user)
+        composed = self.compose(replace(trigger, name_of=self.name_or_id), user)
         if isinstance(composed, Notification) and composed.all_clear:
             raise SetupError(f'all_clear is for the JSON; compose returns AllClear("{composed.alarm}", "…") at the end')
         if composed is None or isinstance(composed, Notification | AllClear):
@@ -105,7 +105,7 @@ class Content:
         wanted = "; ".join(dict.fromkeys(condition.explained(trigger) for condition in conditions))
         return wanted or trigger.brought
 
-    def _name_or_id(self, device_id: str) -> str:
+    def name_or_id(self, device_id: str) -> str:
         """An alarm goes out even where the name cannot be had."""
         try:
             return self._device_name(device_id)
