@@ -34,12 +34,42 @@ def test_it_is_small_and_the_same_each_time(script: Path) -> None:
 
 def test_it_reads_from_the_top(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
-    marks = ["# /// script", '"""Notify', "EDIT ME", "def compose", "def decide", NOTHING_BELOW, "\nimport "]
-    places = [text.index(mark) for mark in [*marks, "\n# lib/base/errors.py", "- the entrypoint\n"]]
+    marks = ["# /// script", '"""Notify', "what you can use", "EDIT ME", "def compose", "def decide", NOTHING_BELOW]
+    places = [text.index(mark) for mark in [*marks, "\nimport ", "\n# lib/base/errors.py", "- the entrypoint\n"]]
     assert places == sorted(places)
     assert "from lib" not in text
     assert "# docs rate-limits-hard-limits.md: the count starts anew at :00" in text
     assert text.rstrip().endswith("sys.exit(start(notify, Path(__file__).parent))")
+
+
+def test_what_can_be_used_stands_above_compose_as_the_readme_s_tables_have_it(script: Path) -> None:
+    shown = " ".join(re.findall("^# +(.*)$", above_edit_me(script.read_text(encoding="utf-8")), re.MULTILINE))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## What you write\n")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in readme.splitlines() if line[:1] == "|"]
+    assert len(rows) > 20
+    for name, what, *_ in rows:
+        if set(name) == {"-"}:
+            continue
+        plain = [re.sub(r"\[(.*?)\]\(.*?\)", r"\1", cell).replace("`", "") for cell in (name, what)]
+        assert f"{plain[0]}:" in shown
+        assert what == "what it is" or what == "what it takes" or f"{plain[0]}: {plain[1]}" in shown
+    assert "(default: False)" in shown
+    assert 'or AllClear("temperature", "Back to normal") to end an alarm' in shown
+
+
+def above_edit_me(text: str) -> str:
+    return text[text.index("what you can use") : text.index("EDIT ME")]
+
+
+def test_a_readme_that_has_lost_its_tables_is_an_error_and_none_is_no_reference(tmp_path: Path) -> None:
+    root = project(tmp_path, {"p.a": "x_a = 1"})
+    assert "what you can use" not in bundle(root).text
+    (root / "README.md").write_text("# Mine\n\n## What you write\n\n## Rules\n\n| `a` | b |\n")
+    with pytest.raises(BundleError, match=r"README\.md has no tables under '## What you write'"):
+        bundle(root)
+    (root / "README.md").write_text("## What you write\n\nSay it.\n\n| `a` | b |\n|---|---|\n| `c` | [d](e.md) |\n")
+    above = above_edit_me(bundle(root).text)
+    assert above.splitlines()[1:4] == ["# Say it.", "# a:", "#   c: d"]
 
 
 def test_no_search_for_garbage_slows_its_start_and_its_run_has_one(script: Path, tmp_path: Path) -> None:
@@ -69,13 +99,32 @@ def test_ruff_finds_nothing_in_it(script: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def what_pip_knows() -> dict[str, str]:
+    """Where this machine's pip finds packages, in uv's words: uv does not read pip's configuration."""
+    words = {
+        "index-url": ("UV_DEFAULT_INDEX", " "),
+        "extra-index-url": ("UV_INDEX", " "),
+        "find-links": ("UV_FIND_LINKS", ","),
+    }
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", listed, re.MULTILINE))
+    return {
+        variable: between.join(found[name].replace("\\n", " ").split())
+        for name, (variable, between) in words.items()
+        if name in found
+    }
+
+
 def run_with_uv(sandbox: Sandbox, script: Path, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """As TagoIO does: an empty folder, and nothing but its variables."""
     (analysis,) = sandbox.store.analyses.values()
     given = {"tag_key": "group", "tag_value": "maintenance", **variables}
-    kept = {name: os.environ[name] for name in os.environ if name.startswith(("UV_", "PIP_", "SSL_"))}
+    kept = ("UV_", "PIP_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     env = {
-        **kept,
+        **what_pip_knows(),
+        **{name: value for name, value in os.environ.items() if name.upper().startswith(kept)},
+        "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does, where there are several
         "UV_SYSTEM_CERTS": "true",  # whom this machine trusts, uv trusts
         "UV_NATIVE_TLS": "true",  # the same, for an older uv
         "PATH": os.environ["PATH"],
@@ -90,7 +139,10 @@ def run_with_uv(sandbox: Sandbox, script: Path, folder: Path, **variables: str) 
     folder.mkdir(exist_ok=True)
     shutil.copy(script, folder / "analysis.py")
     command = [sys.executable, "-m", "uv", "run", "--script", "analysis.py"]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+    if re.search(r"^(error:|  × |Failed to )", done.stderr, re.MULTILINE):  # uv's own words: nothing of ours has run
+        pytest.fail(f"uv cannot have the dependencies on this machine:\n{done.stderr}")
+    return done
 
 
 def test_uv_runs_it_alone_with_the_same_outcomes_and_it_answers_a_press(

@@ -1,8 +1,9 @@
 """`python -m lib.tools.bundle [-o FILE]`: analysis.py and what it needs of lib/ as one readable file for TagoIO.
 
-The header, the docstring and the part to edit come first, then a table of contents; the imports, the modules under
-banners and the entrypoint follow. Comments are kept, nothing is encoded, and the same sources give the same file to the
-letter. What would mean another thing in one file than in many is refused, with the names of what is in the way.
+The header, the docstring, what can be used (the README's tables) and the part to edit come first, then a table of
+contents; the imports, the modules under banners and the entrypoint follow. Comments are kept, nothing is encoded, and
+the same sources give the same file to the letter. What would mean another thing in one file than in many is refused,
+with the names of what is in the way.
 
 With `--wheel`, for those who have a place for files: a wheel of lib beside FILE, and FILE is analysis.py alone.
 """

@@ -1,4 +1,4 @@
-"""Lays the sources into one file: what is edited first, then a table of contents, then all the rest."""
+"""Lays the sources into one file: what can be used, what is edited, then a table of contents, then all the rest."""
 
 import ast
 import hashlib
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lib.tools.bundle.checks import check, used_at_once
 from lib.tools.bundle.imports import LINE, merged_imports, name_and_meaning
+from lib.tools.bundle.reference import reference
 from lib.tools.bundle.source import STORY, BundleError, Source, lines_of, read
 
 LARGEST = 1024 * 1024  # bytes; mcp's upload tool takes no more, TagoIO itself 5 MB
@@ -60,6 +61,8 @@ def bundle(root: Path) -> Bundle:
         *(Part(f"{module.path}: {_summary(module)}", f"{_banner(module)}\n\n{module.code}") for module in modules),
         Part("the entrypoint", "".join(story.lines[end:]).strip() + "\n"),
     ]
+    shown = reference(root)
+    first += [f"\n{shown}"] if shown else []
     version = f"{_release(root)} {hashlib.sha256(''.join(part.text for part in rest).encode()).hexdigest()[:8]}"
     text = _with_contents("\n\n".join(first) + f"\n\n\n{edited}\n\n\n", rest, version)
     if len(text.encode()) > LARGEST:

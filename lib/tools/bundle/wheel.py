@@ -7,7 +7,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from lib.tools.bundle.layout import text_of
+from lib.tools.bundle.layout import EDIT_ME, text_of
+from lib.tools.bundle.reference import reference
 from lib.tools.bundle.source import STORY, BundleError
 
 HEADER = re.compile(r"^# /// script\n(?:#.*\n)*?# ///$", re.MULTILINE)
@@ -45,7 +46,7 @@ def write_wheel(root: Path, folder: Path) -> Path:
 
 def script_for(root: Path, wheel: Path, at: str) -> str:
     """analysis.py with a header that names the wheel, by its address `at` (a folder's, or "" for the file itself) and
-    its hash. Raises BundleError."""
+    its hash, and with what can be used above what is edited. Raises BundleError."""
     written = text_of(root / STORY, STORY)
     found = HEADER.search(written)
     if not found:
@@ -57,7 +58,9 @@ def script_for(root: Path, wheel: Path, at: str) -> str:
     header = found[0].replace("# dependencies = [\n", f"# dependencies = [\n{line}", 1)
     if line not in header:
         raise BundleError(f"{STORY} has no list of dependencies in its header")
-    return written.replace(found[0], header, 1)
+    shown = reference(root)
+    with_header = written.replace(found[0], header, 1)
+    return EDIT_ME.sub(lambda mark: f"{shown}\n\n\n{mark[0]}" if shown else mark[0], with_header, count=1)
 
 
 def _dependencies(written: str) -> list[str]:

@@ -1,0 +1,43 @@
+"""What `compose` and `decide` can use, as a comment above them: the README's own tables, so both say the same."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from lib.tools.bundle.imports import LINE
+from lib.tools.bundle.source import BundleError
+
+README = "README.md"
+SECTION = re.compile(r"^## What you write\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+TABLE = re.compile(r"^(\|.*\n)\|(?:-+\|)+\n((?:\|.*\n)+)", re.MULTILINE)  # its head, and its rows
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+
+
+def reference(root: Path) -> str:
+    """The comment; "" where there is no README. Raises BundleError for a README that has lost the tables."""
+    if not (root / README).is_file():
+        return ""
+    section = SECTION.search((root / README).read_text(encoding="utf-8"))
+    tables = TABLE.findall(section[1]) if section else []
+    if not section or not tables:
+        raise BundleError(f"{README} has no tables under '## What you write'")
+    about = textwrap.wrap(_plain(" ".join(section[1].split("\n|", 1)[0].split())), LINE - 2)
+    lines = [f"{'-' * 75} what you can use, as {README} has it", *about]
+    return "\n".join(f"# {line}" for line in [*lines, *(line for table in tables for line in _lines(*table))])
+
+
+def _lines(head: str, rows: str) -> Iterator[str]:
+    yield f"{_cells(head)[0]}:"
+    for row in rows.splitlines():
+        name, what, *default = _cells(row)
+        text = f"{name}: {what}" + (f" (default: {default[0]})" if any(default) and default[0] != "–" else "")
+        yield from textwrap.wrap(text, LINE - 2, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False)
+
+
+def _cells(row: str) -> list[str]:
+    return [_plain(cell) for cell in row.strip().strip("|").split("|")]
+
+
+def _plain(text: str) -> str:
+    return LINK.sub(r"\1", text).replace("`", "").strip()
