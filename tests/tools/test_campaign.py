@@ -7,11 +7,17 @@ import os
 import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, FloatRect, Page, expect
 
+from lib.tools.campaign.page import as_html
+from lib.tools.campaign.reading import Line, iso
 from tests.conftest import ROOT, Ran, run_python
 from tests.test_decision import press
 from tests.test_dispatch import Journaled, journaled  # noqa: F401  # a fixture
@@ -48,11 +54,14 @@ def test_the_last_campaign_as_a_table(campaign: Journaled) -> None:
     assert "TagoIO does not say when" in ran.out
 
 
-def test_without_a_key_it_lists_the_campaigns_with_what_was_sent(campaign: Journaled) -> None:
+@pytest.mark.parametrize("arguments", [[], ["list"], ["show"], ["show", "nosuchkey1"]])
+def test_without_a_key_or_with_a_wrong_one_it_lists_the_campaigns_with_what_was_sent(
+    campaign: Journaled, arguments: list[str]
+) -> None:
     key = campaign.rows("notify_campaign")[0]["group"]
-    ran = command(campaign, "list")
-    assert ran.code == 0, ran.err
-    (line,) = [line for line in ran.out.splitlines() if key in line]
+    ran = command(campaign, *arguments)
+    assert ran.code == len(arguments) // 2, ran.err
+    (line,) = [line for line in (ran.out + ran.err).splitlines() if key in line]
     assert "Test of the fridge alarm" in line
     assert "7 sent" in line
     assert "1 skipped" in line
@@ -101,11 +110,78 @@ def test_as_one_page_with_a_plot_where_no_name_becomes_script(campaign: Journale
     page = path.read_text(encoding="utf-8")
     assert "<script" not in page
     assert "<title>Test of the fridge alarm</title>" in page
-    assert re.search(r"<td>acknowledge \(counts\)<td>\d+\.\d s", page)
+    assert re.search(r">acknowledge \(counts\)</td><td[^>]*>\d+\.\d s</td>", page)
     assert "&lt;script&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")
     drawing = ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])  # noqa: S314  # ours
-    assert [text.text for text in drawing.iter("text")][:3] == ["read 2, when?", "sent 7", "pressed 1"]
+    drawn = [path.get("class") for path in drawing.iter("path")]
+    assert drawn == ["grid", "axis", "read level", "sent", "pressed"]
+    assert re.findall(r"<li class=.*?>(.*?)</li>", page) == ["sent 7", "pressed 1", "read 2; TagoIO does not say when"]
+
+
+def wide(lines: int, span: float) -> str:
+    """The page of a campaign whose names are long and whose reasons are longer."""
+    at = 1_770_000_000.0
+    users = [
+        Line(
+            f"{number:024x}", "Maximiliane-Alexandra_von-der-Donaudampfschifffahrt" if number % 3 else "Ana",
+            "sent" if number % 4 else "failed", "" if number % 4 else f"404 Not Found: https://example.com/{'x' * 90}",
+            notification=f"n{number}", sent_at=iso(at + number / 10), read="yes",
+            read_at=iso(at + span * number / lines) if number % 2 else "", pressed="acknowledge" if number == 1 else "",
+            pressed_at=iso(at + span) if number == 1 else "", counts="yes",
+        )
+        for number in range(1, lines + 1)
+    ]  # fmt: skip
+    return as_html("k3yofcampaign", users, "Refrigerator 7 is warm", "recalled, 2026-02-02T02:40:00")
+
+
+NARROW = """() => {
+    const hasText = (each) => [...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    const texts = [...document.querySelectorAll("body *")].filter((each) => each.checkVisibility() && hasText(each));
+    const outside = (box) => box.left < -0.5 || box.right > innerWidth + 0.5;
+    return {
+        width: document.documentElement.scrollWidth,
+        small: texts.filter((each) => parseFloat(getComputedStyle(each).fontSize) < 14).map((each) => each.outerHTML),
+        outside: texts.filter((each) => outside(each.getBoundingClientRect())).map((each) => each.outerHTML),
+        scrolling: [...document.querySelectorAll("main *")].filter((each) => each.scrollWidth > each.clientWidth + 1
+            && getComputedStyle(each).overflowX !== "visible").map((each) => each.outerHTML),
+    };
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_is_readable_on_a_phone_and_at_a_desk(
+    campaign: Journaled, browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    path = tmp_path / "report.html"
+    assert command(campaign, "show", "last", "--html", "-o", str(path)).code == 0
+    (tmp_path / "wide.html").write_text(wide(40, 3000.0), encoding="utf-8")
+    window = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = window.new_page()
+    for name, title in (("report", "Test of the fridge alarm"), ("wide", "Refrigerator 7 is warm")):
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        expect(page).to_have_title(title)
+        expect(page.locator("h1")).to_have_text(title)
+        expect(page.locator(".plot")).to_be_visible()
+        assert page.evaluate(NARROW) == {"width": width, "small": [], "outside": [], "scrolling": []}
+        assert overlapping(page) == [], "each label of an axis can be read"
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    window.close()
+
+
+def overlapping(page: Page) -> list[str]:
+    boxes = [(each.text_content(), each.bounding_box()) for each in page.locator(".field span").all()]
+    return [
+        f"{one[0]} and {other[0]}"
+        for one, other in combinations(boxes, 2)
+        if one[1] and other[1] and _meet(one[1], other[1], "x", "width") and _meet(one[1], other[1], "y", "height")
+    ]
+
+
+def _meet(one: FloatRect, other: FloatRect, start: Literal["x", "y"], size: Literal["width", "height"]) -> bool:
+    return one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
 
 
 def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
@@ -118,7 +194,7 @@ def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
-        (["show", "nosuchkey1"], {}, "The journal knows no campaign nosuchkey1; there are, the newest first: "),
+        (["show", "nosuchkey1"], {}, "The journal knows no campaign nosuchkey1; there are, the newest first:\n"),
         ([], {"delivery_log_token": ""}, "delivery_log_token not set"),
         ([], {"delivery_log_token": "wrong"}, "The journal cannot be read"),
         ([], {"TAGOIO_API": "http://127.0.0.1:9"}, "cannot be reached"),

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import requests
 
 from lib.tools.install.__main__ import admin_of
 from lib.tools.sandbox.page.desk import Desk
-from lib.tools.sandbox.page.figures import HEIGHT, course, now_at, plotted
+from lib.tools.sandbox.page.figures import course, now_at
 from lib.tools.sandbox.page.view import cards, color_of
 from lib.tools.sandbox.store import Event
 from lib.tools.sandbox.trouble import Fault
@@ -223,19 +222,6 @@ def test_figures_follow_what_happened() -> None:
     assert now_at(steps) == {"sent": 3, "read": 1, "pressed": 1, "fallback": 0, "held": 0, "failed": 1}
     assert steps["held"] == [(1.0, 1), (5.0, 0)]
     assert steps["failed"] == [(2.0, 1), (7.0, 2), (8.0, 1)]
-    lines, start, span = plotted(steps, until=20.0)
-    assert (start, span) == (0.0, 20.0)
-    assert {"fallback": 0} | {line.name: line.value for line in lines} == now_at(steps)
-    assert plotted(course([]), until=5.0)[0] == []
-
-
-@pytest.mark.parametrize("kinds", [["held"], ["failed"], ["sent", "read", "pressed", "fallback", "held", "failed"]])
-def test_the_labels_of_the_plot_lie_within_it_and_apart(kinds: list[str]) -> None:
-    events = [Event(float(time), kind, kind, kind) for time, kind in enumerate(kinds)]
-    for gone in ([], [Event(9.0, "gone", kind) for kind in kinds]):
-        places = sorted(line.y for line in plotted(course([*events, *gone]), until=20.0)[0])
-        assert 0 <= places[0] <= places[-1] <= HEIGHT
-        assert all(below - above >= 24 for above, below in pairwise(places))
 
 
 def test_opening_it_again_or_pressing_it_again_is_the_same_notification() -> None:

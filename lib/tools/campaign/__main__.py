@@ -15,11 +15,12 @@ from lib.app.settings import read_env_file, use_region
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.log import guard_output, hide, redact
 from lib.base.text import one_line
+from lib.campaign.state import CampaignState
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
 from lib.tools.campaign.page import as_html
-from lib.tools.campaign.reading import campaigns, find, iso, open_device, read_campaign, title_of
+from lib.tools.campaign.reading import NoSuchCampaign, campaigns, find, iso, open_device, read_campaign, title_of
 from lib.tools.campaign.shown import as_csv, as_json, as_list, as_table
 from lib.tools.campaign.taking_back import take_back
 from lib.tools.campaign.verbs import Verb, close, correct, recall
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         tago, journal = _connect()
         if options.verb in ("recall", "correct", "close"):
-            state = find(journal, options.key)
+            state = _find(tago, journal, options.key)
             return take_back(tago, journal, state, _verb(options), ROOT, dry_run=options.dry_run, yes=options.yes)
         _write(_text(options, tago, journal), options.output)
     except (SetupError, TagoIOError) as error:
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     shown = verbs.add_parser("list", help="the campaigns there are, the newest first")
     shown.add_argument("-o", "--output", type=Path, help="a file instead of standard output")
     shown = verbs.add_parser("show", help="what became of one, user by user")
-    shown.add_argument("key", metavar="KEY", help="the campaign's key, or last")
+    shown.add_argument("key", metavar="KEY", nargs="?", help="the campaign's key, or last; without one they are listed")
     form = shown.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="comma-separated values")
     form.add_argument("--json", action="store_true", help="one JSON object")
@@ -91,9 +92,9 @@ def _verb(options: argparse.Namespace) -> Verb:
 
 
 def _text(options: argparse.Namespace, tago: TagoIO, journal: JournalDevice) -> str:
-    if options.verb != "show":
+    if options.verb != "show" or not options.key:
         return as_list(campaigns(tago, journal))
-    state = find(journal, options.key)
+    state = _find(tago, journal, options.key)
     lines = read_campaign(tago, state)
     if options.csv:
         return as_csv(lines)
@@ -103,6 +104,14 @@ def _text(options: argparse.Namespace, tago: TagoIO, journal: JournalDevice) -> 
     if options.html:
         return as_html(state.key, lines, title_of(Inbox(tago.run), state), ended)
     return as_table(state.key, lines, ended)
+
+
+def _find(tago: TagoIO, journal: JournalDevice, key: str) -> CampaignState:
+    """Raises SetupError, which lists the campaigns there are, for a key that the journal does not know."""
+    try:
+        return find(journal, key)
+    except NoSuchCampaign as error:
+        raise SetupError(f"{error}\n{as_list(campaigns(tago, journal))}") from error
 
 
 def _write(text: str, output: Path | None) -> None:

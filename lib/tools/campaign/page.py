@@ -1,75 +1,87 @@
-"""A campaign as one self-contained page with a plot."""
+"""A campaign as one self-contained page with a plot, for a desk and for a phone."""
 
 import html
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from lib.campaign.rows import seconds_of
 from lib.tools.campaign.reading import Line
 from lib.tools.campaign.shown import HEADINGS, cells_of, headlines
+from lib.tools.plot import STYLE, drawn_steps
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-.wide {{ overflow-x: auto }}
-table {{ border-collapse: collapse; width: 100% }} th, td {{ text-align: left; padding: .3rem .6rem }}
-tr {{ border-bottom: 1px solid #8884 }} svg {{ width: 100%; min-width: 34rem; height: auto }}
-.sent {{ stroke: #1565c0 }} .read {{ stroke: #ef6c00 }} .pressed {{ stroke: #2e7d32 }}
-text {{ fill: currentColor; font-size: 12px }} .axis {{ stroke: currentColor; fill: none }}
-</style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --line: light-dark(#cfd8e0, #46525d) }}
+body {{ max-width: 60rem; margin: 1.5rem auto; padding: 0 1rem; overflow-wrap: anywhere }}
+h1 {{ font-size: 1.6rem; line-height: 1.25; margin: 0 0 .6rem }} h2 {{ font-size: 1.1rem; margin: 1.6rem 0 .6rem }}
+ul {{ list-style: none; margin: 0; padding: 0 }}
+.sent {{ --line-color: light-dark(#1257a8, #8abaf7) }} .read {{ --line-color: light-dark(#a34700, #ffbd66) }}
+.pressed {{ --line-color: light-dark(#14602a, #86d992) }}
+.legend {{ display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin-bottom: .8rem }}
+.legend li::before {{ content: ""; display: inline-block; width: 1.4rem; vertical-align: .25em; margin-right: .5rem;
+  border-top: 3px solid var(--line-color) }} .legend .level::before {{ border-top-style: dashed }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .4rem .8rem .4rem 0; vertical-align: top }}
+tr {{ border-bottom: 1px solid var(--line) }}
+@media (max-width: 40rem) {{
+  table, tbody {{ display: block }} thead {{ display: none }}
+  tr {{ display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .6rem 0 }}
+  th, td {{ padding: 0 }} td:empty {{ display: none }}
+  th {{ flex: 1 1 100% }} td::before {{ content: attr(data-head) ": " }}
+}}
+{style}</style>
+<main>
 <h1>{title}</h1>
-<p>{headlines}</p>
-<div class="wide" tabindex="0">{plot}</div>
-<div class="wide" tabindex="0"><table><tr>{head}</tr>
+<ul>{headlines}</ul>
+<h2>Over time</h2>
+{plot}
+<h2>User by user</h2>
+<table><thead><tr>{head}</tr></thead><tbody>
 {rows}
-</table></div></html>"""
+</tbody></table>
+</main></html>"""
 
 
 def as_html(key: str, lines: list[Line], title: str = "", ended: str = "") -> str:
-    rows = ["<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in cells_of(line)) for line in lines]
-    begins = "<br>".join(html.escape(line) for line in headlines(key, lines, ended))
-    head = "".join(f"<th>{heading}" for heading in HEADINGS)
-    title = html.escape(title or f"Campaign {key}")
-    return PAGE.format(title=title, headlines=begins, plot=plot(lines), head=head, rows="\n".join(rows))
+    return PAGE.format(
+        title=html.escape(title or f"Campaign {key}"),
+        style=STYLE.read_text(encoding="utf-8"),
+        headlines="".join(f"<li>{html.escape(line.strip())}</li>" for line in headlines(key, lines, ended)),
+        plot=plot(lines),
+        head="".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS),
+        rows="\n".join(_row(line) for line in lines),
+    )
+
+
+def _row(line: Line) -> str:
+    name, *others = map(html.escape, cells_of(line))
+    cells = (f'<td data-head="{head}">{cell}</td>' for head, cell in zip(HEADINGS[1:], others, strict=True))
+    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
 
 
 def plot(lines: list[Line]) -> str:
     """Users over time, as steps: sent, read where the time is known, pressed."""
-    series = {
+    found = {
         "sent": [line.sent_at for line in lines if line.status == "sent"],
         "read": [line.read_at for line in lines],
         "pressed": [line.pressed_at for line in lines],
     }
-    times = {name: sorted(seconds_of(text) for text in texts if text) for name, texts in series.items()}
-    everything = [moment for moments in times.values() for moment in moments]
-    if not everything:
+    times = {name: sorted(seconds_of(text) for text in texts if text) for name, texts in found.items()}
+    moments = [moment for each in times.values() for moment in each]
+    if not moments:
         return "<p>Nobody was sent anything.</p>"
-    start, end = min(everything), max(everything)
-    span, most = max(end - start, 1.0), max(len(moments) for moments in times.values())
-    paths = []
+    start, end = min(moments), max(moments)
+    steps = {name: [(moment, count) for count, moment in enumerate(each, 1)] for name, each in times.items()}
     unplaced = sum(line.read == "yes" for line in lines) - len(times["read"])
+    levels = {"read": unplaced} if unplaced else {}
+    began = f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    drawn = drawn_steps(steps, end + (end - start) / 20, "users", began, levels)
+    return f'<ul class="legend">{"".join(_legend(times, unplaced))}</ul>{drawn}'
+
+
+def _legend(times: dict[str, list[float]], unplaced: int) -> Iterator[str]:
+    yield from (f'<li class="{name}">{name} {len(each)}</li>' for name, each in times.items() if each)
     if unplaced:
-        y = 210 - 190 * unplaced / most
-        paths.append(f'<path class="read" d="M 50 {y:.1f} H 650" stroke-width="2" stroke-dasharray="6 6"/>')
-        paths.append(f'<text x="655" y="{y + 4:.1f}">read {unplaced}, when?</text>')
-    for name, moments in times.items():
-        if not moments:
-            continue
-        points, count = "M 50 210", 0
-        for moment in moments:
-            x = 50 + 600 * (moment - start) / span
-            points += f" H {x:.1f}"
-            count += 1
-            points += f" V {210 - 190 * count / most:.1f}"
-        points += " H 650"
-        paths.append(f'<path class="{name}" d="{points}" fill="none" stroke-width="2"/>')
-        paths.append(f'<text x="655" y="{214 - 190 * count / most:.1f}">{name} {count}</text>')
-    labels = f'<path class="axis" d="M 50 20 V 210 H 650"/><text x="44" y="24" text-anchor="end">{most}</text>'
-    labels += '<text x="44" y="214" text-anchor="end">0</text><text x="50" y="12" text-anchor="middle">users</text>'
-    labels += f'<text x="50" y="228">{datetime.fromtimestamp(start):%Y-%m-%d %H:%M:%S}</text>'
-    labels += f'<text x="650" y="228" text-anchor="end">{span:.0f} s later</text>'
-    title = "Users over time: sent, read, pressed"
-    drawn = f"<title>{title}</title>{''.join(paths)}{labels}"
-    return f'<svg viewBox="0 0 760 240" role="img" aria-label="{title}">{drawn}</svg>'
+        yield f'<li class="read level">read {unplaced}; TagoIO does not say when</li>'

@@ -51,6 +51,10 @@ class Line:
     step: str = ""
 
 
+class NoSuchCampaign(SetupError):
+    """A key that the journal does not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A campaign there is; `began` is ISO, `outcomes` in words."""
@@ -87,14 +91,12 @@ def keys_there_are(journal: JournalDevice) -> list[str]:
 
 
 def find(journal: JournalDevice, key: str) -> CampaignState:
-    """The campaign of a key; `last` is the newest. Raises SetupError, which names those there are, for a key that the
-    journal does not know."""
+    """The campaign of a key; `last` is the newest. Raises NoSuchCampaign, SetupError."""
     key = keys_there_are(journal)[0] if key == "last" else key
     with journal_read():
         state = journal.states([key])[key]
     if not (state.started or state.outcomes):
-        there = ", ".join(keys_there_are(journal)[:LISTED])
-        raise SetupError(f"The journal knows no campaign {key}; there are, the newest first: {there}")
+        raise NoSuchCampaign(f"The journal knows no campaign {one_line(key)}; there are, the newest first:")
     return state
 
 

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from lib.tools.plot import drawn_steps
 from lib.tools.sandbox.page.board import board_of
 from lib.tools.sandbox.page.days import day_with
 from lib.tools.sandbox.page.desk import DESK, MAX_VARIABLES, Desk
-from lib.tools.sandbox.page.figures import HEIGHT, WIDTH, course, now_at, plotted
+from lib.tools.sandbox.page.figures import course, now_at
 from lib.tools.sandbox.page.plain import SCRIPT
 from lib.tools.sandbox.page.presets import PRESETS
 from lib.tools.sandbox.page.runs import run_view
@@ -56,7 +57,6 @@ def rendered(
     run = next((run for run in runs if str(run.number) == number), runs[-1] if runs else None)
     day = day_with(desk.days(), run)
     steps = course(desk.store.events)
-    lines, start, span = plotted(steps, desk.store.clock())
     content = templates.get_template("page.html").render(
         instance=INSTANCE,
         desk=desk,
@@ -75,10 +75,7 @@ def rendered(
         runs=[run_view(desk.store, run, whole=False) for run in runs[: -RUNS_SHOWN - 1 : -1]],
         run=run_view(desk.store, run) if run else None,
         figures=now_at(steps),
-        plot=lines,
-        plot_size=(WIDTH, HEIGHT),
-        started=f"{datetime.fromtimestamp(start):%H:%M:%S}",
-        plot_span=span,
+        plot=_plot(desk, steps),
         variables=desk.variables if variables is None else variables,
         version=desk.version,
         spare=range(min(SPARE_ROWS, MAX_VARIABLES - len(desk.variables))),
@@ -93,6 +90,11 @@ def rendered(
         plans=PLANS,
     )
     return web.Response(text=content, content_type="text/html", status=status)
+
+
+def _plot(desk: Desk, steps: dict[str, list[tuple[float, int]]]) -> str:
+    began = min((moments[0][0] for moments in steps.values() if moments), default=0.0)
+    return drawn_steps(steps, desk.store.clock(), "number", f"{datetime.fromtimestamp(began):%H:%M:%S}")
 
 
 def _shown(desk: Desk, request: web.Request) -> list[str]:
