@@ -71,12 +71,12 @@ class Alarms:
         key = alarm_key(own.trigger.analysis_id, own.trigger.device, own.alarm.name)
         own.about["alarm"] = own.alarm.name
         try:
-            turn, older = self._judged(key, own)
-            state = older if older and turn.kind == "repeated" else self._state(turn.campaign)
+            turn, state, ended = self._judged(key, own)
         except TagoIOError as error:
             self.journal.give_up(error.message)  # an alarm goes out all the same
             yield own
             return
+        older = state if turn.kind == "repeated" else next((each for each in ended if each.key == turn.replaced), None)
         self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, older, own.alarm.again))
         if turn.kind == "repeated" and state.started:
             self._note(
@@ -84,58 +84,64 @@ class Alarms:
                 f"{'answered' if state.is_decided else 'told'} as campaign {state.key}; this is event {turn.count}"
             )
             yield from self._changed(state, own)  # nobody is told again but who has no copy
-            return
-        self.journal.states.pop(own.key, None)
-        own.state = self.journal.states[state.key] = state  # maybe raised by a run that did not come to tell anybody
-        yield own
-        if older and turn.replaced:
-            yield from self._changed(older, own)
+        else:
+            self.journal.states.pop(own.key, None)
+            own.state = self.journal.states[state.key] = state  # maybe raised by a run that came to tell nobody
+            yield own
+        for each in ended:
+            if each.key != state.key:
+                yield from self._changed(each, own)
 
-    def _judged(self, key: str, own: Job) -> tuple[Turn, CampaignState | None]:
-        """Written, and seen; in a dry run what it would be. What follows from it for an older campaign is written in
-        the same call, for this run may be gone after it. Raises TagoIOError."""
-        device = self.journal.device
-        assert device is not None  # noqa: S101  # there are no alarms without a journal
-        alarm = Alarm(device.alarm_rows(key))
+    def _judged(self, key: str, own: Job) -> tuple[Turn, CampaignState, list[CampaignState]]:
+        """Written, and seen; in a dry run what it would be: with the campaign that the event belongs to, and those that
+        have ended. What follows from the event is written in the same call, for this run may be gone after it; what
+        TagoIO's order makes otherwise is written after it. Raises TagoIOError."""
+        alarm = self._alarm(key)
         is_over = bool(alarm.campaign) and self._state(alarm.campaign).ending is not None
-        over = alarm.campaign if is_over else ""
         facts = own.alarm
-        row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=over)
+        closed = alarm.campaign if is_over else ""
+        row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=closed)
         foreseen = alarm.take(replace(row, at=self.journal.now()))
-        older, rows = self._older(own, foreseen)
-        turn = self._seen(alarm, row, *rows)
-        if (turn.kind, turn.campaign, turn.replaced) != (foreseen.kind, foreseen.campaign, foreseen.replaced):
-            older, rows = self._older(own, turn)
-            device.write(rows)
-        if older:
-            older.take(replace(each, at=self.journal.now()) for each in rows)
-        return turn, older
+        why = "told anew" if facts.again else "replaced by a worse one"
+        state, rows = self._repeated(own, foreseen)
+        ended = self._ended(alarm, why, lambda: AllClear(facts.name, *self._titles(own)))
+        alarm = self._seen(alarm, row, *rows, *ended)
+        turn = alarm.turns[own.key]
+        if (turn.kind, turn.campaign) != (foreseen.kind, foreseen.campaign):
+            state, rows = self._repeated(own, turn)
+            self._write(rows)
+        late = self._ended(alarm, why, lambda: AllClear(facts.name, *self._titles(own)))
+        self._write(late)
+        over = {row.key: self._over(row) for row in (*ended, *late)}
+        state = over.get(state.key, state)  # ended by another event meanwhile
+        state.take(replace(each, at=self.journal.now()) for each in rows)
+        return turn, state, list(over.values())
 
-    def _older(self, own: Job, turn: Turn) -> tuple[CampaignState | None, list[Row]]:
-        """The campaign that the event repeats or replaces, and the rows that say so. Raises TagoIOError."""
-        if turn.replaced:
-            state = self._state(turn.replaced)
-            why = "told anew" if own.alarm.again else "replaced by a worse one"
-            said = AllClear(own.alarm.name, *self._titles(own))
-            return state, [] if state.ending else [self._ended(state.key, why, said)]
-        if turn.kind != "repeated":
-            return None, []
+    def _repeated(self, own: Job, turn: Turn) -> tuple[CampaignState, list[Row]]:
+        """The campaign of the event, and the rows that say that it repeats it. Raises TagoIOError."""
         state = self._state(turn.campaign)
-        if not state.started:
+        if turn.kind != "repeated" or not state.started:
             return state, []
         joined = [] if state.is_over else [each.id for each in own.waiting if each.id not in state.audience]
         about = {"run": self.journal.run, "event": own.key, "points": len(own.trigger.points)}
         repeated = Row(state.key, CHANGE, "repeated", about)
-        rows = [repeated, *point_rows(state.key, own.trigger, own.key), *audience_rows(state.key, joined)]
-        return state, rows
+        return state, [repeated, *point_rows(state.key, own.trigger, own.key), *audience_rows(state.key, joined)]
 
-    def _seen(self, alarm: Alarm, row: Row, *beside: Row) -> Turn:
-        """What the event of that row is, once TagoIO shows it; rows `beside` it are written with it."""
+    def _alarm(self, key: str, run: str = "") -> Alarm:
         device = self.journal.device
-        if device is None or not self.is_written:
-            return alarm.take(replace(row, at=self.journal.now()))
-        device.write([row, *beside])
-        return Alarm(device.alarm_rows(row.key, self.journal.run)).turns[row.text("event")]
+        assert device is not None  # noqa: S101  # there are no alarms without a journal
+        return Alarm(device.alarm_rows(key, run))
+
+    def _seen(self, alarm: Alarm, row: Row, *beside: Row) -> Alarm:
+        """With the event of that row, once TagoIO shows it; rows `beside` it are written with it."""
+        if not self.is_written:
+            return alarm
+        self._write([row, *beside])
+        return self._alarm(row.key, self.journal.run)
+
+    def _write(self, rows: list[Row]) -> None:
+        if self.journal.device and self.is_written and rows:
+            self.journal.device.write(rows)
 
     def _note(self, text: str) -> None:
         """What a dry run says of it is in lib/app/foreseen.py."""
@@ -165,23 +171,34 @@ class Alarms:
     def _cleared(self, key: str, own: Job, all_clear: AllClear) -> list[tuple[Turn, CampaignState]]:
         """The campaigns that end by this event. What is open is ended in the call that says so, for this run may be
         gone after it. Raises TagoIOError."""
-        device = self.journal.device
-        assert device is not None  # noqa: S101
-        alarm = Alarm(device.alarm_rows(key))
+        alarm = self._alarm(key)
         row = clear_row(key, own.key, self.journal.run)
-        foreseen = alarm.take(replace(row, at=self.journal.now()))
-        if not foreseen.campaign:
+        if not alarm.take(replace(row, at=self.journal.now())).campaign:
             return []
-        ended = self._ended(foreseen.campaign, "cleared", all_clear)
-        turn = self._seen(alarm, row, ended)
-        states = [self._state(ended.key)]
-        if turn.campaign not in ("", ended.key):  # raised meanwhile
-            states.append(self._state(turn.campaign))
-            if self.is_written:
-                device.write([self._ended(turn.campaign, "cleared", all_clear)])
-        for state in states:
-            state.take([replace(ended, key=state.key, at=self.journal.now())])
-        return [(turn, state) for state in states]
+        ended = self._ended(alarm, "cleared", lambda: all_clear)
+        alarm = self._seen(alarm, row, *ended)
+        late = self._ended(alarm, "cleared", lambda: all_clear)  # raised meanwhile
+        self._write(late)
+        return [(alarm.turns[own.key], self._over(row)) for row in (*ended, *late)]
+
+    def _ended(self, alarm: Alarm, why: str, said: Callable[[], AllClear]) -> list[Row]:
+        """The rows that end what is over and of which no row says so yet: ended by this event, or by one whose run was
+        gone before it saw that it had. They count from now on."""
+        known = self.journal.device.ended if self.journal.device else set()
+        keys = [key for key in alarm.ended if key not in known and self.journal.state(key).ending is None]
+        if not keys:
+            return []
+        word = said()
+        lines = {code: line[:LONGEST] for code, line in list(word.translations.items())[:MOST_LANGUAGES]}
+        rows = [ended_row(key, self.journal.run, why, word.message[:LONGEST], lines) for key in keys]
+        for row in rows:
+            self.journal.state(row.key).take([replace(row, at=self.journal.now())])
+        return rows
+
+    def _over(self, ended: Row) -> CampaignState:
+        state = self._state(ended.key)
+        state.take([replace(ended, at=self.journal.now())])
+        return state
 
     def _tell_end(self, own: Job, all_clear: AllClear, state: CampaignState) -> Iterator[Job]:
         """Those who had been told, and nobody else, by a campaign that bears the same key whoever begins it."""
@@ -212,10 +229,6 @@ class Alarms:
         if planned or device is None:
             return planned.state if planned else self.journal.state(key)
         return device.states([key])[key]
-
-    def _ended(self, campaign: str, why: str, all_clear: AllClear) -> Row:
-        lines = {code: line[:LONGEST] for code, line in list(all_clear.translations.items())[:MOST_LANGUAGES]}
-        return ended_row(campaign, self.journal.run, why, all_clear.message[:LONGEST], lines)
 
     def _titles(self, own: Job) -> tuple[str, bool, dict[str, str]]:
         """What the older copies are closed with: the title of what came in their place, by language."""

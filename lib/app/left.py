@@ -47,7 +47,7 @@ class Left:
         if not actions and not before:
             return None
         job = Job(state, replace(state.trigger, analysis_id=trigger.analysis_id), state.started_at, steps=state.steps)
-        job.event_number = state.repeats
+        job.event_number = 0 if state.lacks_points else state.repeats  # then the copies are brought up to date later
         if before:
             job.rows = before.rows
             job.settled = [each for each in before.settled if each.user_id not in state.audience]

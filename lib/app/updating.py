@@ -36,7 +36,8 @@ class Updating:
         """Notification id by user; how many were changed."""
         state = job.state
         trigger = replace(state.trigger, analysis_id=job.trigger.analysis_id)
-        job = replace(job, trigger=trigger, event_number=state.repeats)
+        number = state.repeats
+        job = replace(job, trigger=trigger, event_number=number)
         try:
             readers = users_by_id(self.run, set(copies), sleep)
         except SetupError as error:
@@ -47,13 +48,15 @@ class Updating:
             done: list[str] = []
 
             def change(copy: Copy, done: list[str] = done) -> None:
+                if state.repeats > number or self.journal.may_tell(job.key) is not True:
+                    return  # this run was away, and another may have written something newer: it is due still
                 reader = readers.get(copy.user_id)
                 text = self._text(job, reader) if reader else {}
                 if not text or self._changed(copy.notification_id, text, sleep):
                     done.append(copy.notification_id)
 
             each_in_threads(waiting[start : start + BATCH], change, CLOSERS, is_over=is_over)
-            self.journal.add(updated_rows(job.key, done, self.journal.run, job.event_number))
+            self.journal.add(updated_rows(job.key, done, self.journal.run, number))
         return self._number
 
     def notes(self) -> Iterator[str]:

@@ -37,7 +37,8 @@ class Turn:
 
 
 class Alarm:
-    """`campaign` is the open one, "" where none is; `turns` what each event was."""
+    """`campaign` is the open one, "" where none is; `turns` what each event was; `ended` the campaigns that events have
+    cleared or replaced."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.campaign = ""
@@ -45,7 +46,8 @@ class Alarm:
         self.count = 0
         self.severity: Severity = (0, 0)
         self.turns: dict[str, Turn] = {}
-        self._over: set[str] = set()
+        self.ended: list[str] = []
+        self._over: set[str] = set()  # besides, who was let go
         for row in sorted(rows, key=lambda row: (row.at, row.id)):
             self.take(row)
 
@@ -65,7 +67,7 @@ class Alarm:
 
     def _cleared(self) -> Turn:
         turn = Turn("cleared" if self.campaign else "nothing", self.campaign, count=self.count, since=self.since)
-        self._over.add(self.campaign)
+        self._end(self.campaign)
         self.campaign = ""
         return turn
 
@@ -77,8 +79,13 @@ class Alarm:
             return Turn("repeated", self.campaign, count=self.count, since=self.since)
         replaced, self.campaign, self.since, self.count = self.campaign, event, row.at, 1
         self.severity = severity
-        self._over.add(replaced)
+        self._end(replaced)
         return Turn("raised", event, replaced, 1, row.at)
+
+    def _end(self, campaign: str) -> None:
+        if campaign:
+            self._over.add(campaign)
+            self.ended.append(campaign)
 
     def _adopt(self, row: Row) -> None:
         """What its writer saw open, and was raised before the rows that were read."""

@@ -2,13 +2,14 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
-from lib.base.errors import Rejected, SetupError, TagoIOError
+from lib.base.errors import OutOfTime, Rejected, SetupError, TagoIOError
 from lib.base.threads import each_in_threads
+from lib.campaign.lease import MARGIN
 from lib.campaign.state import Answer
 from lib.message.placeholders import zone_of
 from lib.message.user import User
@@ -99,10 +100,11 @@ class Closing:
         except TagoIOError as error:
             self._note(f"closed, but the line could not be added ({error.message})", copy.user_id)
             return [copy.notification_id] if isinstance(error, Rejected) else []  # without its line it is still due
+        until = time.monotonic() + MARGIN
         here = [entry for entry in listed if entry.id == copy.notification_id]
         others = [entry for entry in listed if self.key and entry.key == self.key and entry not in here]
         closed = [entry.id for entry in others if entry.is_enabled and self._disable(copy.user_id, entry.id)]
-        return [copy.notification_id, *closed] if self._add_line(copy, reader, here, others) else []
+        return [copy.notification_id, *closed] if self._add_line(copy, reader, here, others, until) else []
 
     def _disable(self, user_id: str, notification_id: str) -> bool:
         """Whether nobody can press it any more."""
@@ -117,8 +119,11 @@ class Closing:
             return False
         return True
 
-    def _add_line(self, copy: Copy, reader: User | None, here: list[Listed], others: list[Listed]) -> bool:
-        """Whether nothing is due any more: what TagoIO refuses for good is not tried again."""
+    def _add_line(
+        self, copy: Copy, reader: User | None, here: list[Listed], others: list[Listed], until: float
+    ) -> bool:
+        """Whether nothing is due any more: what TagoIO refuses for good is not tried again. After `until` another run
+        may have written more under the text than was listed."""
         is_done = True
         line = self.answer.for_reader(reader.language if reader else "")
         if not line:
@@ -130,9 +135,14 @@ class Closing:
         for entry in (*here, *others):
             if entry.message.rpartition("\n")[2].startswith(f"{line}, "):
                 continue
-            changes = {"message": f"{entry.message}\n{ending}"}
+
+            def change(entry: Listed = entry) -> None:
+                if time.monotonic() > until:
+                    raise OutOfTime("this run was away too long")
+                self.inbox.change(entry.id, {"message": f"{entry.message}\n{ending}"})
+
             try:
-                retrying(partial(self.inbox.change, entry.id, changes), self.sleep)
+                retrying(change, self.sleep)
             except TagoIOError as error:
                 is_done = is_done and isinstance(error, Rejected)
                 self._note(f"closed, but the line could not be added ({error.message})", copy.user_id)

@@ -47,7 +47,7 @@ class Patience:
 
 class JournalDevice:
     """Raises TagoIOError. `now` is TagoIO's clock in seconds since the epoch; `patience` says for how many seconds a
-    call is tried again."""
+    call is tried again. `ended` are the campaigns of the last day that rows said to be ended when it was read."""
 
     def __init__(
         self,
@@ -63,12 +63,14 @@ class JournalDevice:
         self.patience = patience
         self.clock = clock
         self.sleep = sleep
+        self.ended: set[str] = set()
 
     def unfinished(self, analysis_id: str) -> list[CampaignState]:
         """This Analysis' campaigns of the last day of which something is or may come to be due, oldest first."""
         outlines: dict[str, CampaignState] = {}
         for row in self._of_the_last_day():
             outlines.setdefault(row.key, CampaignState(row.key)).take([row])
+        self.ended = {key for key, outline in outlines.items() if outline.ending}
         states = self.states([key for key, outline in outlines.items() if not outline.is_finished]).values()
         mine = [each for each in states if each.started and each.trigger.analysis_id == analysis_id]
         open_ones = [each for each in mine if not each.is_finished and not is_let_be(each, self.now())]

@@ -55,6 +55,7 @@ def one_is_open(facts: Facts) -> Iterator[Violation]:
         if each.route == "create"
     ]
     raised |= {campaign for each, campaign in told if facts.is_blind(each.process)}
+    raised |= {str(row.row["group"]) for row in _rows(facts, "started") if facts.is_blind(row.process)}
     for request, campaign in told:
         if campaign and campaign not in raised:
             text = f"{request.process} told {request.user} of {campaign}, while the alarm was open or before it was"
@@ -89,7 +90,8 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
         if period.is_over and is_begun and period.campaign not in ended and not _did_not_see(facts, period):
             yield Violation("the end", f"{period.campaign} is over, and no row says so", "")
     for note in facts.history.notes():
-        if campaign_of(note) not in ended or facts.history.scenario.platform.inbox == "hidden":
+        is_hidden = facts.history.scenario.platform.inbox == "hidden" or _is_unrecorded(facts, note)
+        if campaign_of(note) not in ended or is_hidden:
             continue
         has_line = "Over at" in note.body["message"] or "→" in note.body["message"] or _was_unseen(facts, note)
         if (note.is_enabled and not is_unknown(facts, note)) or not (has_line or is_unknown(facts, note)):
@@ -153,12 +155,20 @@ def _did_not_see(facts: Facts, period: Period) -> bool:
 
 def _was_unseen(facts: Facts, note: Note) -> bool:
     """When it was closed, TagoIO did not list it, so that its text was not known, or refused the text; the run
-    says so. Or whoever made it had no journal any more, and no later run knows of it."""
-    if note.by and facts.is_blind(note.by.process):
-        return True
+    says so. Or a run was frozen in the very call that writes a line, and wrote over a newer one."""
     changes = _changes(facts, note)
+    written = [each for each in changes if "message" in each.body and each.carried_at]
+    if written and facts.runs[max(written, key=lambda each: max(each.carried_at)).process].process.frozen_for:
+        return True
     is_late = bool(changes) and changes[-1].sent_at - note.at <= facts.history.scenario.platform.inbox_late
     return is_late or facts.is_unseen(note.user) or _is_refused(facts, note)
+
+
+def _is_unrecorded(facts: Facts, note: Note) -> bool:
+    """Whoever made it had no journal any more, as it says, and no later run knows of it."""
+    rows = facts.rows[facts.topics[campaign_of(note)]]
+    is_recorded = any(note.id in str(stored.about.get("notifications")).split() for stored in rows)
+    return note.by is not None and facts.is_blind(note.by.process) and not is_recorded
 
 
 def _is_refused(facts: Facts, note: Note) -> bool:

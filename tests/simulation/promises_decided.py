@@ -104,7 +104,8 @@ def _counted_apart(facts: Facts, calls: list[Decided]) -> list[str]:
 def _was_taken_for_dead(facts: Facts, call: Decided) -> bool:
     ran, setup = facts.runs[call.process], facts.history.scenario.setup
     outlasts = setup.decide == "slow" and setup.time_budget  # then no time is left to write the answer down
-    return ran.killed is not None or ran.process.frozen_for >= GIVEN_UP or bool(outlasts)
+    is_gone = ran.killed is not None or facts.is_blind(call.process)  # docs/decisions.md: the answer was not written
+    return is_gone or ran.process.frozen_for >= GIVEN_UP or bool(outlasts)
 
 
 def is_unknown(facts: Facts, note: Note) -> bool:
