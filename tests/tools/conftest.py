@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.routes import add_page
@@ -15,6 +15,7 @@ from lib.tools.sandbox.serve import set_up
 from lib.tools.sandbox.server import Sandbox
 from tests.conftest import ROOT
 
+PATIENCE = 20_000  # milliseconds for whatever a run brings about: on a busy machine it takes seconds to begin
 REFUSED = "status of 400"  # Chromium's own remark on a form that the sandbox refuses
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -47,6 +48,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("CI needs Chromium")
         pytest.skip("Chromium is not on this machine")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser

@@ -182,27 +182,29 @@ def test_only_a_colour_gets_into_a_style(given: Any, color: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("button", "leads", "href", "runs"),
+    ("button", "leads", "href", "runs", "is_page"),
     [
-        ({"url": "https://example.com/a?b"}, "opens example.com", "https://example.com/a?b", False),
-        ({"url": "https://admin.tago.io/x"}, "opens the TagoIO page /x", "https://admin.tago.io/x", False),
-        ({"url": "https://my.tago.run/x"}, "opens the TagoIO page /x", "https://my.tago.run/x", False),
-        ({"url": "/x"}, "opens the TagoIO page /x", "https://admin.tago.io/x", False),
-        ({"url": "javascript:alert(1)"}, "javascript:alert(1) is no web address", "", False),
-        ({"url": "//evil.example"}, "//evil.example is no web address", "", False),
-        ({"url": "https://nottago.io/"}, "opens nottago.io", "https://nottago.io/", False),
-        ({"triggers": [{"url": "https://a.b", "method": "REDIRECT"}]}, "opens a.b", "https://a.b", False),
-        ({"triggers": {"analysis_id": "f" * 24}}, f"runs the Analysis {'f' * 24}, not here", "", True),
-        ({}, "leads nowhere", "", False),
+        ({"url": "https://example.com/a?b"}, "opens example.com", "https://example.com/a?b", False, False),
+        ({"url": "https://admin.tago.io/x"}, "opens the TagoIO page /x", "https://admin.tago.io/x", False, True),
+        ({"url": "https://my.tago.run/x"}, "opens the TagoIO page /x", "https://my.tago.run/x", False, True),
+        ({"url": "/x"}, "opens the TagoIO page /x", "https://admin.tago.io/x", False, True),
+        ({"url": "javascript:alert(1)"}, "javascript:alert(1) is no web address", "", False, False),
+        ({"url": "//evil.example"}, "//evil.example is no web address", "", False, False),
+        ({"url": "https://nottago.io/"}, "opens nottago.io", "https://nottago.io/", False, False),
+        ({"triggers": [{"url": "https://a.b", "method": "REDIRECT"}]}, "opens a.b", "https://a.b", False, False),
+        ({"triggers": {"analysis_id": "f" * 24}}, f"runs the Analysis {'f' * 24}, not here", "", True, False),
+        ({}, "leads nowhere", "", False, False),
     ],
 )
-def test_a_button_says_where_it_leads(desk: Desk, button: dict[str, Any], leads: str, href: str, runs: bool) -> None:
+def test_a_button_says_where_it_leads(
+    desk: Desk, button: dict[str, Any], leads: str, href: str, runs: bool, is_page: bool
+) -> None:
     user = next(iter(desk.store.users))
     buttons = [{"id": "a", "label": "b", **button}]
     desk.store.notify({"run_user": user, "title": "t", "message": "m", "buttons": buttons})
     (card,) = cards(desk.store, user)
     (shown,) = card.buttons
-    assert (shown.leads, shown.href, shown.runs) == (leads, href, runs)
+    assert (shown.leads, shown.href, shown.runs, shown.is_page) == (leads, href, runs, is_page)
 
 
 def test_times_are_on_the_user_s_own_clock(desk: Desk) -> None:

@@ -70,6 +70,7 @@ class Board:
     rows: list[Row] = field(default_factory=list)
     left_out: list[Row] = field(default_factory=list)
     loops: list[LoopHead] = field(default_factory=list)
+    is_external: bool = False
     can_compare: bool = False
 
 
@@ -93,10 +94,20 @@ def board_of(desk: Desk, day: Day) -> Board:
     heads = [LoopHead(LOOPS[loop.tries], _loop_verdict(loop)) for loop in loops]
     verdict = _verdict(day, {row.user_id: (told[row.user_id], outcomes.get(row.user_id, {})) for row in rows})
     count = Cell("good", "0 lost, 0 told twice") if verdict.kind == "good" else verdict
-    can_compare = bool(rows) and not day.is_going and not any(loop.is_going for loop in loops)
+    can_compare = bool(day.audience) and not day.is_going and not any(loop.is_going for loop in loops)
     about = desk.weather_said.get(day.number, "")
     return Board(
-        day.number, day.runs[-1].number, day.is_going, verdict, count, about, rows, left_out, heads, can_compare
+        day.number,
+        day.runs[-1].number,
+        day.is_going,
+        verdict,
+        count,
+        about,
+        rows,
+        left_out,
+        heads,
+        day.is_external,
+        can_compare,
     )
 
 
@@ -151,11 +162,14 @@ def _end(desk: Desk, day: Day, steps: list[Step], outcome: Record, told: int) ->
         return Cell("bad", f"told {told} times")
     if pressed:
         return Cell("good", "answered")
+    if told and (status == "sent" or day.is_external):
+        there = notes & set(desk.store.notifications)
+        closed = any(not desk.store.notifications[note]["buttons_enabled"] for note in there)
+        return Cell("good", "told once, closed" if closed else "told once")
     if status == "sent":
-        closed = any(
-            not desk.store.notifications[note]["buttons_enabled"] for note in notes & set(desk.store.notifications)
-        )
-        return Cell("good", "told once, closed" if closed and told else "told once" if told else "told before")
+        return Cell("good", "told before")
+    if day.is_external:
+        return Cell("bad", "refused") if steps[-1].kind == "refused" else Cell("wait", "not told yet")
     if status == "fallback":
         return Cell("good", f"told by {outcome.get('channel')}")
     if day.is_going and status not in LEFT_OUT:
@@ -173,10 +187,13 @@ def _verdict(day: Day, users: dict[str, tuple[int, Record]]) -> Cell:
         return Cell("bad", f"{twice} told twice")
     if day.is_going:
         return Cell("wait", f"{told} told so far" if users else "The Analysis runs")
+    if not all(run.is_heard for run in day.runs):
+        return Cell("bad", "Nobody listens for this Analysis")
+    if day.is_external and users:
+        left = f"{len(users) - told} not told, " if told < len(users) else ""
+        return Cell("wait" if left else "", f"Run elsewhere: {told} told, {left}nobody told twice")
     if not users:
-        if not all(run.is_heard for run in day.runs):
-            return Cell("bad", "Nobody listens for this Analysis")
-        if any(run.is_external for run in day.runs):
+        if day.is_external:
             return Cell("", "Run elsewhere: the phones show what it sends")
         failed = any(run.code for run in day.runs)
         return Cell("bad" if failed else "", "The run failed: see its console" if failed else "Nobody was to be told")

@@ -23,6 +23,11 @@ class Day:
         return any(not run.ended for run in self.runs)
 
     @property
+    def is_external(self) -> bool:
+        """Then only what TagoIO saw is known: not whom the Analysis chose, nor whether it has ended."""
+        return self.runs[0].is_external
+
+    @property
     def outcomes(self) -> dict[str, Record]:
         """By user, the newest of the day's own campaigns."""
         found: dict[str, Record] = {}

@@ -75,8 +75,10 @@ class Desk:
         analysis = self.store.analyses.get(str(form.get("analysis") or self.analyses[0]["id"]))
         if analysis is None:
             raise BadInput("This Analysis is not here any more: load the page again")
+        newest = self._newest
         if form.get("how") != "action":
             await self._start(analysis, {}, None)
+            self._check_heard(newest)
             return "Runs by hand"
         name = text_of(form, "variable").lower()  # as TagoIO stores it: D docs sending-data.md
         if not name:
@@ -90,6 +92,7 @@ class Desk:
         except Refusal as refusal:
             raise BadInput(refusal.message) from refusal
         await self._start(analysis, {**extra, "_device_id": device["id"]}, [point])
+        self._check_heard(newest)
         return f"{device['name']}: {name} {point['value']} {point['unit']}".strip()
 
     async def set_schedule(self, form: Form) -> str:
@@ -112,12 +115,13 @@ class Desk:
         """As the `user`, the `button` of the notification `note`."""
         user, note, button_id = self._user(form), self._note(form), text_of(form, "button")
         labels = (button["label"] for button in note["buttons"] if str(button["id"]) == button_id)
-        label = next(labels, button_id)
+        label, newest = next(labels, button_id), self._newest
         try:
             await press_button(self.sandbox.runner, user["id"], note["id"], button_id)
         except Refusal as refusal:
             raise BadInput(f"{label}: {refusal.message}") from refusal
         self.store.edit_notification(note, {"read": True})
+        self._check_heard(newest)
         return f"{user['name']} pressed {label}"
 
     def read(self, form: Form) -> str:
@@ -190,6 +194,17 @@ class Desk:
         self.sandbox.trouble.kill_after = weather.kill_after
         await self.sandbox.runner.start(analysis, extra, scope)
         self.weathers[runs[-1].number], self.weather_said[runs[-1].number] = weather, self.switches.says
+
+    @property
+    def _newest(self) -> Run | None:
+        return self.sandbox.runner.runs[-1] if self.sandbox.runner.runs else None
+
+    def _check_heard(self, before: Run | None) -> None:
+        """Raises BadInput where a run was begun since that went to an external Analysis for which nobody listens."""
+        run = self._newest
+        if run is not None and run is not before and not run.is_heard:
+            name = self.store.analyses[run.analysis_id]["name"]
+            raise BadInput(f"Nobody listens for {name}: start it, then do this again")
 
     def _hand_in_again(self, token: str) -> None:
         """A run is killed: the same event comes once more, when it is gone."""

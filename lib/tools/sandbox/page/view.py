@@ -23,7 +23,8 @@ LIGHT = 0.179  # the luminance above which black reads better than white
 
 @dataclass(frozen=True, slots=True)
 class ButtonView:
-    """A button as TagoRUN shows it; `leads` says where it leads, `href` is set where that is a web address."""
+    """A button as TagoRUN shows it; `leads` says where it leads, `href` is set where that is a web address, `is_page`
+    where it is a page of TagoIO, which TagoRUN opens inside itself."""
 
     id: str
     label: str
@@ -32,6 +33,7 @@ class ButtonView:
     leads: str
     href: str = ""
     runs: bool = False
+    is_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,27 +139,26 @@ def _icon(icon: Any) -> tuple[str, str]:
 
 def _button(store: Store, button: Record) -> ButtonView:
     color = color_of(button.get("color"))
-    leads, href, runs = _leads(store, button)
-    return ButtonView(str(button["id"]), str(button["label"]), color, _readable_on(color), leads, href=href, runs=runs)
+    return ButtonView(str(button["id"]), str(button["label"]), color, _readable_on(color), *_leads(store, button))
 
 
-def _leads(store: Store, button: Record) -> tuple[str, str, bool]:
-    """Where it leads in words, its address, and whether it runs an Analysis."""
+def _leads(store: Store, button: Record) -> tuple[str, str, bool, bool]:
+    """Where it leads in words, its address, whether it runs an Analysis, and whether it opens a page of TagoIO."""
     analyses = analyses_of(button)
     if analyses:
         names = [store.analyses[each]["name"] if each in store.analyses else f"{each}, not here" for each in analyses]
-        return f"runs the Analysis {', '.join(names)}", "", True
+        return f"runs the Analysis {', '.join(names)}", "", True, False
     address = next((str(each["url"]) for each in (button, *triggers_of(button)) if each.get("url")), "")
     if is_path(address):
-        return f"opens the TagoIO page {address}", ADMIN + address, False
+        return f"opens the TagoIO page {address}", ADMIN + address, False, True
     if not is_web_address(address):
-        return (f"{address} is no web address" if address else "leads nowhere"), "", False
+        return (f"{address} is no web address" if address else "leads nowhere"), "", False, False
     parts = urlsplit(address)
     host = parts.hostname or ""
     own = host == "tago.io" or host.endswith((".tago.io", ".tago.run"))
     if own and not host.startswith("help."):
-        return f"opens the TagoIO page {parts.path or '/'}", address, False
-    return f"opens {host}", address, False
+        return f"opens the TagoIO page {parts.path or '/'}", address, False, True
+    return f"opens {host}", address, False, False
 
 
 def color_of(given: Any) -> str:

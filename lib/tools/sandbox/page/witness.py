@@ -65,7 +65,11 @@ class Witness:
             self.on_change()
 
     def _run(self, token: str) -> Run | None:
-        return next((run for run in reversed(self.runner.runs) if run.token == token), None)
+        """An external Analysis has a token of its own for all its runs: the newest of them is meant."""
+        whose, runs = self.store.tokens.get(token), list(reversed(self.runner.runs))
+        own = whose.id if whose is not None and whose.kind == "analysis" else ""
+        heard = (run for run in runs if run.is_external and run.is_heard and run.analysis_id == own)
+        return next((run for run in runs if run.token == token), next(heard, None))
 
     def _told(self, seen: Seen, run: Run, given: Any) -> Step | None:
         if not isinstance(given, dict):

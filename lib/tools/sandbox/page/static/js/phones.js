@@ -20,8 +20,9 @@ function read(card) {
 }
 
 function clicked(event) {
-  const link = event.target.closest("a");
-  if (link?.dataset.press) send("/page/press", JSON.parse(link.dataset.press));
+  const pressed = event.target.closest("[data-press]");
+  const isBack = pressed?.parentElement.open || (pressed?.matches("summary") && event.button !== 0);
+  if (pressed && !isBack) send("/page/press", JSON.parse(pressed.dataset.press));
   const summary = event.target.closest(".card > summary");
   if (!summary || event.button !== 0) return;
   const card = summary.parentElement;
