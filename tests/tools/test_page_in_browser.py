@@ -196,6 +196,34 @@ def test_a_run_that_is_killed_is_handed_the_same_event_again(desk: Desk, open_pa
     assert sorted(len(desk.store.inbox(user)) for user in desk.store.users) == [0] * 5 + [1] * 7
 
 
+def test_an_alarm_that_is_repeated_and_ends_loses_nobody_on_the_board(desk: Desk, open_page: OpenPage) -> None:
+    page = open_page()
+    ring(page)
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice")
+    rows = page.locator("#board tbody tr")
+    for degrees, shown, end, heading in (
+        ("39", "brought up to date", "told before", "Nobody told anew, 7 copies brought up to date"),
+        ("5", "closed", "told before, closed", "Nobody told anew, 7 copies closed"),
+    ):
+        page.locator("#degrees").fill(degrees)
+        ring(page)
+        expect(verdict(page)).to_have_text(heading)
+        expect(rows).to_have_count(7)
+        expect(rows.locator(".chip")).to_have_text([shown] * 7)
+        expect(rows.locator(".end")).to_have_text([end] * 7)
+        expect(page.locator("#compare")).to_have_count(0)
+    expect(newest(page.locator("#phone-1"))).to_contain_text("Back to normal: 5 °C")
+
+
+def test_what_was_said_beside_a_button_goes_with_the_next_press(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("#anew .answer")).to_have_text("Inboxes and journal are empty")
+    ring(page)
+    expect(page.locator("#event .answer")).to_have_text("Refrigerator 7: temperature 38 °C")
+    expect(page.locator("#anew .answer")).to_have_text("")
+
+
 def test_start_over_empties_inboxes_and_journal(desk: Desk, open_page: OpenPage) -> None:
     page = open_page()
     ring(page)
@@ -494,8 +522,11 @@ def test_the_console_follows_its_end_and_a_run_can_be_stopped(desk: Desk, open_p
     console = page.locator("#console")
     expect(console).to_contain_text("line 60")
     assert console.evaluate("each => each.scrollHeight - each.scrollTop - each.clientHeight") < 30
+    place = console.evaluate("each => each.offsetTop")
     page.get_by_role("button", name="Stop this run").click()
     expect(said(page)).to_contain_text("Run 1: stopped")
+    expect(page.locator("#stop-run")).to_have_count(0)
+    assert console.evaluate("each => each.offsetTop") == place, "nothing has jumped meanwhile"
 
 
 def test_what_is_wrong_stays_until_it_is_mended(desk: Desk, open_page: OpenPage) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lib.base.text import counted
 from lib.tools.sandbox.page.days import LEFT_OUT, Day
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.plain import LOOPS, PlainDay
@@ -17,10 +18,12 @@ WORDS = {
     "doubt": "in doubt",
     "found": "asked: found",
     "absent": "asked: not there",
+    "updated": "brought up to date",
     "closed": "closed",
     "killed": "not sent",
 }
 TELLS = ("sent", "doubt", "wait")
+CHANGES = {"updated", "closed"}  # of a copy that the user has from before
 
 
 @dataclass(slots=True)
@@ -52,6 +55,26 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Of one user on that day: what TagoIO saw, what the Analysis said at last, and how often the same was told."""
+
+    steps: list[Step]
+    outcome: Record
+    told: int
+
+    @property
+    def status(self) -> str:
+        return str(self.outcome.get("status") or "")
+
+    @property
+    def changed(self) -> str:
+        """`closed` or `updated` where nothing new was sent: only the copy from before was changed; else ""."""
+        kinds = [step.kind for step in self.steps]
+        is_only = not self.status and set(kinds) <= CHANGES | {"found", "absent"}
+        return next((kind for kind in reversed(kinds) if kind in CHANGES), "") if is_only else ""
+
+
+@dataclass(frozen=True, slots=True)
 class LoopHead:
     name: str
     verdict: Cell
@@ -70,7 +93,6 @@ class Board:
     rows: list[Row] = field(default_factory=list)
     left_out: list[Row] = field(default_factory=list)
     loops: list[LoopHead] = field(default_factory=list)
-    is_external: bool = False
     can_compare: bool = False
 
 
@@ -82,32 +104,25 @@ def board_of(desk: Desk, day: Day) -> Board:
     loops = desk.plain.get(day.number, [])
     rows: list[Row] = []
     left_out: list[Row] = []
-    told = {user: _told([step for step in steps if step.user_id == user]) for user in users}
+    known: dict[str, Known] = {}
     for user in users:
-        own = [step for step in steps if step.user_id == user]
-        outcome = outcomes.get(user, {})
-        end = _end(desk, day, own, outcome, told[user])
+        own, outcome = [step for step in steps if step.user_id == user], outcomes.get(user, {})
+        each = Known(own, outcome, _told(own))
         cells = [_loop_cell(loop, user) for loop in loops]
         unread = sum(not note["read"] for note in store.inbox(user))
-        row = Row(user, str(store.users[user]["name"]), unread, list(_chips(own, day)), end, cells)
-        (left_out if not own and outcome.get("status") in LEFT_OUT else rows).append(row)
+        row = Row(user, str(store.users[user]["name"]), unread, list(_chips(own, day)), _end(desk, day, each), cells)
+        if not own and outcome.get("status") in LEFT_OUT:
+            left_out.append(row)
+        else:
+            rows.append(row)
+            known[user] = each
     heads = [LoopHead(LOOPS[loop.tries], _loop_verdict(loop)) for loop in loops]
-    verdict = _verdict(day, {row.user_id: (told[row.user_id], outcomes.get(row.user_id, {})) for row in rows})
+    verdict = _verdict(day, list(known.values()))
     count = Cell("good", "0 lost, 0 told twice") if verdict.kind == "good" else verdict
     can_compare = bool(day.audience) and not day.is_going and not any(loop.is_going for loop in loops)
     about = desk.weather_said.get(day.number, "")
     return Board(
-        day.number,
-        day.runs[-1].number,
-        day.is_going,
-        verdict,
-        count,
-        about,
-        rows,
-        left_out,
-        heads,
-        day.is_external,
-        can_compare,
+        day.number, day.runs[-1].number, day.is_going, verdict, count, about, rows, left_out, heads, can_compare
     )
 
 
@@ -154,22 +169,22 @@ def _chips(steps: list[Step], day: Day) -> Iterator[Chip]:
         yield last
 
 
-def _end(desk: Desk, day: Day, steps: list[Step], outcome: Record, told: int) -> Cell:
-    notes = {step.note_id for step in steps if step.note_id}
+def _end(desk: Desk, day: Day, known: Known) -> Cell:
+    notes = {step.note_id for step in known.steps if step.note_id}
     pressed = [event for event in desk.store.events if event.kind == "pressed" and event.note_id in notes]
-    status = str(outcome.get("status") or "")
-    if told > 1:
-        return Cell("bad", f"told {told} times")
-    if pressed:
+    status, outcome = known.status, known.outcome
+    if known.told > 1:
+        return Cell("bad", f"told {known.told} times")
+    if pressed and not known.changed:
         return Cell("good", "answered")
-    if told and (status == "sent" or day.is_external):
+    if known.told and (status == "sent" or day.is_external):
         there = notes & set(desk.store.notifications)
         closed = any(not desk.store.notifications[note]["buttons_enabled"] for note in there)
         return Cell("good", "told once, closed" if closed else "told once")
-    if status == "sent":
-        return Cell("good", "told before")
+    if status == "sent" or known.changed:
+        return Cell("good", "told before, closed" if known.changed == "closed" else "told before")
     if day.is_external:
-        return Cell("bad", "refused") if steps[-1].kind == "refused" else Cell("wait", "not told yet")
+        return Cell("bad", "refused") if known.steps[-1].kind == "refused" else Cell("wait", "not told yet")
     if status == "fallback":
         return Cell("good", f"told by {outcome.get('channel')}")
     if day.is_going and status not in LEFT_OUT:
@@ -179,35 +194,43 @@ def _end(desk: Desk, day: Day, steps: list[Step], outcome: Record, told: int) ->
     return Cell(kinds.get(status, "bad"), f"{status}: {reason}" if status and reason else status or "no outcome")
 
 
-def _verdict(day: Day, users: dict[str, tuple[int, Record]]) -> Cell:
-    status = Counter(str(outcome.get("status") or "") for _, outcome in users.values())
-    told = sum(times > 0 or outcome.get("status") == "fallback" for times, outcome in users.values())
-    twice = sum(times > 1 for times, _ in users.values())
+def _verdict(day: Day, everybody: list[Known]) -> Cell:
+    changes = Counter(each.changed for each in everybody if each.changed)
+    users = [each for each in everybody if not each.changed]
+    told = sum(each.told > 0 or each.status == "fallback" for each in users)
+    twice = sum(each.told > 1 for each in users)
     if twice:
         return Cell("bad", f"{twice} told twice")
     if day.is_going:
         return Cell("wait", f"{told} told so far" if users else "The Analysis runs")
     if not all(run.is_heard for run in day.runs):
         return Cell("bad", "Nobody listens for this Analysis")
-    if day.is_external and users:
-        left = f"{len(users) - told} not told, " if told < len(users) else ""
-        return Cell("wait" if left else "", f"Run elsewhere: {told} told, {left}nobody told twice")
+    if changes and not users:
+        shown = [f"{counted(count, 'copy', 'copies')} {WORDS[kind]}" for kind, count in changes.items()]
+        return Cell("good", f"Nobody told anew, {', '.join(shown)}")
+    if day.is_external:
+        return _verdict_elsewhere(len(users), told)
     if not users:
-        if day.is_external:
-            return Cell("", "Run elsewhere: the phones show what it sends")
         failed = any(run.code for run in day.runs)
         return Cell("bad" if failed else "", "The run failed: see its console" if failed else "Nobody was to be told")
+    status = Counter(each.status for each in users)
     waiting, unknown = status["pending"] + status["held"], status["unknown"]
-    lost = sum(
-        not times and outcome.get("status") not in ("fallback", "skipped", "held", "pending", "unknown", "sent")
-        for times, outcome in users.values()
-    )
+    settled = ("fallback", "skipped", "held", "pending", "unknown", "sent")
+    lost = sum(not each.told and each.status not in settled for each in users)
     if not (waiting or unknown or lost):
         return Cell("good", "Nobody lost, nobody told twice")
     parts = [f"{waiting} left to the next run"] if waiting else []
     parts += [f"{unknown} unknown"] if unknown else []
     parts += [f"{lost} not told"] if lost else []
     return Cell("bad" if lost else "wait", ", ".join([*parts, "nobody told twice"]))
+
+
+def _verdict_elsewhere(tried: int, told: int) -> Cell:
+    """Whom an external Analysis meant to tell, and whether it has ended, nobody here knows."""
+    if not tried:
+        return Cell("", "Run elsewhere: the phones show what it sends")
+    left = f"{tried - told} not told, " if told < tried else ""
+    return Cell("wait" if left else "", f"Run elsewhere: {told} told, {left}nobody told twice")
 
 
 def _loop_cell(loop: PlainDay, user: str) -> Cell:

@@ -12,7 +12,7 @@ from lib.tools.sandbox.runner import Run, Runner
 from lib.tools.sandbox.store import Store
 from lib.tools.sandbox.trouble import Seen
 
-Kind = Literal["sent", "wait", "refused", "doubt", "found", "absent", "closed", "killed"]
+Kind = Literal["sent", "wait", "refused", "doubt", "found", "absent", "updated", "closed", "killed"]
 INBOX = "/run/notification/"
 
 
@@ -58,8 +58,8 @@ class Witness:
             step = self._asked(run, subject, seen)
         elif request.method == "PUT" and subject in self.store.notifications and seen.status == 200:
             user = str(self.store.notifications[subject]["run_user"])
-            if not self.store.notifications[subject]["buttons_enabled"]:
-                step = Step(run.number, user, "closed", time.time(), note_id=subject)
+            kind: Kind = "updated" if self.store.notifications[subject]["buttons_enabled"] else "closed"
+            step = Step(run.number, user, kind, time.time(), note_id=subject)
         if step is not None:
             self.steps.append(step)
             self.on_change()

@@ -3,6 +3,7 @@ import { byId, refresh, typedIn } from "./live.js";
 
 export async function send(address, fields, form) {
   const place = form?.querySelector(".answer") ?? byId("wrong");
+  if (form) for (const each of document.querySelectorAll(".answer:not(.wrong)")) each.textContent = ""; // it was before
   const say = (text, isWrong) => {
     place.textContent = text;
     place.classList.toggle("wrong", isWrong);
