@@ -212,7 +212,7 @@ def _verdict(day: Day, everybody: list[Known]) -> Cell:
         return _verdict_elsewhere(len(users), told)
     if not users:
         failed = any(run.code for run in day.runs)
-        return Cell("bad" if failed else "", "The run failed: see its console" if failed else "Nobody was to be told")
+        return Cell("bad" if failed else "", f"{'The run failed' if failed else 'Nobody was told'}: see its console")
     status = Counter(each.status for each in users)
     waiting, unknown = status["pending"] + status["held"], status["unknown"]
     settled = ("fallback", "skipped", "held", "pending", "unknown", "sent")
