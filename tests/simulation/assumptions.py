@@ -56,7 +56,8 @@ ASSUMPTIONS = (
         "docs/delivery.md: time_budget binds everything that a run waits for",
     ),
     Assumption(
-        "A run is not frozen between its look at the lease and the sending that follows at once.",
+        "A run is not frozen between its look at the lease and the sending that follows at once, nor between its look "
+        "at a text and the writing of the line that goes under it.",
         "No client can prevent that where the server knows no fencing: design.md, First writer wins",
     ),
     Assumption(
@@ -66,6 +67,10 @@ ASSUMPTIONS = (
     Assumption(
         "A run that is frozen for 15 s or more is taken for dead, so its press may be answered once more.",
         "docs/journal.md, Two runs at once: a run without any row for 15 seconds",
+    ),
+    Assumption(
+        "Of a run whose journal fails for good in mid-run no later one knows what it told or decided; it says so.",
+        "docs/journal.md, Two runs at once; docs/decisions.md: called again where the journal refused the answer",
     ),
     Assumption(
         "`decide` ends before the time budget does; else no answer can be written, and it is called again.",

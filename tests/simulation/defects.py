@@ -7,13 +7,16 @@ from tests.simulation.mutation import Mutation
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
+    """`of_alarms` are searched for in days of alarms."""
+
     name: str
     mutations: tuple[Mutation, ...]
+    of_alarms: bool = False
 
 
-def _of(module: str, *defects: tuple[str, str, str]) -> tuple[Mutant, ...]:
+def _of(module: str, *defects: tuple[str, str, str], of_alarms: bool = False) -> tuple[Mutant, ...]:
     """Name, old text, new text."""
-    return tuple(Mutant(name, (Mutation(f"lib.{module}", old, new),)) for name, old, new in defects)
+    return tuple(Mutant(name, (Mutation(f"lib.{module}", old, new),), of_alarms) for name, old, new in defects)
 
 
 LEASE = (
@@ -152,9 +155,9 @@ PRESSES = (
     *_of("app.press_run", ("closing forgotten", "number = self.answers.close(state, copies)", "number = len(copies)")),
     *_of(
         "campaign.next_steps",
-        ("copies of a dead press not closed", "if answer and state.copies()", "if False and state.copies()"),
+        ("copies of a dead press not closed", "if word and state.copies()", "if False and state.copies()"),
     ),
-    *_of("app.dispatch", ("told after a decision", "if self.state.is_decided else None", "if False else None")),
+    *_of("app.dispatch", ("told after a decision", "if self.state.is_over else None", "if False else None")),
 )
 CHANNELS = (
     *_of(
@@ -170,9 +173,7 @@ CHANNELS = (
         "fallback.fallback",
         ("fallback in doubt tried on", '"doubt" if _leaves_doubt(heard) else "refused"', '"refused"'),
     ),
-    *_of(
-        "campaign.next_steps", ("fallback never tried", "if not policy.has_fallback or state.is_decided:", "if True:")
-    ),
+    *_of("campaign.next_steps", ("fallback never tried", "if not policy.has_fallback or state.is_over:", "if True:")),
 )
 ORDER = (
     *_of(
@@ -193,4 +194,52 @@ ORDER = (
     ),
     *_of("campaign.next_steps", ("step taken at once", "now >= start + step.after", "now >= start")),
 )
-MUTANTS = (*LEASE, *DOUBT, *AUDIENCE, *WORDS, *PRESSES, *CHANNELS, *ORDER)
+ALARMS = (
+    *_of(
+        "campaign.alarm",
+        (
+            "each event raises",
+            "if self.campaign and severity >= self.severity",
+            "if False and severity >= self.severity",
+        ),
+        ("worse is a repeat", "severity >= self.severity and", "True and"),
+        (
+            "all-clear does not clear",
+            'self._end(self.campaign)\n        self.campaign = ""',
+            "self._end(self.campaign)",
+        ),
+        ("handed in twice counts twice", "if event not in self.turns:", "if True:"),
+        of_alarms=True,
+    ),
+    *_of(
+        "app.alarms",
+        ("replaced not ended", "if not keys:\n            return []", "return []"),
+        ("late endings not written", "self._write(late)", "pass"),
+        ("order not heeded", "turn = alarm.turns[own.key]", "turn = foreseen"),
+        ("joined not told", "joined = [] if state.is_over else", "joined = [] and"),
+        of_alarms=True,
+    ),
+    *_of(
+        "campaign.state",
+        ("told at once counts as newest", "number = self._repeated[self._newest_event][2]", "number = 0"),
+        ("repeats by row", "return len(self._repeated) + 1 if self._repeated else 0", "return 0"),
+        of_alarms=True,
+    ),
+    *_of(
+        "app.updating",
+        ("updated by a run that was away", "if state.repeats > number or self", "if False and self"),
+        ("update not written down", "self.journal.add(updated_rows(", "list(updated_rows("),
+        of_alarms=True,
+    ),
+    *_of(
+        "campaign.next_steps",
+        ("ended copies left open", "if word and state.copies()", "if not state.ending and word and state.copies()"),
+        of_alarms=True,
+    ),
+    *_of(
+        "presses.closing",
+        ("line over a newer one", "if time.monotonic() > until:", "if False:"),
+        of_alarms=True,
+    ),
+)
+MUTANTS = (*LEASE, *DOUBT, *AUDIENCE, *WORDS, *PRESSES, *CHANNELS, *ORDER, *ALARMS)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.simulation.alarm_day import FROM
 from tests.simulation.defects import MUTANTS, Mutant
 from tests.simulation.mutation import GoneError
 from tests.simulation.patches import preload
@@ -54,7 +55,8 @@ def _search(given: tuple[Mutant, int]) -> Found:
         simulator = Simulator(mutant.mutations)
     except GoneError:
         return Found(mutant.name, is_gone=True)
-    for number, result in enumerate(simulator.results(range(FIRST_SEED, FIRST_SEED + most)), 1):
+    first = FIRST_SEED + (FROM if mutant.of_alarms else 0)
+    for number, result in enumerate(simulator.results(range(first, first + most)), 1):
         if result.broken:
             seconds = time.perf_counter() - began
             return Found(mutant.name, number, result.broken[0].promise, result.seed, seconds)

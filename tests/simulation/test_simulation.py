@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FIRST, SEEDS = 6000, 500  # the same days each time, until ten thousand new ones in a row were clean
-FOUND = ("doubtful", "outcomes not flushed", "key random", "newest press", "exit code", "addresses shown")
+ALARMS = 250  # days of an alarm, new ones each time: the last 20,000 were clean
+FOUND = (
+    "doubtful",
+    "outcomes not flushed",
+    "key random",
+    "newest press",
+    "exit code",
+    "addresses shown",
+    "each event raises",
+)
 
 
 def simulate(*arguments: str, hash_seed: str = "") -> subprocess.CompletedProcess[str]:
@@ -23,6 +32,11 @@ def simulate(*arguments: str, hash_seed: str = "") -> subprocess.CompletedProces
 
 def test_five_hundred_days_keep_every_promise() -> None:
     done = simulate("--from", str(FIRST), "--seeds", str(SEEDS))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_new_days_of_an_alarm_keep_every_promise() -> None:
+    done = simulate("--alarms", "--seeds", str(ALARMS))  # what fails names its seed
     assert done.returncode == 0, done.stdout + done.stderr
 
 
