@@ -68,7 +68,7 @@ def open_page(browser: Browser, desk: Desk) -> Iterator[Callable[[], Page]]:
         page.on("console", lambda message: None if REFUSED in message.text else said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: None if desk.sandbox.api in request.url else said.append(request.url))
-        page.goto(desk.sandbox.api)
+        page.goto(desk.address)
         return page
 
     yield open_one

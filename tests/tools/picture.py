@@ -32,7 +32,7 @@ def take(file: Path) -> None:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 822}, color_scheme="light")
-        page.goto(sandbox.api)
+        page.goto(desk.address)
         acknowledged(page)
         page.screenshot(path=file)
         browser.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lib.base.errors import SetupError
-from lib.tools.install.__main__ import addresses, admin_of
+from lib.tools.install.__main__ import addresses, admin_link
 from lib.tools.install.rights import names_a_device
 from lib.tools.install.triggers import PART, at_cron, every, when
 from lib.tools.install.wanted import TAG
@@ -356,7 +356,7 @@ def test_a_token_or_an_address_that_is_wrong_is_said(bare: Sandbox, variables: d
     ],
 )
 def test_a_region_is_a_name_or_a_tagodeploy_project(region: str, api: str, admin: str) -> None:
-    assert (addresses(region)[0], admin_of(region)) == (api, admin)
+    assert (addresses(region)[0], admin_link(region, "x")) == (api, f"{admin}/x")
 
 
 def test_the_analysis_of_another_region_is_told_its_region(

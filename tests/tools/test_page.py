@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from lib.tools.install.__main__ import admin_of
+from lib.tools.install.__main__ import admin_link
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.figures import course, now_at
 from lib.tools.sandbox.page.view import cards, color_of
@@ -27,12 +28,25 @@ from tests.conftest import BARE, ROOT
 
 
 def get(desk: Desk, path: str = "/", **headers: str) -> requests.Response:
-    return requests.get(f"{desk.sandbox.api}{path}", headers=headers, timeout=10)
+    return requests.get(f"{desk.sandbox.api}{path}", headers=headers, cookies=key_of(desk), timeout=10)
 
 
 def post(desk: Desk, path: str, form: dict[str, Any] | None = None, **headers: str) -> requests.Response:
     address = f"{desk.sandbox.api}{path}"
-    return requests.post(address, data=form or {}, headers=headers, timeout=10, allow_redirects=False)
+    cookies = key_of(desk)
+    return requests.post(address, data=form or {}, headers=headers, cookies=cookies, timeout=10, allow_redirects=False)
+
+
+def key_of(desk: Desk) -> dict[str, str]:
+    """The cookie of who has opened the page."""
+    return {desk.cookie: desk.key}
+
+
+def opened(page: str) -> requests.Session:
+    """A browser that has opened the page by the printed address."""
+    browser = requests.Session()
+    assert browser.get(page, timeout=5).status_code == 200
+    return browser
 
 
 # ---- who may ask
@@ -148,7 +162,7 @@ def test_a_typed_value_is_a_number_where_it_reads_as_one(desk: Desk, text: str, 
 
 
 def test_the_stream_tells_of_changes(desk: Desk) -> None:
-    with requests.get(f"{desk.sandbox.api}/page/changes", stream=True, timeout=10) as stream:
+    with requests.get(f"{desk.sandbox.api}/page/changes", stream=True, cookies=key_of(desk), timeout=10) as stream:
         lines = stream.iter_lines(chunk_size=1)
         first = next(line for line in lines if line)
         post(desk, "/page/trouble", {"plan": "free"})
@@ -343,11 +357,15 @@ def test_what_the_documents_leave_open_can_be_switched(desk: Desk) -> None:
 def test_the_links_of_what_was_installed_here_lead_here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = desk.store.add_analysis({"name": "Installed"})
     monkeypatch.setenv("TAGOIO_API", desk.sandbox.api)
-    answer = requests.get(f"{admin_of('')}/analysis/{installed['id']}", timeout=10)
+    monkeypatch.setenv("SANDBOX_KEY", desk.key)
+    address = admin_link("", f"analysis/{installed['id']}")
+    answer = requests.Session().get(address, timeout=10)
     assert answer.status_code == 200
     assert f'<option value="{installed["id"]}" selected>Installed' in answer.text
-    assert requests.get(f"{admin_of('')}/actions", timeout=10).status_code == 200
-    assert admin_of("eu-w1") == "https://admin.eu-w1.tago.io"
+    assert requests.Session().get(admin_link("", "actions"), timeout=10).status_code == 200
+    assert admin_link("eu-w1", "actions") == "https://admin.eu-w1.tago.io/actions"
+    monkeypatch.delenv("SANDBOX_KEY")
+    assert get(desk, urlsplit(admin_link("", "actions")).path).status_code == 200, "who has opened the page needs none"
 
 
 def test_several_faults_strike_a_user_s_first_request_one_each(desk: Desk) -> None:
@@ -366,7 +384,7 @@ def test_several_faults_strike_a_user_s_first_request_one_each(desk: Desk) -> No
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str], str]]:
-    """The process, the variables that it prints for others, and its page's address."""
+    """The process, the variables that it prints for others, and its page's address, with the key."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "lib.tools.sandbox", "--serve", *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -378,7 +396,7 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
     words = [shlex.split(line.removeprefix("export ")) for line in lines if line.startswith("export ")]
     given = dict(word[0].split("=", 1) for word in words)
     try:
-        yield process, given, given.get("TAGOIO_API", "")
+        yield process, given, next((line.split()[-1] for line in lines if line.startswith("# The page: ")), "")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
@@ -387,11 +405,12 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 def test_a_restart_with_the_state_file_keeps_users_and_notifications(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
-    with serving("--state", str(state), "--set", "max_recipients=50") as (process, given, page):
-        users = requests.get(f"{page}/run/users", headers={"token": given["account_token"]}, timeout=5).json()["result"]
+    with serving("--state", str(state), "--set", "max_recipients=50") as (process, given, _):
+        api = given["TAGOIO_API"]
+        users = requests.get(f"{api}/run/users", headers={"token": given["account_token"]}, timeout=5).json()["result"]
         note = {"run_user": users[0]["id"], "title": "Kept", "message": "m"}
         headers = {"token": given["account_token"]}
-        requests.post(f"{page}/run/notification", json=note, headers=headers, timeout=5).raise_for_status()
+        requests.post(f"{api}/run/notification", json=note, headers=headers, timeout=5).raise_for_status()
         deadline = time.monotonic() + 10
         while not (state.exists() and "Kept" in state.read_text()) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -401,7 +420,7 @@ def test_a_restart_with_the_state_file_keeps_users_and_notifications(tmp_path: P
         assert again["account_token"] == given["account_token"]
         assert again["T_ANALYSIS_ID"] == given["T_ANALYSIS_ID"]
         assert again["max_recipients"] == "50"
-        shown = requests.get(f"{page}/?user={users[0]['id']}", timeout=5).text
+        shown = requests.Session().get(f"{page}&user={users[0]['id']}", timeout=5).text
         assert "Kept" in shown
         assert "<dd>1</dd>" in shown, "the figures too"
     assert len(json.loads(state.read_text())["users"]) == 12
@@ -440,12 +459,13 @@ def test_two_sandboxes_do_not_share_a_state(tmp_path: Path) -> None:
 def test_a_folder_that_is_away_for_a_moment_loses_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     folder.mkdir()
-    with serving("--state", str(folder / "state.json")) as (process, _, page):
+    with serving("--state", str(folder / "state.json")) as (process, given, page):
+        browser = opened(page)
         folder.rename(tmp_path / "b")
-        requests.post(f"{page}/page/clock", data={"minutes": "5"}, timeout=5)
+        browser.post(f"{given['TAGOIO_API']}/page/clock", data={"minutes": "5"}, timeout=5)
         time.sleep(1.5)
         assert process.poll() is None
-        assert "cannot be written" in requests.get(page, timeout=5).text
+        assert "cannot be written" in browser.get(page, timeout=5).text
         (tmp_path / "b").rename(folder)
         deadline = time.monotonic() + 10
         while '"ahead": 300' not in (folder / "state.json").read_text() and time.monotonic() < deadline:
@@ -464,14 +484,16 @@ def test_a_port_that_is_taken_is_one_sentence(desk: Desk) -> None:
 def external_run(page: str, variables: dict[str, str], command: list[str], cwd: Path) -> str:
     """Start an external Analysis as the README says, run it from the page; the page then."""
     env = {**BARE, **{key: variables[key] for key in ("TAGOIO_API", "TAGOIO_SSE", "T_ANALYSIS_TOKEN", "T_ANALYSIS_ID")}}
+    browser = opened(page)
     listener = subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 40
         shown = ""
         while "Notified 7" not in shown and time.monotonic() < deadline:
-            requests.post(f"{page}/page/run", data={"analysis": variables["T_ANALYSIS_ID"]}, timeout=5)
+            form = {"analysis": variables["T_ANALYSIS_ID"]}
+            browser.post(f"{variables['TAGOIO_API']}/page/run", data=form, timeout=5)
             time.sleep(1.5)
-            shown = requests.get(page, timeout=5).text
+            shown = browser.get(page, timeout=5).text
         return shown
     finally:
         listener.terminate()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 from lib.tools.sandbox.page.desk import Desk
+from lib.tools.sandbox.page.guard import CLOSED
 from lib.tools.sandbox.store import Identity
 from tests.conftest import BARE, ROOT
 from tests.test_fallback import Mailbox, mailbox  # noqa: F401  # a fixture
@@ -480,7 +481,7 @@ def test_many_windows_stay_up_to_date(desk: Desk, browser: Browser) -> None:
     window = browser.new_context()
     pages = [window.new_page() for _ in range(8)]
     for page in pages:
-        page.goto(desk.sandbox.api)
+        page.goto(desk.address)
     run_by_hand(pages[0])
     for page in pages:
         expect(said(page)).to_contain_text("exit code 0")
@@ -546,19 +547,20 @@ def test_what_is_wrong_stays_until_it_is_mended(desk: Desk, open_page: OpenPage)
     expect(page.get_by_label("New key 1")).to_have_value("mine")
 
 
-def test_a_restarted_sandbox_is_loaded_anew(open_page: OpenPage, browser: Browser) -> None:
+def test_a_restarted_sandbox_asks_for_its_new_key_and_is_loaded_anew(browser: Browser) -> None:
     with serving("--fault", "502", "--latency", "0.2") as (_, given, address):
         port = given["TAGOIO_API"].rsplit(":", 1)[1]
         window = browser.new_context()
         page = window.new_page()
-        page.goto(f"{address}?tab=trouble")
+        page.goto(f"{address}&tab=trouble")
         expect(page.get_by_label("502")).to_be_checked()
         expect(page.locator("#badges")).to_contain_text("Trouble is on")
         expect(page.locator("#presets [aria-pressed=true]")).to_have_count(0)
     expect(said(page)).to_contain_text("does not answer")
-    with ExitStack() as restarted:
+    with serving("--port", port) as (_, _, address):
+        expect(said(page)).to_have_text(CLOSED)
         with page.expect_event("load", timeout=25_000):
-            restarted.enter_context(serving("--port", port))
+            window.new_page().goto(address)
         expect(page.get_by_label("502")).not_to_be_checked()
         expect(page.locator("#badges")).to_have_text("")
         expect(page.locator("#presets [aria-pressed=true]")).to_have_text("All is well")

@@ -10,6 +10,7 @@ import getpass
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,7 +84,7 @@ def _install(options: argparse.Namespace) -> int:
         )
     region = options.region or given.get("region", "")
     api, sse = addresses(region)
-    hand = Hand(Platform(Client(api), token, time.sleep), admin_of(region), say, dry_run=options.dry_run)
+    hand = Hand(Platform(Client(api), token, time.sleep), partial(admin_link, region), say, dry_run=options.dry_run)
     installer = Installer(hand)
     if options.uninstall:
         return 0 if installer.uninstall(lambda question: options.yes or ask(question)) else 1
@@ -114,7 +115,7 @@ def _end(options: argparse.Namespace, trial: Trial, values: Values) -> int:
     is_well = live is not None
     if options.run and is_well:
         is_well = trial.run("Running" if live else "Running, with dry_run = true")
-    page = f"{trial.hand.admin}/analysis/{trial.hand.analysis_id}"
+    page = trial.hand.link(f"analysis/{trial.hand.analysis_id}")
     say("")
     if live is None:
         say(f"Next: mend what the console says, then run this again. The Analysis: {page}")
@@ -164,14 +165,16 @@ def addresses(region: str) -> tuple[str, str]:
     return api, sse
 
 
-def admin_of(region: str) -> str:
-    """Where a person sees what was made; for the sandbox that is its own page."""
+def admin_link(region: str, page: str) -> str:
+    """Where a person sees what was made; for the sandbox that is its own page, with the key that opens it."""
     api = os.environ.get("TAGOIO_API", "").rstrip("/")
     if not region and urlsplit(api).hostname in ("127.0.0.1", "localhost", "::1"):
-        return f"{api}/page/admin"
+        key = os.environ.get("SANDBOX_KEY", "")
+        return f"{api}/page/admin/{page}{f'?key={key}' if key else ''}"
     if region in ("", "us-e1", "usa-1"):
-        return ADMIN
-    return "https://admin.eu-w1.tago.io" if region == "eu-w1" else f"https://admin.{region}.tagoio.net"
+        return f"{ADMIN}/{page}"
+    admin = "https://admin.eu-w1.tago.io" if region == "eu-w1" else f"https://admin.{region}.tagoio.net"
+    return f"{admin}/{page}"
 
 
 def _explained(error: SetupError | TagoIOError | BundleError) -> str:

@@ -39,7 +39,7 @@ def others_stay(hand: Hand, triggers: list[Trigger]) -> None:
     parts = {trigger.part for trigger in triggers}
     staying = [part for part in TYPES if part in hand.record and part not in parts]
     if triggers and staying:
-        hand.say(f"Actions of earlier runs stay beside: {', '.join(staying)}  {hand.admin}/actions")
+        hand.say(f"Actions of earlier runs stay beside: {', '.join(staying)}  {hand.link('actions')}")
 
 
 def alike(found: Any, wanted: Any) -> bool:

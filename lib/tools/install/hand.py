@@ -14,9 +14,11 @@ class Hand:
     """With `dry_run` it only says. `changes` counts what was changed, or would be. `analysis` is the installed one,
     {} before there is any; `record` is what its tags name."""
 
-    def __init__(self, platform: Platform, admin: str, say: Callable[[str], None], *, dry_run: bool) -> None:
+    def __init__(
+        self, platform: Platform, link: Callable[[str], str], say: Callable[[str], None], *, dry_run: bool
+    ) -> None:
         self.platform = platform
-        self.admin = admin
+        self.link = link
         self.say = say
         self.dry_run = dry_run
         self.changes = 0
@@ -39,7 +41,7 @@ class Hand:
             self.say(f"would be: {what}")
             return None
         answer = change()
-        self.say(f"{what}{f'  {self.admin}/{page}' if page else ''}")
+        self.say(f"{what}{f'  {self.link(page)}' if page else ''}")
         return answer
 
     def remember(self, **parts: str) -> None:

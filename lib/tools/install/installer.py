@@ -131,7 +131,7 @@ class Installer:
             return True
         hand.say("To be removed:")
         for kind, record in plan:
-            hand.say(f"  {kind.name} {record.get(kind.title)}  {hand.admin}/{kind.page}")
+            hand.say(f"  {kind.name} {record.get(kind.title)}  {hand.link(kind.page)}")
         if not hand.dry_run and not confirm("Remove them?"):
             hand.say("Nothing was removed (--yes removes them without a question)")
             return False
@@ -146,7 +146,7 @@ class Installer:
             with suppress(Rejected):  # no such part in this TagoIO
                 for each in self.hand.platform.bearing_tag(kind):
                     if each["id"] not in removed and each["id"] != self.hand.analysis_id:
-                        where = f"{self.hand.admin}/{kind.page}"
+                        where = self.hand.link(kind.page)
                         self.hand.say(f"{kind.name} {each.get(kind.title)} bears the tag, but stays  {where}")
 
     def _recorded(self) -> list[tuple[Any, Record]]:

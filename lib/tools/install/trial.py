@@ -43,7 +43,7 @@ class Trial:
                 break
             time.sleep(0.1)
         why = f"No end seen within {FOLLOWED:.0f} s" if stream.is_alive() else "TagoIO's stream of consoles has ended"
-        self.hand.say(f"{why}; see its console: {self.hand.admin}/analysis/{analysis_id}")
+        self.hand.say(f"{why}; see its console: {self.hand.link(f'analysis/{analysis_id}')}")
         return False
 
     def go_live(self, values: Values, confirm: Callable[[str], bool], *, with_trial: bool) -> bool | None:

@@ -65,7 +65,7 @@ async def _serve(desk: Desk, port: int, state: Path | None, tls: Path | None) ->
     except OSError as error:
         print(f"Port {port} cannot be had: {error.strerror}. Choose another --port", file=sys.stderr)
         return 1
-    print(f"# The page: {sandbox.api}/")
+    print(f"# The page: {desk.address}")
     if trusted:
         print(f"# To trust its certificate\n{_exports(trusted)}\n")
     for heading, text in clients(desk, with_tokens=True):
@@ -147,12 +147,14 @@ def _journal_token(store: Store) -> str:
 
 
 def clients(desk: Desk, *, with_tokens: bool = False) -> list[tuple[str, str]]:
-    """What to set in another shell, by heading. The page shows no token: other accounts of this machine can open it,
-    and whoever has the profile's can upload what is then run here."""
+    """What to set in another shell, by heading. The page shows no token and no key: it may be shown to others, and
+    whoever has the profile's token can upload what is then run here."""
     external, api = desk.analyses[1], desk.sandbox.api
     variables = {variable["key"]: variable["value"] for variable in desk.variables}
     address = {"TAGOIO_API": api, "TAGOIO_SSE": f"{api}/events"}
-    if not with_tokens:
+    if with_tokens:
+        address["SANDBOX_KEY"] = desk.key  # for the links that the installer prints
+    else:
         variables |= {name: ELSEWHERE for name in variables if name.lower().endswith("_token")}
     profile_token, own_token = desk.store.profile_token, str(external["token"])
     once = {**address, "account_token": profile_token if with_tokens else ELSEWHERE, **variables}
@@ -164,7 +166,7 @@ def clients(desk: Desk, *, with_tokens: bool = False) -> list[tuple[str, str]]:
             "Listen as an external Analysis, this one or any in Python or JavaScript",
             f"{_exports(listen)}\n.venv/bin/python analysis.py",
         ),
-        ("and run it from the page, where it stands under Analysis", f"{api}/"),
+        ("and run it from the page, where it stands under Analysis", desk.address if with_tokens else f"{api}/"),
         ("Log in as a user, with the JavaScript SDK's RunUser", user),
     ]
 

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import json
 import math
+import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp.web import AppKey
 
@@ -28,13 +30,15 @@ Clients = list[tuple[str, str]]  # heading and text
 
 
 class Desk:
-    """The page's hands. `analyses` are those it can run, the first unless told otherwise; they share variables."""
+    """The page's hands. `analyses` are those it can run, the first unless told otherwise; they share variables. `key`
+    opens the page: another at each start, and kept nowhere."""
 
     def __init__(self, sandbox: Sandbox, analyses: list[Record], clients: "Callable[[Desk], Clients]") -> None:
         self.sandbox = sandbox
         self.store = sandbox.store
         self.analyses = analyses
         self._clients = clients
+        self.key = secrets.token_urlsafe(24)
         self.said = ""  # what was done last
         self.switches = Switches(sandbox)
         self.witness = Witness(self.store, sandbox.runner, sandbox.changes.tell)
@@ -48,6 +52,16 @@ class Desk:
         self.schedule = Schedule(self._scheduled)
         self._on_schedule: Run | None = None
         self._actions = {kind: self._action(kind) for kind in ("condition", "interval")}
+
+    @property
+    def address(self) -> str:
+        """Of the page, for whoever may open it."""
+        return f"{self.sandbox.api}/?key={self.key}"
+
+    @property
+    def cookie(self) -> str:
+        """Its name. A browser sends a cookie to every port of a host, so that of another sandbox has another name."""
+        return f"sandbox_{urlsplit(self.sandbox.api).port}"
 
     def clients(self) -> Clients:
         """What to set for other clients."""

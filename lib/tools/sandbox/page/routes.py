@@ -11,7 +11,7 @@ from multidict import MultiDictProxy
 from lib.tools.sandbox.app import CHANGES
 from lib.tools.sandbox.page.desk import DESK, Desk
 from lib.tools.sandbox.page.forms import BadInput
-from lib.tools.sandbox.page.guard import add_headers
+from lib.tools.sandbox.page.guard import add_headers, only_with_the_key
 from lib.tools.sandbox.page.rendering import linked, rendered
 
 HERE = Path(__file__).parent
@@ -24,7 +24,7 @@ routes = web.RouteTableDef()
 def add_page(app: web.Application, desk: Desk) -> None:
     """Put the page at / and /page/ of the sandbox."""
     app[DESK] = desk
-    app.middlewares.append(say_what_is_wrong)
+    app.middlewares.extend([only_with_the_key, say_what_is_wrong])
     app.router.add_routes(routes)
     app.router.add_static("/page/static", HERE / "static")
     app.on_response_prepare.append(add_headers)

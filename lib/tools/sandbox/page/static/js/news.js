@@ -5,11 +5,13 @@ import { byId, refresh } from "./live.js";
 const windows = new BroadcastChannel("tagorun-sandbox");
 
 function changed(news) {
-  if (news === "gone") {
-    byId("said").textContent = "The sandbox does not answer; start it again and this page goes on.";
-    return;
-  }
-  refresh().catch(() => {});
+  refresh().catch((error) => {
+    if (news !== "gone") return;
+    const isSilent = error instanceof TypeError; // else it has answered, and is another one with another key
+    byId("said").textContent = isSilent
+      ? "The sandbox does not answer; start it again, open the address that it prints, and this page goes on too."
+      : error.message;
+  });
 }
 
 export function listen() {
