@@ -2,7 +2,7 @@
 // Prints one JSON object: a method's name, and the result or {refused: its message}.
 const { Account, Device, Resources, RunUser, Services } = require("@tago-io/sdk");
 
-const { PROFILE_TOKEN, ANALYSIS_TOKEN, ANALYSIS, NETWORK, CONNECTOR, RUN_URL } = process.env;
+const { PROFILE_TOKEN, ANALYSIS_TOKEN, ANALYSIS, NETWORK, CONNECTOR, RUN_URL, PASSWORD } = process.env;
 const saw = {};
 
 async function call(name, asked) {
@@ -136,7 +136,7 @@ async function profile(resources) {
   const services = new Services({ token: ANALYSIS_TOKEN, region: "env" });
   await call("Services.console.log", () => services.console.log("from the console service"));
   await call("Services.Notification.send", () => services.Notification.send({ title: "t", message: "m" }));
-  const known = { email: "developer@example.com", password: "sandbox" };
+  const known = { email: "developer@example.com", password: PASSWORD };
   await call("Account.login", () => Account.login(known, "env"));
 }
 

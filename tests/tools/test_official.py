@@ -70,6 +70,7 @@ def saw(javascript: Path, peopled: Sandbox) -> dict[str, Any]:
         NETWORK=NETWORK,
         CONNECTOR=CONNECTOR,
         RUN_URL=peopled.store.run_url,
+        PASSWORD=peopled.store.account_password,
     )
     found: dict[str, Any] = json.loads(out)
     return found

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from lib.tools.sandbox.runner import Run
-from lib.tools.sandbox.seed import DEVELOPER, PASSWORD
+from lib.tools.sandbox.seed import DEVELOPER
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity, Record
 from lib.tools.sandbox.tls import AUTHORITY
@@ -432,7 +432,7 @@ def test_e_mails_are_unique_and_the_developer_can_log_in_as_a_user(peopled: Sand
 
 
 def test_an_account_logs_in_and_gets_a_profiles_token(peopled: Sandbox) -> None:
-    known = {"email": DEVELOPER, "password": PASSWORD}
+    known = {"email": DEVELOPER, "password": peopled.store.account_password}
     assert call(peopled, "POST", "/account/login", json={**known, "password": "no"})[0] == 401
     (profile,) = call(peopled, "POST", "/account/login", json=known)[1]["result"]["profiles"]
     asked = {**known, "profile_id": profile["id"], "name": "n"}

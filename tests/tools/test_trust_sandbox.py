@@ -23,6 +23,7 @@ from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.guard import CLOSED
 from lib.tools.sandbox.page.routes import add_page
 from lib.tools.sandbox.page.routes import routes as page_routes
+from lib.tools.sandbox.seed import DEVELOPER, PASSWORD
 from lib.tools.sandbox.serve import ELSEWHERE, clients, set_up
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.state import StateError, load, save, tokens_beside
@@ -118,6 +119,7 @@ def test_no_token_and_no_key_is_on_the_page(desk: Desk) -> None:
         assert token not in text
         assert desk.store.profile_token not in text
         assert desk.key not in text
+        assert desk.store.account_password not in text
         assert not re.search(r"\b[pau]-[0-9a-f]{34}\b", text)
     assert f"T_ANALYSIS_TOKEN='{ELSEWHERE}'" in pages[0].replace("&#39;", "'")
     assert (
@@ -222,6 +224,15 @@ def test_what_is_printed_opens_the_page_and_the_state_brings_no_key_along(tmp_pa
             assert "<h1>TagoRUN sandbox</h1>" in opened(page).get(given["TAGOIO_API"], timeout=5).text
     assert keys[0] != keys[1]
     assert not [path for path in tmp_path.iterdir() if any(key in path.read_text() for key in keys)]
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "", None, "é", 5])
+@pytest.mark.parametrize("path", ["/account/login", "/account/profile/token"])
+def test_no_password_that_everybody_knows_gives_a_profiles_token(desk: Desk, path: str, password: Any) -> None:
+    asked = {"email": DEVELOPER, "password": password, "profile_id": desk.store.profile_id, "name": "n"}
+    assert requests.post(desk.sandbox.api + path, json=asked, timeout=5).status_code == 401
+    own = {**asked, "password": desk.store.account_password}
+    assert requests.post(desk.sandbox.api + path, json=own, timeout=5).status_code == 200
 
 
 def test_the_analysis_does_not_get_the_key(desk: Desk, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ PEOPLE = [
 ]
 TAG_KEY, TAG_VALUE = "group", "maintenance"
 PASSWORD = "sandbox"
-DEVELOPER = "developer@example.com"  # whose account it is; with the same password
+DEVELOPER = "developer@example.com"  # whose account it is
 
 
 def seed_users(store: Store) -> None:

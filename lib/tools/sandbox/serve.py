@@ -14,7 +14,7 @@ from lib.base.text import one_line
 from lib.tools.install.wanted import JOURNAL_STORAGE
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.routes import add_page
-from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
+from lib.tools.sandbox.seed import DEVELOPER, PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.state import StateError, keep_saved, load, lock, save
 from lib.tools.sandbox.store import Identity, Record, Store
@@ -168,6 +168,10 @@ def clients(desk: Desk, *, with_tokens: bool = False) -> list[tuple[str, str]]:
         ),
         ("and run it from the page, where it stands under Analysis", desk.address if with_tokens else f"{api}/"),
         ("Log in as a user, with the JavaScript SDK's RunUser", user),
+        (
+            "Log in as the developer, with its Account",
+            f"{DEVELOPER}, password {desk.store.account_password if with_tokens else ELSEWHERE}",
+        ),
     ]
 
 

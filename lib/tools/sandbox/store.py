@@ -53,6 +53,7 @@ class Store:
     profile_id: str = field(default_factory=new_id)
     profile_token: str = field(default_factory=lambda: f"p-{secrets.token_hex(17)}")
     account_id: str = field(default_factory=new_id)
+    account_password: str = field(default_factory=lambda: secrets.token_hex(12))  # another at each start
     run_url: str = "sandbox.tago.run"
     run_settings: Record = field(default_factory=dict)
     run_site: Record = field(default_factory=dict)  # single sign-on, own domain
