@@ -22,6 +22,7 @@ def acknowledged(page: Page) -> None:
     page.locator("#phone-2 .added").wait_for(timeout=20_000)
     page.locator("#board .verdict.good").wait_for(timeout=20_000)
     page.wait_for_timeout(7000)
+    page.evaluate("scrollTo(0, 0)")  # the press may have moved it
 
 
 def take(file: Path) -> None:
@@ -31,7 +32,7 @@ def take(file: Path) -> None:
     with sandbox.running(extend=lambda app: add_page(app, desk)), sync_playwright() as playwright:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 822}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1280, "height": 880}, color_scheme="light")
         page.goto(desk.address)
         acknowledged(page)
         page.screenshot(path=file)

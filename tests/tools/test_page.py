@@ -1,6 +1,7 @@
 """The sandbox's page, asked by plain HTTP: who may, what it says, what it keeps."""
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -98,6 +99,42 @@ def test_every_answer_keeps_scripts_and_frames_out(desk: Desk, path: str) -> Non
 
 
 # ---- what its forms do
+
+
+def alarms_on(desk: Desk) -> str:
+    """The words of the section."""
+    page = get(desk).text
+    section = page[page.index('<section id="alarms"') :].partition("</section>")[0]
+    return " ".join(re.sub("<[^>]*>", " ", section).split())
+
+
+def reads(desk: Desk, value: float, device: str = "Refrigerator 7") -> None:
+    form = {"how": "action", "variable": "temperature", "value": value, "unit": "°C", "device": device}
+    assert post(desk, "/page/run", form).status_code == 303
+    desk.sandbox.call(desk.sandbox.runner.settled())
+
+
+def test_each_device_has_an_alarm_of_its_own_and_one_that_nobody_clears_is_let_go_after_a_day(desk: Desk) -> None:
+    assert alarms_on(desk) == "Alarms None is open."
+    reads(desk, 9)
+    reads(desk, 10, "Freezer 2")
+    assert "Refrigerator 7: temperature open since" in alarms_on(desk)
+    assert "Freezer 2: temperature open since" in alarms_on(desk)
+    reads(desk, 4, "Freezer 2")
+    assert "Freezer 2: temperature open since" not in alarms_on(desk)
+    assert "The last that ended: Freezer 2: temperature cleared at" in alarms_on(desk)
+    post(desk, "/page/clock", {"minutes": "1441"})
+    assert "None is open." in alarms_on(desk)
+    assert "The last that ended: Refrigerator 7: temperature let go after a day; 1 event since" in alarms_on(desk)
+
+
+def test_without_a_journal_the_page_knows_of_no_alarm_and_says_so(desk: Desk) -> None:
+    names, values = zip(*((each["key"], each["value"]) for each in desk.variables), strict=True)
+    emptied = ["" if name == "delivery_log_token" else value for name, value in zip(names, values, strict=True)]
+    form = {"name": names, "value": emptied, "version": desk.version}
+    assert post(desk, "/page/variables", form).status_code == 303
+    reads(desk, 9)
+    assert alarms_on(desk).startswith("Alarms No journal (delivery_log_token): every event is told anew")
 
 
 def test_it_works_without_a_script(desk: Desk) -> None:

@@ -24,6 +24,14 @@ from tests.tools.test_page import post, serving
 OpenPage = Callable[[], Page]
 ALARM = "Refrigerator 7 is warm"
 TEST = "Test of the fridge alarm"  # what a run by hand sends
+WARM = {
+    "title": "Fridge is warm", "message": "It is at $VALUE$ $UNIT$", "alarm": "temperature",
+    "all_clear": "Back to normal: $VALUE$ $UNIT$", "when": {"variable": "temperature", "is": ">", "value": 8},
+    "buttons": [{"id": "acknowledge", "label": "Acknowledge", "analysis": "this"}],
+}  # fmt: skip
+HOT = {
+    "title": "Fridge is hot", "priority": "high", "when": {"variable": "temperature", "is": ">", "value": 20},
+}  # fmt: skip
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
@@ -140,6 +148,61 @@ def ratio(element: Locator) -> float:
         red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
         lights.append(0.2126 * red + 0.7152 * green + 0.0722 * blue)
     return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def test_one_sitting_raises_repeats_worsens_answers_and_clears_an_alarm(desk: Desk, open_page: OpenPage) -> None:
+    page = open_page()
+    set_variable(page, notification=json.dumps([{**WARM, **HOT}, WARM]))
+    alarms, phones = page.locator("#alarms"), [page.locator("#phone-1"), page.locator("#phone-2")]
+    expect(alarms).to_contain_text("None is open")
+
+    def reaches(degrees: int) -> None:
+        page.locator("#degrees").fill(str(degrees))
+        ring(page)
+
+    reaches(9)
+    expect(alarms.locator(".open")).to_have_text(
+        re.compile(
+            r"Refrigerator 7: temperature\s+open since \d\d:\d\d, 1 event; 7 of 7 copies open;\s+nobody has answered"
+        )
+    )
+    reaches(10)
+    expect(alarms.locator(".open")).to_contain_text("2 events; 7 of 7 copies open")
+    expect(verdict(page)).to_have_text("Nobody told anew, 7 copies brought up to date")
+    for phone in phones:
+        expect(phone.locator(".card")).to_have_count(1)
+        expect(newest(phone).locator(".message")).to_contain_text(re.compile(r"It is at 10 °C\s+2nd time since"))
+
+    reaches(38)
+    expect(alarms.locator(".open")).to_contain_text("1 event; 7 of 7 copies open")
+    expect(alarms.locator(".over")).to_have_text(
+        re.compile(r"The last that ended:.*replaced by a worse one at .*“→ Fridge is hot”; 2 events since", re.DOTALL)
+    )
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice")
+    expect(page.locator("#board tbody tr", has_text="Ana Souza")).to_contain_text("older copy closed")
+    for phone in phones:
+        expect(phone.locator(".card.closed .added")).to_contain_text("→ Fridge is hot")
+
+    newest(phones[0]).get_by_role("button", name="Acknowledge").click()
+    expect(alarms.locator(".open")).to_have_text(
+        re.compile(r"0 of 7 copies open;\s+answered by Ana Souza, Acknowledge, \d\d:\d\d")
+    )
+    expect(newest(phones[1]).locator(".added")).to_contain_text("Acknowledged by Ana Souza")
+
+    reaches(4)
+    expect(alarms).to_contain_text("None is open")
+    expect(alarms.locator(".over")).to_have_text(
+        re.compile(r"cleared at .*“Back to normal: 4 °C”; 1 event since .*, answered by Ana Souza", re.DOTALL)
+    )
+    expect(verdict(page)).to_have_text("Nobody told anew, 7 copies closed")
+    for phone in phones:
+        expect(newest(phone).locator(".added")).to_contain_text("Back to normal: 4 °C")
+    assert sorted(len(desk.store.inbox(user)) for user in desk.store.users) == [0] * 5 + [2] * 7
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_push_shows_140_characters_and_the_phone_all_of_it(desk: Desk, open_page: OpenPage) -> None:

@@ -83,7 +83,7 @@ class Store:
     own: dict[str, str] = field(default_factory=dict)  # the ids of the Analyses that --serve has made, by their part
     swept: dict[str, datetime] = field(default_factory=dict)  # device id -> where what it keeps began of late
     ahead: float = 0.0  # seconds by which TagoIO's clock is ahead of this machine's
-    first_words: dict[str, str] = field(default_factory=dict)  # notification id -> message before it was changed
+    first_words: dict[str, str] = field(default_factory=dict)  # notification id -> message before more was added
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -188,6 +188,8 @@ class Store:
         if changes.get("read") and not note["read"]:
             self.note_event("read", note["run_user"], note["id"])
         self.first_words.setdefault(note["id"], note["message"])
+        if not str(kept.get("message", note["message"])).startswith(note["message"]):
+            self.first_words[note["id"]] = kept["message"]  # written anew, nothing was added
         note.update(kept, updated_at=self.now())
 
     def account_for_edit(self, note: Record) -> None:

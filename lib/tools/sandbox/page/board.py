@@ -140,17 +140,25 @@ def _told(steps: list[Step]) -> int:
     return max(Counter(step.what for step in steps if step.note_id and step.kind in TELLS).values(), default=0)
 
 
+def _told_by(steps: list[Step]) -> set[str]:
+    """The notifications that were sent in these steps."""
+    return {step.note_id for step in steps if step.kind in TELLS} - {""}
+
+
 def _chips(steps: list[Step], day: Day) -> Iterator[Chip]:
     presses = {run.number for run in day.runs if "button_id" in run.extra}
     last: Chip | None = None
-    tried = is_closed = False
+    tried = False
+    told, closed = _told_by(steps), set()
     for step in steps:
         if step.kind in ("found", "absent") and step.run in presses:
             continue  # the copies that are to be closed are looked for
-        if step.kind == "closed" and is_closed:
+        if step.kind == "closed" and step.note_id in closed:
             continue  # the buttons first, then the line
-        is_closed = is_closed or step.kind == "closed"
+        closed |= {step.note_id} if step.kind == "closed" else set()
         text = WORDS[step.kind]
+        if step.kind in CHANGES and told and step.note_id not in told:
+            text = f"older copy {text}"
         if step.kind in ("sent", "doubt") and tried:
             text = "sent again" if step.kind == "sent" else "sent again, in doubt"
         tried = tried or step.kind == "doubt"
@@ -175,10 +183,11 @@ def _end(desk: Desk, day: Day, known: Known) -> Cell:
     status, outcome = known.status, known.outcome
     if known.told > 1:
         return Cell("bad", f"told {known.told} times")
-    if pressed and not known.changed:
+    is_of_today = any("button_id" in run.extra for run in day.runs)
+    if pressed and (is_of_today or not known.changed):
         return Cell("good", "answered")
     if known.told and (status == "sent" or day.is_external):
-        there = notes & set(desk.store.notifications)
+        there = _told_by(known.steps) & set(desk.store.notifications)
         closed = any(not desk.store.notifications[note]["buttons_enabled"] for note in there)
         return Cell("good", "told once, closed" if closed else "told once")
     if status == "sent" or known.changed:

@@ -9,6 +9,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lib.tools.plot import drawn_steps
+from lib.tools.sandbox.page.alarms import alarms_of
 from lib.tools.sandbox.page.board import board_of
 from lib.tools.sandbox.page.days import day_with
 from lib.tools.sandbox.page.desk import DESK, MAX_VARIABLES, Desk
@@ -66,6 +67,7 @@ def rendered(
         tab=tab if tab in TABS else "run",
         people=list(desk.store.users.values())[:USERS_SHOWN],
         phones=[phone(desk.store, each, runs) for each in _shown(desk, request)],
+        alarms=alarms_of(desk.store, desk.variables),
         board=board_of(desk, day) if day else None,
         is_newest_day=day is not None and runs[-1] in day.runs,
         analyses=list(desk.store.analyses.values()),
