@@ -203,6 +203,7 @@ def byte_by_byte(text: bytes) -> list[bytes]:
     return [text[at : at + 1] for at in range(len(text))]
 
 
+BUSY = 4.0  # seconds that a busy machine may add; what is not bounded here takes longer than that
 GOOD = b'{"status": true, "result": "fine"}'
 LONG = GOOD + b" " * 200
 DRIPS = {
@@ -237,7 +238,7 @@ def test_an_answer_that_drips_is_waited_for_no_longer_than_any_other(
     began = time.monotonic()
     with pytest.raises(Doubtful, match=r"no answer within 0.5 s") as caught:
         client.request("GET", "/info", token="x")
-    assert 0.4 < time.monotonic() - began < 0.9
+    assert 0.4 < time.monotonic() - began < 0.5 + BUSY
     assert caught.value.status == 408
     assert client.request("GET", "/info", token="x") == "fine", "over another connection"
     assert server.connections == 2
@@ -265,7 +266,7 @@ def test_a_proxy_whose_consent_drips_sent_nothing(
     began = time.monotonic()
     with pytest.raises(Refused, match="timed out"):
         Client("https://tagoio.test", connect=0.4).request("POST", "/x", token="x")
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 0.4 + BUSY
 
 
 def test_a_handshake_that_drips_sent_nothing(serve: Callable[..., Server]) -> None:
@@ -274,7 +275,7 @@ def test_a_handshake_that_drips_sent_nothing(serve: Callable[..., Server]) -> No
     began = time.monotonic()
     with pytest.raises(Refused, match="timed out"):
         Client(server.api.replace("http:", "https:"), connect=0.4).request("POST", "/x", token="x")
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 0.4 + BUSY
 
 
 def test_a_body_that_nobody_takes_is_not_sent_for_ever() -> None:
@@ -283,7 +284,7 @@ def test_a_body_that_nobody_takes_is_not_sent_for_ever() -> None:
         began = time.monotonic()
         with pytest.raises(Doubtful, match=r"no answer within 0.4 s"):
             client.request("POST", "/x", token="x", body="x" * 30_000_000)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 0.4 + BUSY
 
 
 def test_one_request_may_be_given_less_time(serve: Callable[..., Server]) -> None:
@@ -291,15 +292,15 @@ def test_one_request_may_be_given_less_time(serve: Callable[..., Server]) -> Non
     began = time.monotonic()
     with pytest.raises(Doubtful, match=r"no answer within 0.3 s"):
         client.request("GET", "/info", token="x", timeout=0.3)
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 0.3 + BUSY
 
 
 def test_a_host_that_nobody_can_look_up_in_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2) or [])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(8) or [])  # type: ignore[func-returns-value]
     began = time.monotonic()
     with pytest.raises(Refused, match="timed out"):
         Client("https://tagoio.test", connect=0.3).request("POST", "/x", token="x")
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 0.3 + BUSY
 
 
 def test_an_address_that_hangs_leaves_time_for_the_next(
@@ -609,10 +610,10 @@ def test_after_the_deadline_nothing_is_sent(peopled: Sandbox) -> None:
 
 
 def test_no_request_is_waited_for_past_the_deadline(peopled: Sandbox) -> None:
-    peopled.trouble.faults = [Fault("stall", seconds=5)]
+    peopled.trouble.faults = [Fault("stall", seconds=8)]
     client = Client(peopled.api)
     client.deadline = time.time() + 0.3
     began = time.monotonic()
     with pytest.raises(Doubtful):
         TagoIO(peopled.store.profile_token, client).run.notificationCreate(next(iter(peopled.store.users)), BODY)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 0.3 + BUSY
