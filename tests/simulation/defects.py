@@ -216,7 +216,6 @@ ALARMS = (
         ("replaced not ended", "if not keys:\n            return []", "return []"),
         ("late endings not written", "self._write(late)", "pass"),
         ("order not heeded", "turn = alarm.turns[own.key]", "turn = foreseen"),
-        ("joined not told", "joined = [] if state.is_over else", "joined = [] and"),
         of_alarms=True,
     ),
     *_of(
@@ -227,18 +226,12 @@ ALARMS = (
     ),
     *_of(
         "app.updating",
-        ("updated by a run that was away", "if state.repeats > number or self", "if False and self"),
         ("update not written down", "self.journal.add(updated_rows(", "list(updated_rows("),
         of_alarms=True,
     ),
     *_of(
         "campaign.next_steps",
         ("ended copies left open", "if word and state.copies()", "if not state.ending and word and state.copies()"),
-        of_alarms=True,
-    ),
-    *_of(
-        "presses.closing",
-        ("line over a newer one", "if time.monotonic() > until:", "if False:"),
         of_alarms=True,
     ),
 )
