@@ -239,6 +239,31 @@ def test_a_dry_run_says_that_the_journal_cannot_be_read(journaled: Journaled) ->
     assert "7 would be told" in ran.out
 
 
+def press_late(journaled: Journaled, **variables: str) -> Ran:  # noqa: F811
+    """Ana has pressed before the alarm was over, and TagoIO hands it in after."""
+    (anas,) = copies(journaled, "Ana Souza")
+    anas["buttons_enabled"] = True
+    return press(journaled, "Ana Souza", **variables)
+
+
+def test_a_press_after_the_end_is_told_that_and_how_it_was_over(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    reads(journaled, 4)
+    (bens,) = copies(journaled)
+    late = press_late(journaled)
+    assert late.code == 0, late.out + late.err
+    assert re.search(
+        r"Ana Souza pressed acknowledge: it was over before: De volta ao normal: 4 °C, \d\d:\d\d$", late.out, re.M
+    )
+    assert "it counts" not in late.out
+    without = press_late(journaled, delivery_log_token="")
+    assert without.code == 0, without.out + without.err
+    said = r"""settled already; "(Back to|De volta ao) normal: 4 °C, \d\d:\d\d" stands on .*'s copy"""
+    assert re.search(said, without.out)
+    assert "it counts" not in without.out
+    assert copies(journaled) == [bens]
+
+
 def test_two_events_at_the_same_moment_are_one_alarm(journaled: Journaled) -> None:  # noqa: F811
     runs = [threading.Thread(target=reads_at_once, args=(journaled, value)) for value in (9, 10, 11)]
     for run in runs:

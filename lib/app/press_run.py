@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from lib.app.plan import LAST_WORDS, open_journal
 from lib.app.settings import Settings
@@ -12,7 +13,7 @@ from lib.campaign.rows import PRESS, Row
 from lib.campaign.state import CampaignState, PressFact, Verdict
 from lib.message.trigger import PressIds
 from lib.presses.answer import Answers, DecideFunction
-from lib.presses.closing import Closing, Copy, copies_by_looking
+from lib.presses.closing import Closing, Copy, closing_line, copies_by_looking
 from lib.presses.verify import Press, PressRefused, verify
 from lib.tagoio.audience import choose_audience, retrying
 from lib.tagoio.inbox import Inbox
@@ -141,8 +142,11 @@ class PressRun:
 
     def _settle_after_end(self, state: CampaignState, press: Press) -> None:
         self.outcome = "settled"
-        who, why = press.user.name or press.user.id, state.ending.why if state.ending else "settled"
-        self.lines.append(f"{who} pressed {press.button}: it was over before ({why})")
+        who, ending, said = press.user.name or press.user.id, state.ending, "settled"
+        if ending:
+            line = ending.answer.for_reader(press.user.language) or ending.why
+            said = closing_line(line, datetime.fromtimestamp(ending.at, UTC), press.user)
+        self.lines.append(f"{who} pressed {press.button}: it was over before: {said}")
         self._close(state, press, everybody=False)
         self._finish(state)
 
@@ -184,8 +188,8 @@ class PressRun:
         is_done = not next_steps(state, now, policy) and wakes_at(state, now, policy) is None
         self.journal.end(state.key, "finished" if is_done and not others else "left")
 
-    def _copies_found(self, press: Press, why: str) -> list[tuple[Copy, bool]]:
-        """The other users' copies, and whether each is open, where no row tells of them."""
+    def _copies_found(self, press: Press, why: str) -> list[tuple[Copy, str]]:
+        """The other users' copies, and what has closed each, where no row tells of them."""
         self.lines.append(f"{why}: looking for the other copies among the users of send_to")
         try:
             chosen = choose_audience(self.tago.run, self.settings.choice, sleep=self.sleep).chosen
@@ -200,14 +204,14 @@ class PressRun:
         """Without a journal."""
         self.outcome = "counted"
         who = press.user.name or press.user.id
-        copies, is_settled = {press.user.id: press.notification_id}, False
+        copies, settled = {press.user.id: press.notification_id}, ""
         if press.campaign and not press.each_counts:
             found = self._copies_found(press, "No journal (delivery_log_token)")
-            is_settled = any(not is_open for _, is_open in found)
-            copies |= {copy.user_id: copy.notification_id for copy, _ in found if not is_settled}
-        if is_settled:
+            settled = next((line for _, line in found if line), "")
+            copies |= {copy.user_id: copy.notification_id for copy, _ in found if not settled}
+        if settled:
             self.outcome = "settled"
-            self.lines.append(f"{who} pressed {press.button}: settled already")
+            self.lines.append(f"{who} pressed {press.button}: settled already; {settled}")
             retrying(lambda: self.inbox.change(press.notification_id, {"buttons_enabled": False}), self.sleep)
             return
         self.lines.append(f"{who} pressed {press.button}: it counts")

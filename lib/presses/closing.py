@@ -130,8 +130,7 @@ class Closing:
             return True
         if not here and copy.notification_id not in self.gone:
             self._note("closed, but TagoIO does not show the text that the line goes under", copy.user_id)
-        local = self.at.astimezone(zone_of(reader.timezone) or UTC) if reader else self.at
-        ending = f"{line}, {local:%H:%M}{'' if reader else ' UTC'}"
+        ending = closing_line(line, self.at, reader)
         for entry in (*here, *others):
             if entry.message.rpartition("\n")[2].startswith(f"{line}, "):
                 continue
@@ -153,20 +152,27 @@ class Closing:
             self.problems.setdefault(problem, []).extend(users)
 
 
+def closing_line(line: str, at: datetime, reader: User | None) -> str:
+    """With the time on the reader's clock."""
+    local = at.astimezone(zone_of(reader.timezone) or UTC) if reader else at
+    return f"{line}, {local:%H:%M}{'' if reader else ' UTC'}"
+
+
 def copies_by_looking(
     inbox: Inbox, users: Iterable[User], key: str, sleep: Callable[[float], None]
-) -> list[tuple[Copy, bool]]:
-    """Without a journal: the copies among these users' notifications, and whether each is still open. A closed one ends
-    in a closing line: buttons alone may be disabled by a press of a link. Raises TagoIOError."""
-    found: list[tuple[Copy, bool]] = []
+) -> list[tuple[Copy, str]]:
+    """Without a journal: the copies among these users' notifications, and what the line says that has closed each, ""
+    while it is open: buttons alone may be disabled by a press of a link. Raises TagoIOError."""
+    found: list[tuple[Copy, str]] = []
     errors: list[TagoIOError] = []
 
     def look(user: User) -> None:
         try:
             for each in retrying(lambda: inbox.listed(user.id), sleep):
                 if each.key == key:
-                    is_closed = not each.is_enabled and CLOSING_LINE.search(each.message)
-                    found.append((Copy(user.id, each.id), not is_closed))
+                    line = None if each.is_enabled else CLOSING_LINE.search(each.message)
+                    said = f'"{line[0].strip()}" stands on {user.name or user.id}\'s copy' if line else ""
+                    found.append((Copy(user.id, each.id), said))
         except TagoIOError as error:
             errors.append(error)
 
