@@ -188,7 +188,8 @@ def test_a_dry_run_says_that_an_event_would_raise_repeat_and_clear_it_and_so_it_
     assert foretold(journaled, 9).endswith("none is open; this event would raise it")
     second = foretold(journaled, 10)
     assert re.search(r"open since \d\d:\d\d UTC; this event would repeat it, the 2nd time;", second)
-    assert second.endswith("would be brought up to date")
+    assert "; 7 copies of campaign " in second
+    assert " would be brought up to date; whether an edit is pushed again is not known" in second
     tags = [{"key": "group", "value": "maintenance"}]
     journaled.sandbox.store.add_user({"name": "Zoe New", "active": True, "tags": tags, "timezone": "UTC"})
     third = foretold(journaled, 11)
@@ -213,6 +214,30 @@ def test_a_dry_run_says_that_an_event_is_worse_or_told_again_and_who_is_told_of_
     assert "told as new, as it is worse; 7 copies" in worse
     assert '"→ Geladeira quente", "→ Fridge is hot"' in worse
     assert foretold(journaled, 4, both).endswith("7 who had been told would be told that it is over")
+
+
+def test_where_an_edit_costs_a_push_a_dry_run_says_how_many_and_a_run_that_it_is_not_free(
+    journaled: Journaled,  # noqa: F811
+) -> None:
+    store = journaled.sandbox.store
+    store.facts["edit_costs"] = "yes"
+    probed = {"probed": "2026-11-25 edit_pushes=no edit_costs=yes"}
+    costs = "an edit costs a unit of the push quota, so changing copies is not free"
+    reads(journaled, 9, **probed)
+    for value, taken in ((10, 7), (4, 14)):
+        dry = reads(journaled, value, dry_run="true", **probed)
+        assert costs in dry.out
+        assert "an edit is not pushed again" in dry.out
+        assert f"changing copies would take {taken} of them" in dry.out
+        used = store.used["push_notification"]
+        ran = reads(journaled, value, **probed)
+        assert ran.out.count(costs) == 1
+        assert store.used["push_notification"] - used == taken
+    reads(journaled, 9)
+    dry = reads(journaled, 10, dry_run="true")
+    assert "whether an edit is pushed again is not known (lib.tools.probe)" in dry.out
+    assert "whether an edit costs a unit of the push quota is not known" in dry.out
+    assert "changing copies would take" not in dry.out
 
 
 def test_a_dry_run_beside_a_run_that_may_be_telling_says_so(journaled: Journaled) -> None:  # noqa: F811

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from lib.app.edits import probed_facts, said_of_edits
 from lib.app.hand_on import HandOn
 from lib.app.job import Job
 from lib.app.plan import LAST_WORDS, Plan
@@ -214,6 +215,7 @@ class Dispatch:
             if isinstance(action, Close):
                 number = self.answers.close(lane.state, action.copies)
                 self.report.note(f"closed {counted(number, 'copy', 'copies')} of campaign {lane.key}")
+                self._say_price(number)
             elif isinstance(action, Update):
                 self._bring_up_to_date(lane, action)
             elif isinstance(action, SayUnknown):
@@ -236,11 +238,16 @@ class Dispatch:
         updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
         number = updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
         self.report.note(f"brought {counted(number, 'copy', 'copies')} of campaign {lane.key} up to date")
+        self._say_price(number)
         for note in updating.notes():
             self.report.note(note, undone=1)
         self._look_for_presses([lane])
         if lane.state.is_over:
             self.answers.close(lane.state, action.copies)
+
+    def _say_price(self, changed: int) -> None:
+        for line in said_of_edits(probed_facts(self.plan.settings.probed), only_costs=True) if changed else ():
+            self.report.note(line)
 
     def _answer_presses(self, lane: "CampaignLane") -> None:
         """Each once: where one is refused, the next may be due."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from lib.app.alarms import Judged
+from lib.app.edits import probed_facts, said_of_edits
+from lib.app.job import Job
 from lib.app.plan import Plan
 from lib.base.text import counted
 from lib.campaign.next_steps import Close, Update
@@ -21,10 +23,18 @@ def foreseen(plan: Plan, judged: Judged) -> Iterator[str]:
     if turn.kind == "repeated":
         yield "  nobody would be told again"
     yield f"  {_copies(plan, older)}"
+    if any(map(edits_of, plan.jobs)):
+        yield from (f"  {line}" for line in said_of_edits(probed_facts(plan.settings.probed)))
     if turn.kind == "repeated" and (joined := sum(len(job.waiting) for job in plan.jobs if job.key == older.key)):
         yield f"  {joined} would be told, who was not reached or has joined"
     if turn.kind == "cleared" and (told := sum(len(job.waiting) for job in plan.jobs if job.ended_alarm)):
         yield f"  {told} who had been told would be told that it is over"
+
+
+def edits_of(job: Job) -> int:
+    """How often a copy would be changed: closing one takes two edits, the buttons off and the line."""
+    updated = sum(len(action.copies) for action in job.actions if isinstance(action, Update))
+    return updated + 2 * sum(len(action.copies) for action in job.actions if isinstance(action, Close))
 
 
 def _event(judged: Judged) -> str:

@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 
-from lib.app.foreseen import foreseen
+from lib.app.edits import probed_facts
+from lib.app.foreseen import edits_of, foreseen
 from lib.app.job import Job
 from lib.app.plan import Plan
 from lib.app.report import few_names
@@ -106,6 +107,9 @@ def _cost(plan: Plan) -> Iterator[str]:
         yield f"Quota: {quota}"
     else:
         fits = "enough" if wanted <= quota[0] else "NOT ENOUGH: nobody would be told"
+        edits = sum(map(edits_of, plan.jobs))
+        if edits and probed_facts(plan.settings.probed).get("edit_costs") == "yes":
+            fits += f"; changing copies would take {edits} of them"
         yield f"Quota: {quota[0]} of {quota[1]} push notifications left this month; {fits}"
     limit = plan.settings.rate_limit
     if limit:

@@ -253,3 +253,25 @@ def test_the_installer_takes_the_facts_and_the_dry_run_says_when(peopled: Sandbo
     (analysis,) = peopled.store.analyses.values()
     analysis["variables"] = [each for each in analysis["variables"] if each["key"] != "probed"]
     assert "TagoIO: not probed" in run_python(*command, cwd=tmp_path, env=env).out
+
+
+def test_the_installer_tells_the_run_what_an_edit_costs_and_warns_of_it_where_there_is_an_alarm(
+    peopled: Sandbox, tmp_path: Path
+) -> None:
+    peopled.store.analyses.clear()
+    peopled.store.policies.clear()
+    facts = {"edit_costs": "yes", "edit_pushes": "no", "icons": "any"}
+    content = {"probed_at": "2026-11-25T10:00:00+00:00", "api": peopled.api, "facts": facts}
+    (tmp_path / "facts.json").write_text(json.dumps(content))
+    env = {**environment(peopled), "tag_key": "group", "tag_value": "maintenance", "PYTHONPATH": str(ROOT)}
+    command = ("-m", "lib.tools.install", "--untried")
+    ran = run_python(*command, cwd=tmp_path, env=env)
+    assert ran.code == 0, ran.out + ran.err
+    (analysis,) = peopled.store.analyses.values()
+    values = {each["key"]: each["value"] for each in analysis["variables"]}
+    assert values["probed"] == "2026-11-25 edit_pushes=no edit_costs=yes"
+    warned = [line for line in ran.out.splitlines() if "each repeat of an alarm changes every copy" in line]
+    assert len(warned) == 1, ran.out
+    assert "WARNING: an edit costs a unit of the push quota" in warned[0]
+    plain = {**env, "notification": '{"title": "t", "message": "m"}'}
+    assert "each repeat of an alarm" not in run_python(*command, cwd=tmp_path, env=plain).out

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.modules.Resources.Run import Run
 
+from lib.app.edits import said_of_edits
 from lib.base.errors import SetupError
 from lib.base.text import counted, one_line
 from lib.campaign.state import CampaignState, Ending
@@ -97,17 +98,7 @@ def _unknowns(verb: Verb, facts: Facts) -> Iterator[str]:
     """What TagoIO's documents leave open of an edit, and what the probe found."""
     if verb.name == "recall":
         return
-    said = {
-        "edit_pushes": ("is pushed again", "is not pushed again"),
-        "edit_costs": ("costs a unit of the push quota", "costs no unit of the push quota"),
-    }
-    for name, (yes, no) in said.items():
-        known = facts.get(name)
-        yield (
-            f"  An edit {yes if known == 'yes' else no}"
-            if known
-            else f"  Whether an edit {yes} is not known (lib.tools.probe)"
-        )
+    yield from (f"  {line[0].upper()}{line[1:]}" for line in said_of_edits(facts))
     if len(verb.text) > PUSH_CHARACTERS:
         does = {"taken": "takes", "cut": "cuts", "refused": "refuses"}.get(facts.get("long_message", ""))
         long = f"a text of more than {PUSH_CHARACTERS} characters (here {len(verb.text)})"

@@ -25,7 +25,7 @@ from lib.tools.install.checks import audience, warnings
 from lib.tools.install.hand import Hand
 from lib.tools.install.installer import Installer, Wanted
 from lib.tools.install.platform import Platform
-from lib.tools.install.probed import known_facts, refusals
+from lib.tools.install.probed import costs_of_alarms, known_facts, refusals
 from lib.tools.install.trial import Trial, is_dry
 from lib.tools.install.triggers import Trigger, at_cron, every, tag_of, when
 from lib.tools.install.values import Values
@@ -102,7 +102,8 @@ def _install(options: argparse.Namespace) -> int:
     tags = [tag_of(options.device_tag)] if options.device_tag else []
     for line in warnings(hand.platform, wanted.script.edit_me, values.variables, options.device, tags):
         say(f"WARNING: {line}")
-    for line in refusals(facts, values.variables.get("notification", "")):
+    document = values.variables.get("notification", "")
+    for line in (*refusals(facts, document), *costs_of_alarms(facts, wanted.script.edit_me, document)):
         say(f"WARNING: {line}")
     return 0 if options.dry_run else _end(options, Trial(hand, sse), values)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lib.app.edits import probed_text
 from lib.base.errors import Rejected
 from lib.tools.bundle.layout import Bundle
 from lib.tools.install.actions import others_stay, put_action
@@ -113,7 +114,7 @@ class Installer:
                 given["delivery_log_token"] = token
                 values.forget("delivery_log_token")  # what stands there belongs to no journal any more
         if wanted.probed:
-            given["probed"] = wanted.probed
+            given["probed"] = probed_text(wanted.probed, wanted.facts)
         if self.hand.record.get(LIVE, "no") != "yes" and not values.variables.get("dry_run"):
             given["dry_run"] = "true"  # nobody is told before the developer says so
         values.put(given, overwrite=wanted.overwrite)

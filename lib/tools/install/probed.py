@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from lib.app.edits import said_of_edits
 from lib.base.errors import SetupError
 from lib.message.document import parse_document
 from lib.message.notification import PUSH_CHARACTERS
@@ -42,3 +43,10 @@ def refusals(facts: Facts, document: str) -> Iterator[str]:
             yield f"the message has {length} characters; this TagoIO {does} more than {PUSH_CHARACTERS}"
         if notification.icon and facts.get("icons") == "none":
             yield "the notification has an icon; this TagoIO takes none, so it goes without"
+
+
+def costs_of_alarms(facts: Facts, code: str, document: str) -> Iterator[str]:
+    """What it costs here that a repeat brings the copies of an alarm up to date."""
+    if '"alarm"' in document if document else "alarm=" in code:
+        for line in said_of_edits(facts, only_costs=True):
+            yield f"{line}: with a journal each repeat of an alarm changes every copy"
