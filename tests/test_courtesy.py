@@ -36,6 +36,7 @@ def test_a_user_opts_out_by_their_own_tag(wish: str, normal: bool, high: bool) -
         ((time(12), time(14)), time(14), False),
         ((time(12), time(14)), time(11), False),
         ((time(0), time(6)), time(0), True),
+        ((time(8), time(8)), time(8), False),
     ],
 )
 def test_quiet_hours_may_lie_on_both_sides_of_midnight(hours: tuple[time, time], at: time, expected: bool) -> None:
@@ -52,7 +53,7 @@ def policy_at(moment: datetime, asked: list[str] | None = None) -> object:
     def otherwise(name: str) -> tzinfo:
         if asked is not None:
             asked.append(name)
-        return UTC
+        return ZoneInfo("Asia/Tokyo")
 
     return quiet(NIGHT, lambda: moment, otherwise)
 
@@ -78,9 +79,11 @@ def test_a_change_of_the_clocks_is_followed(naive: datetime, zone: str) -> None:
 
 def test_a_zone_that_nobody_knows_is_asked_for_elsewhere() -> None:
     asked: list[str] = []
-    policy = policy_at(datetime(2026, 6, 1, 23, tzinfo=UTC), asked)
-    assert policy(User("u", timezone="Mars/Base"), NORMAL) == "quiet hours until 07:00 (UTC)"  # type: ignore[operator]
+    policy = policy_at(datetime(2026, 6, 1, 15, tzinfo=UTC), asked)  # midnight there, and day in UTC
+    assert policy(User("u", timezone="Mars/Base"), NORMAL) == "quiet hours until 07:00 (Asia/Tokyo)"  # type: ignore[operator]
     assert asked == ["Mars/Base"]
+    assert policy(User("u", timezone="Europe/London"), NORMAL) is None  # type: ignore[operator]
+    assert asked == ["Mars/Base"], "of a zone that is known nobody asks"
 
 
 def test_the_same_subject_is_not_told_again_so_soon() -> None:
@@ -99,8 +102,27 @@ def test_quiet_hours_are_two_times_of_day(text: str, hours: tuple[time, time]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["22-07", "22:00", "22:00-24:00", "25:00-07:00", "22:00-07:00-08:00", "08:00-08:00", "x"]
+    "text",
+    [
+        "22-07",
+        "22:00",
+        "22:00-24:00",
+        "25:00-07:00",
+        "22:00-07:00-08:00",
+        "08:00-08:00",
+        "x",
+        "22:00-07",
+        "22:00-07h00",
+    ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match='is "'):
         read_quiet_hours(text)
+
+
+@pytest.mark.parametrize(
+    ("subject", "key"),
+    [("", ""), ("Pump 3 is too hot", "5543c48f7534"), ("half of a pair: \ud83d", "9d0a1d76b75f")],
+)
+def test_a_subject_is_known_again_by_a_later_version(subject: str, key: str) -> None:
+    assert subject_key(subject) == key
