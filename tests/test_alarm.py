@@ -53,6 +53,63 @@ def test_an_event_that_is_handed_in_twice_counts_once() -> None:
     assert (alarm.count, alarm.turns["e2"].count) == (2, 2)
 
 
+def test_each_event_has_the_whole_of_what_it_was() -> None:
+    alarm = Alarm()
+    rows = [clears("c0", 0), holds(NEW, "e1", 1), holds(NEW, "e2", 2), holds(NEW, "e3", 3, (0, 0)), clears("c1", 4)]
+    assert [alarm.take(row) for row in rows] == [
+        Turn("nothing", "", "", 0, 0.0),
+        Turn("raised", "e1", "", 1, BEGAN + 1),
+        Turn("repeated", "e1", "", 2, BEGAN + 1),
+        Turn("raised", "e3", "e1", 1, BEGAN + 3),
+        Turn("cleared", "e3", "", 1, BEGAN + 3),
+    ]
+    assert (alarm.campaign, alarm.ended) == ("", ["e1", "e3"])
+    assert (NEW.campaign, NEW.ended, Turn("nothing")) == ("", [], Turn("nothing", "", "", 0, 0.0))
+
+
+def test_the_row_of_an_event_says_what_its_writer_saw_open() -> None:
+    about = {"event": "e1", "run": RUN, "priority": 1, "place": 2, "again": False, "over": ""}
+    row = NEW.event(KEY, "e1", RUN, (1, 2), again=False, over="")
+    assert (row.key, row.kind, row.value, row.about) == (KEY, "notify_alarm", "holds", about)
+    seen = Alarm([holds(NEW, "e1", 1.5, (1, 2))])
+    row = seen.event(KEY, "e2", RUN, (0, 3), again=True, over="e0")
+    assert row.about == {
+        "event": "e2", "run": RUN, "priority": 0, "place": 3, "again": True, "over": "e0",
+        "open": "e1", "since": 1_000_001_500, "count": 1, "open_priority": 1, "open_place": 2,
+    }  # fmt: skip
+    row = clear_row(KEY, "c", RUN)
+    assert (row.kind, row.value, row.about) == ("notify_alarm", "clear", {"event": "c", "run": RUN})
+
+
+@pytest.mark.parametrize(
+    ("severity", "turn"),
+    [
+        ((1, 2), Turn("repeated", "e1", "", 3, BEGAN + 1.5)),
+        ((1, 1), Turn("raised", "e3", "e1", 1, BEGAN + 3)),
+        ((0, 5), Turn("raised", "e3", "e1", 1, BEGAN + 3)),
+    ],
+)
+def test_what_a_writer_saw_open_is_open_for_whoever_reads_only_its_row(severity: tuple[int, int], turn: Turn) -> None:
+    seen = Alarm([holds(NEW, "e1", 1.5, (1, 2)), holds(NEW, "e2", 2, (1, 2))])
+    assert Alarm([holds(seen, "e3", 3, severity)]).turns == {"e3": turn}
+
+
+@pytest.mark.parametrize(
+    ("between", "ended"),
+    [
+        ([clears("c1", 2)], ["e1"]),
+        ([holds(NEW, "e2", 2, (0, 0)), clears("c1", 3)], ["e1", "e2"]),
+        ([holds(NEW, "e2", 2, over="e1"), clears("c1", 3)], ["e2"]),
+    ],
+)
+def test_what_is_over_is_not_opened_by_one_that_still_saw_it_open(between: list[Row], ended: list[str]) -> None:
+    first = holds(NEW, "e1", 1)
+    late = holds(Alarm([first]), "e9", 9)
+    alarm = Alarm([first, *between, late])
+    assert alarm.turns["e9"] == Turn("raised", "e9", "", 1, BEGAN + 9)
+    assert alarm.ended == ended
+
+
 def test_a_clear_ends_what_is_open_and_nothing_else() -> None:
     rows = [clears("c0", 0), holds(NEW, "e1", 1), clears("c1", 2), clears("c2", 3)]
     found = {"c0": ("nothing", ""), "e1": ("raised", "e1"), "c1": ("cleared", "e1"), "c2": ("nothing", "")}
@@ -125,6 +182,12 @@ def test_keys_differ_by_device_and_name_and_are_as_long_as_a_campaigns() -> None
     }
     assert len(keys) == 4
     assert {len(key) for key in keys} == {10}
+    assert alarm_key("a", "bc", "d") != alarm_key("ab", "c", "d")
+    assert len(alarm_key("a", "d", "half of a pair: \ud83d")) == 10
+
+
+def test_keys_are_the_same_in_a_later_version() -> None:
+    assert (KEY, all_clear_key("kkkkkkkkkk")) == ("ye6vykohrr", "rsbypxerut")
 
 
 @pytest.mark.parametrize(

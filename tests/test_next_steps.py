@@ -13,20 +13,24 @@ from lib.campaign.next_steps import (
     TakeStep,
     Tell,
     TellOtherwise,
+    Update,
     is_let_be,
     next_steps,
     wakes_at,
 )
 from lib.campaign.rows import (
+    CHANGE,
     DECISION,
     HEARTBEATS,
     PRESS,
     Row,
     campaign_row,
     decision_row,
+    ended_row,
     fallback_rows,
     outcome_rows,
     started_rows,
+    updated_rows,
 )
 from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
@@ -91,11 +95,27 @@ def test_a_step_is_taken_when_its_time_has_come_and_once() -> None:
     assert [step.number for step in next_steps(state, 9000, ME) if isinstance(step, TakeStep)] == [1, 2]
     state.take(stamped([campaign_row(KEY, "escalated", B, step=1, to="x")], 1003))
     assert next_steps(state, 1004, ME) == []
+    assert wakes_at(state, 1004, ME) == 102 + 3600
+
+
+def test_a_step_and_a_reminder_are_due_in_the_second_for_which_they_wake() -> None:
+    assert next_steps(campaign(*BOTH, escalate='[[900, "x"]]'), 1002, ME) == [TakeStep(1, Step(900, "x"))]
+    state = campaign(told("u1", priority="high"), told("u2"))
+    at = wakes_at(state, 200, ME)
+    assert at == pytest.approx(1002, abs=0.1)
+    assert next_steps(state, at or 0, ME) == [TellOtherwise("u1", "unread", "not read within 15 min", "n-u1")]
+
+
+def test_while_nobody_could_be_told_no_step_counts_and_there_is_something_to_do_now() -> None:
+    state = campaign(told("u1", "held"), told("u2", "held"), escalate='[[900, "x"]]')
+    assert next_steps(state, 5000, ME) == [Tell({"u1": 0.0, "u2": 0.0})]
+    assert wakes_at(state, 5000, ME) == 5000
 
 
 def test_who_failed_is_told_by_fallback_unless_that_was_begun() -> None:
     state = campaign(told("u1"), told("u2", "failed", reason="404"))
-    assert next_steps(state, 200, ME) == [TellOtherwise("u2", "failed", "404")]
+    assert next_steps(state, 200, ME) == [TellOtherwise("u2", "failed", "404", "")]
+    assert TellOtherwise("u2", "failed", "404").notification_id == ""
     assert next_steps(state, 200, Policy("e" * 12)) == [], "without fallback"
     state.take(stamped(fallback_rows(KEY, ["u2"], "begun", ME.run), 150))
     assert next_steps(state, 200, ME) == []
@@ -106,6 +126,8 @@ def test_without_a_journal_the_unknown_and_the_pending_are_told_by_fallback_too(
     lone = Policy("e" * 12, has_fallback=True, has_memory=False)
     due = [action for action in next_steps(state, 200, lone) if isinstance(action, TellOtherwise)]
     assert {action.user_id: action.why for action in due} == {"u1": "unknown", "u2": "failed"}
+    state = campaign(told("u1"), told("u2", "failed", reason="404"))
+    assert next_steps(state, 200, lone) == [TellOtherwise("u2", "failed", "404")]
 
 
 def test_an_urgent_one_that_nobody_answered_is_a_reminder_after_its_time() -> None:
@@ -113,6 +135,45 @@ def test_an_urgent_one_that_nobody_answered_is_a_reminder_after_its_time() -> No
     assert next_steps(state, 1001, ME) == []
     assert wakes_at(state, 1001, ME) == pytest.approx(1002, abs=0.1)
     assert next_steps(state, 1003, ME) == [TellOtherwise("u1", "unread", "not read within 15 min", "n-u1")]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Policy("e" * 12), Policy("e" * 12, has_fallback=True), Policy("e" * 12, remind_after=900.0)],
+)
+def test_nobody_is_reminded_without_a_time_and_a_fallback(policy: Policy) -> None:
+    state = campaign(told("u1", priority="high"), told("u2"))
+    assert next_steps(state, 5000, policy) == []
+    assert wakes_at(state, 5000, policy) is None
+
+
+def repeated(state: CampaignState) -> CampaignState:
+    state.take(stamped([Row(KEY, CHANGE, "repeated", {"run": B, "event": "e2", "points": 1})], 120))
+    return state
+
+
+def test_a_copy_of_an_earlier_event_of_the_alarm_is_brought_up_to_date() -> None:
+    state = repeated(campaign(*BOTH))
+    state.take(stamped(updated_rows(KEY, ["n-u1"], B, 2), 121))
+    assert next_steps(state, 200, ME) == [Update({"u2": "n-u2"})]
+    assert wakes_at(state, 200, ME) == 200
+    state.take(stamped(updated_rows(KEY, ["n-u2"], B, 2), 122))
+    assert next_steps(state, 200, ME) == []
+
+
+def test_at_the_end_of_an_alarm_its_copies_are_closed_and_not_brought_up_to_date() -> None:
+    state = repeated(campaign(*BOTH))
+    state.take(stamped([ended_row(KEY, B, "cleared", "Over", {})], 130))
+    assert next_steps(state, 200, ME) == [Close({"u1": "n-u1", "u2": "n-u2"})]
+
+
+def test_the_run_that_gave_the_last_word_closes_the_copies_while_it_lives_unless_another_holds_the_lease() -> None:
+    state = answered(pressed(campaign(*BOTH)))
+    copies = Close({"u1": "n-u1", "u2": "n-u2"})
+    state.take(stamped([Row(KEY, HEARTBEATS, "answering", {"run": PRESS_RUN})], 112))
+    assert next_steps(state, 113, Policy("e" * 12)) == []
+    assert next_steps(state, 113, Policy("e" * 12, is_holder=True)) == [copies]
+    assert next_steps(state, 113 + GIVEN_UP, Policy("e" * 12)) == [copies]
 
 
 def test_a_fallback_that_was_cut_off_is_said() -> None:
@@ -189,3 +250,11 @@ def test_a_campaign_older_than_a_day_is_let_be_unless_it_was_pressed_since() -> 
     assert not is_let_be(campaign(), 100 + DAY - 60)
     assert is_let_be(campaign(), 100 + DAY + 60)
     assert not is_let_be(pressed(campaign(), DAY), 100 + DAY + 60)
+    ended = campaign()
+    ended.take(stamped([ended_row(KEY, B, "cleared", "Over", {})], DAY))
+    assert not is_let_be(ended, 100 + DAY + 60)
+
+
+def test_a_day_has_its_last_second() -> None:
+    assert not is_let_be(campaign(), 99 + DAY)
+    assert is_let_be(campaign(), 99 + DAY + 0.001)

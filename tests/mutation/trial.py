@@ -24,7 +24,7 @@ from tests.mutation.fork import Tell, in_fork
 from tests.mutation.operators import Mutant, mutants_of
 from tests.simulation.mutation import ROOT, Mutating, Mutation
 
-SLOW = 1.0  # seconds: a test that takes longer is left out
+SLOW = 3.0  # seconds: a test that takes longer is left out
 PATIENCE = 10.0  # times as long as the tests take by themselves, and at least so many seconds
 OURS = ("lib", "tests", "analysis")
 OPTIONS = (
