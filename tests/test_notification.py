@@ -1,4 +1,5 @@
 import base64
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -122,12 +123,39 @@ def test_a_built_in_icon_is_a_drawing_of_its_own(name: str) -> None:
     assert icon["bg_color"].startswith("#")
 
 
+NAMES = "success, info, warning, critical"
+
+
+def test_no_two_built_in_icons_look_alike() -> None:
+    icons = [
+        wire_form(Notification("t", "m", icon=name))["icon"] for name in ("success", "info", "warning", "critical")
+    ]
+    drawings = [base64.b64decode(icon["svg_url"].partition(",")[2]).decode() for icon in icons]
+    assert len({re.sub('fill="#.*?"', "", drawing) for drawing in drawings}) == 4, "a sign of its own"
+    assert len({icon["bg_color"] for icon in icons}) == 4, "a colour of its own"
+
+
+FIELDS = "icon takes image_url (with bg_color, fit) or svg_url (with svg_color, bg_color), a web address (https://)"
+
+
 @pytest.mark.parametrize(
-    "icon", ["alarm", "javascript:x", 5, {}, {"image_url": "x"}, {"image_url": "https://a.io", "size": "1"}]
+    ("icon", "problem"),
+    [
+        ("alarm", f'icon "alarm" is neither one of {NAMES} nor the web address (https://) of a picture'),
+        ("javascript:x", f'icon "javascript:x" is neither one of {NAMES} nor the web address (https://) of a picture'),
+        (5, f"icon must be one of {NAMES}, a web address, or TagoIO's object with image_url or svg_url"),
+        ({}, FIELDS),
+        ({"image_url": "x"}, FIELDS),
+        ({"image_url": "https://a.io", "size": "1"}, FIELDS),
+        ({"image_url": "https://a.io", "fit": 1}, FIELDS),
+        ({"image_url": "https://a.io", "svg_color": "#fff"}, FIELDS),
+        ({"svg_url": "https://a.io", "fit": "cover"}, FIELDS),
+    ],
 )
-def test_an_icon_that_is_none_is_refused(icon: Any) -> None:
-    with pytest.raises(SetupError, match="icon"):
+def test_an_icon_that_is_none_is_refused_for_what_is_wrong_with_it(icon: Any, problem: str) -> None:
+    with pytest.raises(SetupError) as caught:
         Notification("t", "m", icon=icon)
+    assert caught.value.problems == (f"Notification: {problem}",)
 
 
 ACK = Button("ack", "Acknowledge", analysis="this")

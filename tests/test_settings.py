@@ -42,6 +42,17 @@ def test_values_arrive_as_text_and_leave_typed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "is_dry"),
+    [
+        ("1", True), ("true", True), ("YES", True), ("on", True),
+        ("0", False), ("false", False), ("No", False), ("off", False), ("", False),
+    ],
+)  # fmt: skip
+def test_each_word_for_yes_or_no_is_read_as_such(text: str, is_dry: bool) -> None:
+    assert read(**TAGS, dry_run=text).dry_run is is_dry
+
+
+@pytest.mark.parametrize(
     ("variables", "problem"),
     [
         ({"tag_key": "k"}, "tag_value is not set; set it to the tag's value"),
