@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.campaign.lease import LATE, MARGIN
+from lib.campaign.lease import GIVEN_UP, LATE, MARGIN
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import (
     CAMPAIGN,
+    CHANGE,
     DECISION,
     HEARTBEATS,
     METADATA,
@@ -20,14 +21,18 @@ from lib.campaign.rows import (
     audience_rows,
     campaign_row,
     closed_rows,
+    decision_row,
+    ended_row,
     fallback_rows,
     outcome_rows,
     outcomes_of,
+    point_rows,
     read_row,
     size_of,
     started_rows,
+    updated_rows,
 )
-from lib.campaign.state import CampaignState
+from lib.campaign.state import Answer, CampaignState, Ending, Presence, PressFact, Try, Verdict
 from lib.message.trigger import DataPoint, Trigger
 
 KEY, A, B = "kkkkkkkkkk", "a" * 12, "b" * 12
@@ -202,3 +207,432 @@ def test_the_ids_of_a_large_audience_are_in_memory_once() -> None:
     state.share(ids)
     assert state.audience == {**dict.fromkeys(ids, 0), "gone": 0}
     assert all(mine is theirs for mine, theirs in zip(state.audience, ids, strict=False))
+
+
+def of(*rows: Row, at: float = 100) -> CampaignState:
+    """The state after these rows, each a second after the one before."""
+    return fold(row if row.at else replace(row, at=at + n, id=f"r{n}") for n, row in enumerate(rows))
+
+
+def mark(value: str, run: str = A, **about: Any) -> Row:
+    return campaign_row(KEY, value, run, **about)
+
+
+def beat(value: str = "telling", run: str = A) -> Row:
+    return Row(KEY, HEARTBEATS, value, {"run": run})
+
+
+def press(run: str = "c" * 12, user: str = "u1", **about: Any) -> Row:
+    return Row(KEY, PRESS, "ack", {"run": run, "user": user, "notification": f"n-{user}", **about})
+
+
+def repeat(event: str, points: int = 0, **about: Any) -> Row:
+    return Row(KEY, CHANGE, "repeated", {"run": B, "event": event, "points": points, **about})
+
+
+def end(why: str = "cleared", line: str = "Over", lines: Any = None) -> Row:
+    return ended_row(KEY, B, why, line, lines or {})
+
+
+def verdict(value: str, press: str = "c" * 12, run: str = B, **about: Any) -> Row:
+    return decision_row(KEY, value, run, press, **about)
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [("pt-BR", "Brasil"), ("pt_br", "Brasil"), ("PT-PT", "Portugal e mais"), ("pt", "Portugal e mais"), ("de", "All")],
+)
+def test_an_answer_is_read_in_the_readers_language(language: str, line: str) -> None:
+    answer = Answer("All", {"pt-br": "Brasil", "pt": "Portugal e mais"})
+    assert answer.for_reader(language) == line
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ('{"PT_br": "x", "de": 5}', {"pt-br": "x", "de": "5"}),
+        ({"de": "y"}, {"de": "y"}),
+        ("{", {}),
+        ("[1]", {}),
+        (None, {}),
+        ("", {}),
+    ],
+)
+def test_lines_by_language_are_read_whoever_wrote_them(given: Any, lines: dict[str, str]) -> None:
+    state = of(verdict("answered", line="All", lines=given))
+    assert state.answers == {"c" * 12: Answer("All", lines, B)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([mark("started", first="u1")], Presence(100, 0, "u1", False, True)),
+        ([mark("resumed", first="")], Presence(100, 0, "", False, True)),
+        ([mark("started", first="u1"), mark("started", first="u1")], Presence(101, 0, "u1", False, True)),
+        ([mark("started", first="u1"), mark("resumed", first="u2")], Presence(101, 0, "", False, True)),
+        ([mark("started", first="u1"), mark("left")], Presence(100, 101, "u1", False, True)),
+        ([mark("finished")], Presence(0, 100, None, False, False)),
+        ([mark("escalated", step=1)], None),
+        ([beat()], Presence(100, 0, None, False, True)),
+        ([beat("answering")], Presence(100, 0, None, False, False)),
+        ([beat(), beat("answering")], Presence(101, 0, None, False, True)),
+        (outcome_rows(KEY, [told("u1")]), Presence(100, 0, None, True, True)),
+        (outcome_rows(KEY, [told("u1", "unknown")]), Presence(100, 0, None, True, True)),
+        (outcome_rows(KEY, [told("u1", "failed")]), Presence(100, 0, None, True, True)),
+        (outcome_rows(KEY, [told("u1", "pending")]), Presence(100, 0, None, False, True)),
+        (
+            [*outcome_rows(KEY, [told("u1")]), *outcome_rows(KEY, [told("u2", "held")])],
+            Presence(101, 0, None, True, True),
+        ),
+    ],
+)
+def test_a_run_is_known_by_the_rows_it_wrote(rows: Any, expected: Presence | None) -> None:
+    rows = list(rows)
+    assert of(*rows).presences.get(A) == expected
+    given = [replace(row, at=100.0 + n, id=f"r{n}") for n, row in enumerate(rows)]
+    assert fold(reversed(given)).presences.get(A) == expected
+
+
+def test_a_run_that_left_in_the_instant_of_its_last_sign_is_over() -> None:
+    assert Presence(at=100, left_at=100).is_over
+    assert not Presence(at=100, left_at=99).is_over
+
+
+@pytest.mark.parametrize(
+    ("row", "sign"),
+    [
+        (mark("started"), False),
+        (mark("resumed"), False),
+        (mark("left"), True),
+        (mark("finished"), True),
+        (beat(), False),
+        (beat("answering"), None),
+        (mark("escalated", step=1), None),
+    ],
+)
+def test_the_lease_goes_by_rows_of_those_who_tell(row: Row, sign: bool | None) -> None:
+    signs = [(each.run, each.at, each.id, each.is_end) for each in of(row).signs.values()]
+    assert signs == ([] if sign is None else [(A, 100, "r0", sign)])
+    assert not fold([row]).signs, "a row without a time is none"
+    unseen = replace(beat(), at=5.0)
+    assert len(fold([unseen, replace(unseen, at=6.0)]).signs) == 2, "rows that have no id yet"
+
+
+def test_the_oldest_row_that_begins_a_campaign_is_its_beginning() -> None:
+    first, second = replace(mark("started", device="d1"), at=100), replace(mark("started", B, device="d2"), at=101)
+    for rows in ([first, second], [second, first], [first, replace(second, at=100.0)], [first, mark("left")]):
+        assert fold(rows).trigger.device_id == "d1"
+    assert fold([mark("left")]).started is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"),
+    [("schedule", "schedule"), ("action", "action"), ("manual", "manual"), ("press", "manual"), (None, "manual")],
+)
+def test_a_trigger_is_of_a_kind_that_begins_a_campaign(kind: Any, read: str) -> None:
+    assert of(mark("started", trigger=kind)).trigger.kind == read
+    assert of().trigger == Trigger()
+
+
+@pytest.mark.parametrize(("given", "at"), [(5, 5.0), (5.5, 5.5), ("5", 0.0), (None, 0.0)])
+def test_a_start_that_is_no_number_is_none(given: Any, at: float) -> None:
+    assert of(mark("started", started_at=given)).started_at == at
+    assert of().started_at == 0.0
+
+
+def test_what_only_the_first_row_tells_is_nothing_without_it() -> None:
+    state = of(mark("started", buttons="ack off", escalate='[[900, "x"]]'))
+    assert (state.answer_buttons, len(state.steps)) == (["ack", "off"], 1)
+    assert (of().answer_buttons, of().steps, of().missing) == ([], (), 0)
+
+
+@pytest.mark.parametrize(
+    ("size", "rows", "missing"),
+    [
+        (3, [("u1 u2 u3", 3, 0)], 0),
+        (3, [("u1 u2", 2, 0)], 1),
+        (3, [("u1", 3, 0)], 2),
+        (1, [("u1", 1, 0), ("u2", 1, 1)], 0),
+        (2, [("u1", 1, 0), ("u2", 1, 1)], 1),
+        (1, [("u1 u2", 2, 0)], 0),
+        (1, [("u1", 1, 0), ("u2", 4, 1), ("u3", 3, 2)], 5),
+    ],
+)
+def test_users_that_no_row_names_are_counted(size: int, rows: list[tuple[str, int, int]], missing: int) -> None:
+    audience = [Row(KEY, "notify_audience", value, {"users": users, "step": step}) for users, value, step in rows]
+    assert of(mark("started", size=size), *audience).missing == missing
+
+
+def test_who_is_in_two_audiences_belongs_to_the_first() -> None:
+    assert of(*audience_rows(KEY, ["u1"]), *audience_rows(KEY, ["u1", "u2"], 2)).audience == {"u1": 0, "u2": 2}
+
+
+@pytest.mark.parametrize(
+    ("rows", "finished"),
+    [
+        ([mark("finished", seen=0)], True),
+        ([mark("left")], False),
+        ([press(), mark("finished", seen=1)], True),
+        ([press(), mark("finished", seen=0)], False),
+        ([repeat("e2"), mark("finished", seen=1)], False),
+        ([repeat("e2"), mark("finished", seen=2)], True),
+        ([end(), mark("finished", seen=0)], False),
+        ([end(), mark("finished", seen=1)], True),
+        ([press(), mark("finished", seen=1), mark("finished", seen=0)], True),
+    ],
+)
+def test_what_its_last_run_had_not_seen_opens_it_again(rows: list[Row], finished: bool) -> None:
+    assert of(*rows).is_finished is finished
+
+
+def test_the_newest_row_of_another_run_that_tells_and_has_not_left() -> None:
+    state = of(mark("started"), beat("answering", "c" * 12), mark("resumed", B), mark("left", B), beat())
+    assert (state.newest(), state.newest(B), state.newest(A)) == (104, 104, 0.0)
+    assert of(mark("started"), beat(run=B)).newest() == 101
+
+
+@pytest.mark.parametrize(
+    ("rows", "tried"),
+    [
+        ([("begun", A)], Try(A, 100)),
+        ([("begun", A), ("begun", B)], Try(A, 100)),
+        ([("begun", A), ("taken", A)], Try(A, 101, "taken", "mailto")),
+        ([("begun", A), ("doubt", A), ("begun", B)], Try(A, 101, "doubt", "mailto")),
+        ([("begun", A), ("left", A)], None),
+        ([("begun", A), ("left", B)], Try(A, 100)),
+        ([("left", A), ("begun", A)], None),
+        ([("begun", A), ("left", A), ("begun", B)], Try(B, 102)),
+    ],
+)
+def test_another_channel_is_tried_by_the_first_that_claims_it(rows: list[tuple[str, str]], tried: Try | None) -> None:
+    made = [
+        row
+        for value, run in rows
+        for row in fallback_rows(KEY, ["u1"], value, run, "" if value == "begun" else "mailto")
+    ]
+    assert of(*made).tries.get("u1") == tried
+
+
+def test_of_two_claims_the_older_counts_whichever_shows_first() -> None:
+    (older,), (newer,) = fallback_rows(KEY, ["u"], "begun", A), fallback_rows(KEY, ["u"], "begun", B)
+    older, newer = replace(older, at=100.0), replace(newer, at=101.0)
+    assert fold([newer, older]).tries == fold([older, newer]).tries == {"u": Try(A, 100.0)}
+    same = replace(newer, at=100.0)
+    assert fold([older, same]).tries == {"u": Try(A, 100.0)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "copies", "outdated"),
+    [
+        ([], {"u1": "n-u1", "u2": "n-u2"}, {}),
+        ([*closed_rows(KEY, ["n-u1"], B)], {"u2": "n-u2"}, {}),
+        ([*closed_rows(KEY, ["n-u1"], B), end()], {"u1": "n-u1", "u2": "n-u2"}, {}),
+        ([*closed_rows(KEY, ["n-u1"], B, ended=True), end()], {"u2": "n-u2"}, {}),
+        ([*closed_rows(KEY, ["n-u1"], B, ended=True)], {"u2": "n-u2"}, {}),
+        ([repeat("e2")], {"u1": "n-u1", "u2": "n-u2"}, {"u1": "n-u1", "u2": "n-u2"}),
+        ([repeat("e2"), *updated_rows(KEY, ["n-u1"], B, 2)], {"u1": "n-u1", "u2": "n-u2"}, {"u2": "n-u2"}),
+        (
+            [
+                repeat("e2"),
+                repeat("e3"),
+                *updated_rows(KEY, ["n-u1"], B, 3),
+                *updated_rows(KEY, ["n-u1", "n-u2"], B, 2),
+            ],
+            {"u1": "n-u1", "u2": "n-u2"},
+            {"u2": "n-u2"},
+        ),
+    ],
+)
+def test_which_copies_are_open_and_which_show_an_earlier_event(
+    rows: list[Row], copies: dict[str, str], outdated: dict[str, str]
+) -> None:
+    state = of(*outcome_rows(KEY, [told("u1"), told("u2"), told("u3", "held")]), *rows)
+    assert (state.copies(), state.outdated()) == (copies, outdated)
+
+
+def test_the_oldest_end_is_the_end() -> None:
+    first, second = replace(end("cleared", "A", {"de": "a"}), at=100.0), replace(end("closed", "B"), at=101.0)
+    for rows in ([first, second], [second, first], [first, replace(second, at=100.0)]):
+        state = fold(rows)
+        assert state.ending == Ending(100.0, "cleared", Answer("A", {"de": "a"}, B))
+        assert (state.is_over, state.is_decided, state.why_over) == (True, False, "cleared meanwhile")
+        assert state.last_word == (Answer("A", {"de": "a"}, B), 100.0)
+    other = Row(KEY, CHANGE, "other", {"run": B})
+    assert (fold([other]).ending, fold([other]).repeats, fold([other]).why_over) == (None, 0, "decided meanwhile")
+
+
+def points(event: str, *values: int) -> list[Row]:
+    trigger = Trigger("action", tuple(DataPoint("t", value) for value in values))
+    return list(point_rows(KEY, trigger, event))
+
+
+def test_the_trigger_has_the_data_of_the_newest_event() -> None:
+    first = [*points("", 1), mark("started", trigger="action")]
+    assert [point.value for point in of(*first).trigger.points] == [1]
+    again = [*first, repeat("e2", 2), *points("e2", 20, 21)]
+    assert [point.value for point in of(*again).trigger.points] == [20, 21]
+    cut = of(*first, repeat("e2", 2))
+    assert ([point.value for point in cut.trigger.points], cut.lacks_points) == ([1], True)
+    assert of(*first, repeat("e2", 2), *points("e2", 20)).lacks_points
+    assert not of(*again).lacks_points
+    assert (of(*first).lacks_points, of(*first).repeats, of(*again).repeats) == (False, 0, 2)
+
+
+def test_eleven_points_stay_in_their_order() -> None:
+    rows = points("", *range(11))
+    assert [point.value for point in of(*reversed(rows)).trigger.points] == list(range(11))
+
+
+def test_an_event_whose_row_has_not_shown_yet_is_the_newest_until_it_shows() -> None:
+    shown = replace(repeat("e2"), at=200.0, id="r2")
+    unseen = replace(repeat("e3"), at=100.0)
+    rows = [shown, *points("e2", 2), *points("e3", 3)]
+    assert [point.value for point in fold([*rows, unseen]).trigger.points] == [3]
+    seen = replace(unseen, id="r1")
+    for order in ([*rows, unseen, seen], [*rows, seen, unseen]):
+        assert [point.value for point in fold(order).trigger.points] == [2]
+
+
+C, D = "c" * 12, "d" * 12
+
+
+@pytest.mark.parametrize(
+    ("rows", "standing", "decided", "deciding"),
+    [
+        ([press()], [C], None, [C]),
+        ([press(), verdict("verified")], [C], C, [C]),
+        ([press(), verdict("refused")], [], None, []),
+        ([press(), verdict("refused"), verdict("verified")], [C], C, [C]),
+        ([press(), verdict("verified"), verdict("refused")], [C], C, [C]),
+        ([press(), press(D), verdict("verified", D)], [C, D], None, [C]),
+        ([press(each=True), verdict("verified")], [C], None, [C]),
+        ([press(each=True), press(D, each=True)], [C, D], None, [C]),
+        ([press(each=True), press(D, "u2", each=True)], [C, D], None, [C, D]),
+        ([end(), press()], [], None, []),
+        ([press(), end()], [C], None, [C]),
+        ([verdict("taken"), press()], [C], None, [C]),
+        ([press(each="yes"), verdict("answered")], [C], C, [C]),
+    ],
+)
+def test_which_presses_count(rows: list[Row], standing: list[str], decided: str | None, deciding: list[str]) -> None:
+    state = of(*rows)
+    assert [each.run for each in state.standing()] == standing
+    assert (state.decision.run if state.decision else None) == decided
+    assert [each.run for each in state.deciding()] == deciding
+    assert state.is_decided == any(row.value == "verified" and not rows[0].about.get("each") for row in rows) or decided
+
+
+def test_a_press_in_the_instant_of_the_end_still_stands_and_ties_go_by_id() -> None:
+    state = fold([replace(press(), at=100.0, id="2"), replace(press(D), at=100.0, id="1"), replace(end(), at=100.0)])
+    assert [each.run for each in state.standing()] == [D, C]
+
+
+def test_a_press_is_kept_as_tagoio_took_it_first() -> None:
+    row = replace(press(button="off"), at=100.0, id="1")
+    fact = PressFact(100.0, "1", C, "u1", "off", "n-u1", False)
+    assert fold([row, replace(row, at=101.0, id="2")]).presses == {C: fact}
+    assert fold([replace(row, at=101.0, id="2"), row]).presses == {C: fact}
+    assert fold([replace(row, at=90.0, id=""), row]).presses == {C: fact}, "now it has shown"
+    assert fold([press()]).presses[C].button == "ack"
+
+
+def test_a_verdict_says_who_pressed_what() -> None:
+    state = of(press(), verdict("verified", name="Ana", label="Ack"))
+    assert state.verdicts == {C: Verdict(True, "Ana", "Ack")}
+    assert of(verdict("refused", name="Ana")).verdicts == {C: Verdict(False, "Ana", "")}
+    assert (of(verdict("taken")).verdicts, of(verdict("taken")).claims) == ({}, {C: [(100, "r0", B)]})
+    assert of(press(), verdict("verified")).last_word is None
+    state = of(press(), verdict("answered", line="by Ana"))
+    assert state.last_word == (Answer("by Ana", {}, B), 100)
+
+
+@pytest.mark.parametrize(
+    ("rows", "now", "run"),
+    [
+        ([press()], 100 + GIVEN_UP, C),
+        ([press()], 100.1 + GIVEN_UP, ""),
+        ([press(), verdict("taken")], 100.1 + GIVEN_UP, B),
+        ([press(), verdict("taken", run=D), verdict("taken", run=B)], 100.1 + GIVEN_UP, D),
+        ([press(), beat("answering", C)], 101 + GIVEN_UP, C),
+        ([press(), beat("answering", C), mark("left", C)], 101 + GIVEN_UP, ""),
+    ],
+)
+def test_the_first_run_that_is_not_gone_answers_a_press(rows: list[Row], now: float, run: str) -> None:
+    state = of(*rows)
+    assert state.claimant(state.presses[C], now) == run
+
+
+def test_a_run_is_alive_for_a_while_after_its_last_sign() -> None:
+    state = of(beat("answering"))
+    assert state.is_alive(A, 100 + GIVEN_UP)
+    assert not state.is_alive(A, 100.1 + GIVEN_UP)
+    assert not state.is_alive(B, 100)
+    assert not of(beat(), mark("left")).is_alive(A, 101)
+
+
+@pytest.mark.parametrize(
+    ("status", "unsettled", "due", "untold"),
+    [
+        (None, True, True, True),
+        ("pending", True, True, True),
+        ("unknown", True, True, False),
+        ("held", True, False, False),
+        ("skipped", False, True, False),
+        ("sent", False, True, False),
+    ],
+)
+def test_who_is_still_to_be_told(status: str | None, unsettled: bool, due: bool, untold: bool) -> None:
+    state = of(*audience_rows(KEY, ["u1"]), *outcome_rows(KEY, [told("u1", status)] if status else []))
+    assert (list(state.unsettled()) == ["u1"], state.is_due("u1"), state.is_untold("u1")) == (unsettled, due, untold)
+
+
+def test_the_first_telling_counts_whichever_row_shows_first() -> None:
+    first, second = told("u1", at=5.0), told("u2", "fallback", at=6.0)
+    for outcomes in ([first, second], [second, first]):
+        state = CampaignState(KEY)
+        for each in outcomes:
+            state.settle(each)
+        assert state.first_sent_at == 5.0
+
+
+def test_a_fact_read_once_more_does_not_take_the_time_of_the_first() -> None:
+    state = CampaignState(KEY)
+    state.settle(told("u1", at=5.0))
+    state.settle(told("u1", at=6.0))
+    assert state.outcomes["u1"].at == 5.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "asking", "until", "hidden"),
+    [
+        ([mark("started", first="u1")], B, 100 + MARGIN + LATE, True),
+        ([mark("started", first="u2")], B, 0, True),
+        ([mark("started", first="")], B, 100 + MARGIN + LATE, True),
+        ([beat()], B, 100 + MARGIN + LATE, True),
+        ([beat()], A, 0, False),
+        ([beat("answering")], B, 0, False),
+        ([mark("started", first="u1"), mark("left")], B, 0, False),
+        ([beat(), *outcome_rows(KEY, [told("u1", "pending", A)])], B, 0, False),
+        ([beat(), *outcome_rows(KEY, [told("u1", "pending", D)]), mark("left", D)], B, 0, False),
+        (
+            [*outcome_rows(KEY, [told("u1", "pending", D)]), mark("left", D), beat()],
+            B,
+            102 + MARGIN + LATE,
+            True,
+        ),
+        ([*outcome_rows(KEY, [told("u1", "unknown", A)]), mark("left")], B, 100 + LATE, True),
+    ],
+)
+def test_until_when_a_notification_of_another_run_may_show(
+    rows: list[Row], asking: str, until: float, hidden: bool
+) -> None:
+    state = of(*rows)
+    assert (state.may_have_it("u1", asking), state.may_hide_it("u1", asking)) == (until, hidden)
+
+
+def test_rows_of_other_campaigns_and_of_nobody_are_let_be() -> None:
+    state = of(
+        replace(mark("left"), key="other"), Row(KEY, "temperature", 5, {"run": A}), Row(KEY, CAMPAIGN, "left", {}),
+        *audience_rows(KEY, ["u1"]), Row(KEY, "notify_outcome", "held", {"users": "u1"}),
+    )  # fmt: skip
+    assert (state.presences, list(state.audience), state.outcomes["u1"].status) == ({}, ["u1"], "held")

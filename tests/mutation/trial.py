@@ -1,6 +1,7 @@
 """Mutants on trial: pytest collects the tests of a module once, and each mutant meets, in a fork, those that come by.
 
-A mutant inside a function takes effect as that function's code; any other is loaded in place of the module, anew.
+A mutant inside a function takes effect as that function's code. Any other, and one that survives so, is loaded in place
+of the module, and the tests are collected anew.
 """
 
 import ast
@@ -63,18 +64,23 @@ def results_of(module: str, files: Sequence[str]) -> Iterator[Result]:
         if (name in names or name.split(".")[0] in OURS) and not is_kept(name):
             del sys.modules[name]
     seconds: dict[str, float] = {}
+    results: list[Result] = []
     for told in in_fork(lambda tell: tell({"ended": run_pytest(files, Court(module, mutants, tell))}), None):
         if "problem" in told:
             raise UnfitError(f"{module}: {told['problem']}")
         if "seconds" in told:
             seconds = told["seconds"]
         elif "place" in told:
-            yield Result(mutants[told["place"]], told["is_killed"], told["tests"])
+            results.append(Result(mutants[told["place"]], told["is_killed"], told["tests"]))
     if not seconds:
         raise UnfitError(f"{module}: pytest did not come to its tests")
-    for mutant in (each for each in mutants if not each.is_in_function):
-        anew = partial(load_anew, module, mutant, files, seconds)
-        yield Result(mutant, list(in_fork(anew, patience(seconds))) != [0], len(seconds))
+    results += [Result(mutant, False, len(seconds)) for mutant in mutants if not mutant.is_in_function]
+    for result in results:
+        is_killed = result.is_killed
+        if not is_killed:  # or a test met it while it was collected, which is over when its code is changed
+            anew = partial(load_anew, module, result.mutant, files, seconds)
+            is_killed = list(in_fork(anew, patience(seconds))) != [0]
+        yield Result(result.mutant, is_killed, result.tests)
 
 
 def is_kept(name: str) -> bool:
