@@ -57,12 +57,7 @@ class Result:
 def results_of(module: str, files: Sequence[str]) -> Iterator[Result]:
     """Of every mutant of a module, against the tests in these files."""
     mutants = list(mutants_of(source_of(module)))
-    names = [file.removesuffix(".py").replace("/", ".") for file in files]
-    for name in names:  # what they import is then there in every fork, but nothing of ours
-        importlib.import_module(name)
-    for name in list(sys.modules):
-        if (name in names or name.split(".")[0] in OURS) and not is_kept(name):
-            del sys.modules[name]
+    warm_up(files)
     seconds: dict[str, float] = {}
     results: list[Result] = []
     for told in in_fork(lambda tell: tell({"ended": run_pytest(files, Court(module, mutants, tell))}), None):
@@ -81,6 +76,16 @@ def results_of(module: str, files: Sequence[str]) -> Iterator[Result]:
             anew = partial(load_anew, module, result.mutant, files, seconds)
             is_killed = list(in_fork(anew, patience(seconds))) != [0]
         yield Result(result.mutant, is_killed, result.tests)
+
+
+def warm_up(files: Sequence[str]) -> None:
+    """Import what the tests import, so that it is there in every fork; but nothing of ours."""
+    names = [file.removesuffix(".py").replace("/", ".") for file in files]
+    for name in names:
+        importlib.import_module(name)
+    for name in list(sys.modules):
+        if (name in names or name.split(".")[0] in OURS) and not is_kept(name):
+            del sys.modules[name]
 
 
 def is_kept(name: str) -> bool:
