@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.delivery.window import RateWindow
+from lib.delivery.window import OUTAGE, RateWindow, Ticket
 from tests.fakes import FakeClock
 
 
@@ -207,3 +209,26 @@ def test_at_each_limit_that_a_plan_has_a_single_request_goes_ahead_once() -> Non
         ticket = window.enter(clock.at + 0.001)
         assert ticket is not None
         assert not ticket.is_probe, "it was seen that the limit is higher"
+
+
+def let_through(window: RateWindow) -> Ticket:
+    ticket = window.enter()
+    assert ticket is not None
+    return ticket
+
+
+@pytest.mark.parametrize("answered", [lambda window: window.passed(let_through(window)), RateWindow.alive])
+def test_only_answers_that_fail_in_a_row_are_an_outage(answered: Callable[[RateWindow], None]) -> None:
+    window = make(FakeClock(60_000), 1000)
+    window.passed(let_through(window))
+    for _ in range(5):
+        for _ in range(OUTAGE - 1):
+            window.lost(let_through(window))
+            assert not window.is_outage
+        answered(window)
+    for _ in range(OUTAGE):
+        assert not window.is_outage
+        window.lost(let_through(window))
+    assert window.is_outage
+    answered(window)
+    assert not window.is_outage
