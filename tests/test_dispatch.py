@@ -123,6 +123,8 @@ def test_a_scheduled_run_takes_up_the_rest_before_its_own_round(journaled: Journ
     assert names_told(sandbox) == sorted(MAINTENANCE * 2)
     warm = [note for note in sandbox.store.notifications.values() if "at 12 °C" in note["message"]]
     assert len(warm) == 7
+    sixth = list(sandbox.store.notifications.values())[5]  # the first of a run goes ahead alone, and five were told
+    assert "at 12 °C" in sixth["message"], "the rest comes first"
 
 
 def test_a_user_who_left_or_was_deactivated_meanwhile_is_not_told(journaled: Journaled) -> None:

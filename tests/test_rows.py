@@ -1,16 +1,30 @@
 """The form of a campaign's rows on a device, and what is read of whatever a device shows."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import (
+    ALARM,
+    AUDIENCE,
+    CAMPAIGN,
+    CHANGE,
+    CLOSED,
+    DECISION,
+    FALLBACK,
+    HEARTBEATS,
     METADATA,
+    OUTCOME,
+    POINT,
+    PRESS,
     REASON,
+    UPDATED,
     WORDS,
     Row,
     audience_rows,
@@ -32,11 +46,12 @@ from lib.campaign.rows import (
 from lib.message.trigger import DataPoint, Trigger
 
 KEY, RUN = "kkkkkkkkkk", "a" * 12
-POINT = DataPoint("t", 9, "C", "2026-01-01T00:00:00Z", "d", "g", "1", {"coordinates": [1, 2]})
+DOCS = Path(__file__).parents[1] / "docs"
+A_POINT = DataPoint("t", 9, "C", "2026-01-01T00:00:00Z", "d", "g", "1", {"coordinates": [1, 2]})
 ABOUT_POINT = {
     "variable": "t", "unit": "C", "time": "2026-01-01T00:00:00Z", "device": "d", "group": "g", "id": "1",
 }  # fmt: skip
-TRIGGER = Trigger("action", (POINT,), "act", "on", "dev", "an")
+TRIGGER = Trigger("action", (A_POINT,), "act", "on", "dev", "an")
 
 
 def row(kind: str, value: Any, **metadata: Any) -> dict[str, Any]:
@@ -110,7 +125,7 @@ def test_what_started_a_campaign_is_kept_with_it() -> None:
         "trigger": "action", "analysis": "an", "action": "act", "action_state": "on", "device": "dev",
     }  # fmt: skip
     (point, *_) = started_rows(KEY, RUN, TRIGGER, [])
-    assert point_of(point) == POINT
+    assert point_of(point) == A_POINT
     assert point.about["event"] == ""
 
 
@@ -244,3 +259,13 @@ def test_a_row_is_read_with_all_that_the_device_shows() -> None:
 def test_lines_by_language_are_read_again_as_they_were() -> None:
     ended = ended_row(KEY, RUN, "cleared", "Over", {"pt": "Já", "de": "Aus"})
     assert json.loads(ended.text("lines")) == {"pt": "Já", "de": "Aus"}
+
+
+def test_the_variables_on_the_device_are_those_that_the_docs_show() -> None:
+    shown = re.findall(r"^\| `(notify_\w+)`", (DOCS / "journal.md").read_text(), re.MULTILINE)
+    assert {
+        CAMPAIGN, CHANGE, HEARTBEATS, POINT, AUDIENCE, OUTCOME, FALLBACK, PRESS, DECISION, CLOSED, UPDATED, ALARM,
+    } == set(shown)  # fmt: skip
+    assert (POINT, OUTCOME, FALLBACK) == ("notify_trigger", "notify_outcome", "notify_fallback")
+    assert (PRESS, DECISION, CHANGE) == ("notify_press", "notify_decision", "notify_change")
+    assert (HEARTBEATS, UPDATED, ALARM) == ("notify_heartbeat", "notify_updated", "notify_alarm")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.base.text import plain, tolerant
+from lib.base.text import counted, harmless, one_line, plain, tolerant
 
 ANYTHING = st.text(st.characters())
 
@@ -39,3 +39,37 @@ def test_what_a_stream_has_no_letters_for_is_escaped(encoding: str, shown: str) 
     stream.write("é😀\ud800")
     stream.flush()
     assert stream.buffer.getvalue().decode(encoding) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("Ana\r\nSouza", "Ana Souza"),
+        ("a\u2028\u2029b\tc", "a b c"),
+        ("\x1b[31mred\u202e\0", "[31mred"),
+        ("José 😀", "José 😀"),
+    ],
+)
+def test_what_somebody_else_wrote_stands_among_our_words_on_one_line(text: str, made: str) -> None:
+    assert harmless(text) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [("a\nb", "a\\nb"), ("\x1b[31m", "\\x1b[31m"), ("\u202eab", "\\u202eab"), ("José", "José")],
+)
+def test_on_a_console_what_would_mislead_shows_as_an_escape(text: str, made: str) -> None:
+    assert one_line(text) == made
+
+
+@pytest.mark.parametrize(
+    ("number", "several", "said"),
+    [(1, "", "1 copy"), (0, "", "0 copys"), (2, "", "2 copys"), (1, "copies", "1 copy"), (2, "copies", "2 copies")],
+)
+def test_a_number_goes_with_its_word(number: int, several: str, said: str) -> None:
+    assert counted(number, "copy", several) == said
+
+
+def test_a_stream_that_is_no_file_is_left_as_it_is() -> None:
+    stream = io.StringIO()
+    assert tolerant(stream) is stream
