@@ -1,6 +1,7 @@
 """Work in a forked process, which is ended with all that it started when it takes too long."""
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -10,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+PR_SET_PDEATHSIG = 1  # of Linux
 Tell = Callable[[Any], None]
 
 
@@ -20,6 +22,7 @@ def in_fork(work: Callable[[Tell], None], patience: float | None) -> Iterator[An
     if not child:
         os.close(reading)
         os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it does not outlive who waits for it
         _do(work, writing)
     os.close(writing)
     until = time.monotonic() + patience if patience else float("inf")

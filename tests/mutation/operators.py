@@ -1,9 +1,9 @@
 """The mutants of a module: its syntax tree, changed in one place, so that a good test fails."""
 
 import ast
-import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 Path = tuple[tuple[str, int | None], ...]  # (field, place in its list) from the module down to a node
 Place = tuple[str, bool, ast.stmt]  # function or class, whether it is in a function, and the statement
@@ -41,7 +41,7 @@ class Mutant:
     is_in_function: bool
     lines: range
     what: str
-    tree: ast.Module = field(repr=False, compare=False)
+    make: Callable[[], ast.Module] = field(repr=False, compare=False)  # the module's tree with it
 
 
 def mutants_of(source: str) -> Iterator[Mutant]:
@@ -49,10 +49,15 @@ def mutants_of(source: str) -> Iterator[Mutant]:
     for path, (where, is_in_function, statement) in places(tree):
         node = at(tree, path)
         for changed in changes(node):
-            mutated = copy.deepcopy(tree)
-            replace(mutated, path, ast.fix_missing_locations(ast.copy_location(changed, node)))
             what = f"{shown(node)} => {shown(changed)}"
-            yield Mutant(where, is_in_function, lines_of(statement), what, mutated)
+            make = partial(mutated, source, path, changed)
+            yield Mutant(where, is_in_function, lines_of(statement), what, make)
+
+
+def mutated(source: str, path: Path, changed: ast.AST) -> ast.Module:
+    tree = ast.parse(source)
+    replace(tree, path, ast.fix_missing_locations(ast.copy_location(changed, at(tree, path))))
+    return tree
 
 
 def places(tree: ast.Module) -> Iterator[tuple[Path, Place]]:

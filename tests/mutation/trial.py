@@ -105,7 +105,7 @@ def run_pytest(files: Sequence[str], plugin: object) -> int:
 
 def load_anew(module: str, mutant: Mutant, files: Sequence[str], seconds: dict[str, float], tell: Tell) -> None:
     """Tells pytest's exit code where the module is loaded with the mutant in it."""
-    sys.meta_path.insert(0, Mutating([Mutation(module, source_of(module), ast.unparse(mutant.tree))]))
+    sys.meta_path.insert(0, Mutating([Mutation(module, source_of(module), ast.unparse(mutant.make()))]))
     tell(run_pytest(files, Chosen(seconds)))
 
 
@@ -160,7 +160,7 @@ class Court(Chosen):
 
     def _is_killed(self, session: pytest.Session, mutant: Mutant, chosen: Sequence[pytest.Item]) -> bool:
         def work(tell: Tell) -> None:
-            put_in(sys.modules[self.module], mutant.tree)
+            put_in(sys.modules[self.module], mutant.make())
             tell(run(session, chosen))
 
         expected = patience({each.nodeid: self.seconds[each.nodeid] for each in chosen})
