@@ -97,7 +97,7 @@ def test_what_the_time_budget_leaves_the_next_run_tells(journaled: Journaled) ->
     sandbox.trouble.rate_limit, sandbox.trouble.window = 4, 10**8
     started = time.monotonic()
     cut = journaled.run(POINT, time_budget="10s", **EVENT)
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 16  # a busy machine takes seconds to start; unbounded it is 20 and more
     assert cut.code == 1
     assert cut.finished["sent"] == 4
     assert cut.finished["pending"] == 3
@@ -289,7 +289,7 @@ def test_the_time_budget_bounds_the_lookup_too(journaled: Journaled) -> None:
     journaled.sandbox.trouble.retry_seconds = 20
     started = time.monotonic()
     assert journaled.run(time_budget="10s").code == 1
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 16  # a busy machine takes seconds to start; unbounded it is 20 and more
 
 
 def test_a_run_by_hand_again_after_a_kill_goes_on_where_it_was(journaled: Journaled) -> None:

@@ -654,7 +654,7 @@ def test_the_time_budget_binds_the_other_channel_too(
     ana["email"] = "stuck@example.com"
     started = time.monotonic()
     ran = journaled.run(fallback=mailbox.address().replace("cto=1", "cto=60"), time_budget="10s")
-    assert time.monotonic() - started < 14
+    assert time.monotonic() - started < 16  # unbounded it is 60
     assert ran.code == 1
     assert "another channel may have told them all the same (no answer in time): Ana Souza" in ran.out
     assert ran.finished["sent"] == 6
