@@ -73,3 +73,7 @@ def test_a_number_goes_with_its_word(number: int, several: str, said: str) -> No
 def test_a_stream_that_is_no_file_is_left_as_it_is() -> None:
     stream = io.StringIO()
     assert tolerant(stream) is stream
+
+
+def test_an_s_is_enough_for_most_words() -> None:
+    assert (counted(1, "user"), counted(2, "user")) == ("1 user", "2 users")

@@ -2,11 +2,12 @@
 
 Of each module, or all in targets.py: the mutants, those that a test killed, and the survivors. A survivor that is named
 in survivors.txt, with the reason why no test can or should kill it, counts as explained. It ends with 1 where less than
-95 % are killed or a survivor has no reason.
+95 % of all are killed, or a survivor has no reason.
 """
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.mutation.targets import MODULES, files_for
@@ -24,31 +25,31 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--list", action="store_true", help="show every mutant with what became of it")
     given = parser.parse_args(arguments)
     reasons = read_reasons(SURVIVORS.read_text())
-    is_good = True
+    counts: Counter[str] = Counter()
     for module in given.modules or MODULES:
-        is_good &= judge(module, files_for(module), reasons, show_all=given.list)
-    return 0 if is_good else 1
+        found = judge(module, files_for(module), reasons, show_all=given.list)
+        print(f"{module}: {summed(found)}", flush=True)
+        counts += found
+    print(f"All: {summed(counts)}")
+    return 0 if not counts["unexplained"] and counts["killed"] >= WANTED * counts.total() else 1
 
 
-def judge(module: str, files: tuple[str, ...], reasons: dict[str, str], *, show_all: bool = False) -> bool:
-    """Whether enough mutants are killed, and all that survive have their reason."""
-    killed, explained, unexplained = 0, 0, 0
+def judge(module: str, files: tuple[str, ...], reasons: dict[str, str], *, show_all: bool = False) -> Counter[str]:
+    """How many mutants were killed, and how many survive with a reason and without one."""
+    counts: Counter[str] = Counter()
     for result in results_of(module, files):
         name = name_of(module, result)
-        killed += result.is_killed
-        if show_all or (not result.is_killed and name not in reasons):
-            fate = "killed  " if result.is_killed else "SURVIVES"
-            print(f"{fate} {name}  (line {result.mutant.lines[0]}, {result.tests} tests)", flush=True)
-        if not result.is_killed:
-            explained += name in reasons
-            unexplained += name not in reasons
-    total = killed + explained + unexplained
-    print(
-        f"{module}: {total} mutants, {killed} killed ({killed / max(total, 1):.1%}), "
-        f"{explained} survivors explained, {unexplained} not",
-        flush=True,
-    )
-    return not unexplained and killed >= WANTED * total
+        fate = "killed" if result.is_killed else "explained" if name in reasons else "unexplained"
+        counts[fate] += 1
+        if show_all or fate == "unexplained":
+            print(f"{fate:11} {name}  (line {result.mutant.lines[0]}, {result.tests} tests)", flush=True)
+    return counts
+
+
+def summed(counts: Counter[str]) -> str:
+    killed, total = counts["killed"], counts.total()
+    share = f"{total} mutants, {killed} killed ({killed / max(total, 1):.1%})"
+    return f"{share}, {counts['explained']} survivors explained, {counts['unexplained']} not"
 
 
 def name_of(module: str, result: Result) -> str:
