@@ -109,6 +109,13 @@ def test_a_message_beyond_140_characters_is_noticed() -> None:
             {"svg_url": "https://a.io/i.svg", "svg_color": "#fff"},
             {"svg_url": "https://a.io/i.svg", "svg_color": "#fff"},
         ),
+        *(
+            (whole, whole)
+            for whole in (
+                {"image_url": "https://a.io/i.png", "fit": "cover", "bg_color": "#000"},
+                {"svg_url": "https://a.io/i.svg", "svg_color": "#fff", "bg_color": "#000"},
+            )
+        ),
     ],
 )
 def test_an_icon_is_tagoios_object_or_an_address(icon: Icon, wire: dict[str, str]) -> None:
@@ -132,6 +139,7 @@ def test_no_two_built_in_icons_look_alike() -> None:
     ]
     drawings = [base64.b64decode(icon["svg_url"].partition(",")[2]).decode() for icon in icons]
     assert len({re.sub('fill="#.*?"', "", drawing) for drawing in drawings}) == 4, "a sign of its own"
+    assert all('<path d="M' in drawing for drawing in drawings)
     assert len({icon["bg_color"] for icon in icons}) == 4, "a colour of its own"
 
 
