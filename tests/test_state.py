@@ -356,6 +356,7 @@ def test_what_only_the_first_row_tells_is_nothing_without_it() -> None:
         (2, [("u1", 1, 0), ("u2", 1, 1)], 1),
         (1, [("u1 u2", 2, 0)], 0),
         (1, [("u1", 1, 0), ("u2", 4, 1), ("u3", 3, 2)], 5),
+        (1, [("u1", 1, 0), ("u2", 4, 1), ("u3 u4", 0, 2)], 3),
     ],
 )
 def test_users_that_no_row_names_are_counted(size: int, rows: list[tuple[str, int, int]], missing: int) -> None:
@@ -636,3 +637,19 @@ def test_rows_of_other_campaigns_and_of_nobody_are_let_be() -> None:
         *audience_rows(KEY, ["u1"]), Row(KEY, "notify_outcome", "held", {"users": "u1"}),
     )  # fmt: skip
     assert (state.presences, list(state.audience), state.outcomes["u1"].status) == ({}, ["u1"], "held")
+
+
+def test_nothing_is_said_but_what_a_row_gives() -> None:
+    assert (Verdict(True), Answer(), Try("a", 1.0)) == (
+        Verdict(True, "", ""),
+        Answer("", {}, ""),
+        Try("a", 1.0, "", ""),
+    )
+    assert not of(mark("started")).lacks_points
+    assert repr(of(*audience_rows(KEY, ["u1"]))) == "CampaignState(kkkkkkkkkk, 1 users, 0 outcomes)"
+
+
+def test_while_one_is_still_to_be_told_no_step_counts_though_another_is_held_and_a_third_failed() -> None:
+    outcomes = [told("u1", "failed"), told("u2", "held"), told("u3", "pending")]
+    rows = [mark("started", started_at=50.0), *audience_rows(KEY, ["u1", "u2", "u3"]), *outcome_rows(KEY, outcomes)]
+    assert of(*rows).first_sent_at == 0.0
