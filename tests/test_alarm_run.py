@@ -34,13 +34,13 @@ HOT = {**WARM, "title": "Fridge is hot", "when": {"variable": "temperature", "is
 NUMBER = iter(range(1, 1000))
 
 
-def reads(journaled: Journaled, value: float, notification: Any = WARM, **variables: str) -> Ran:  # noqa: F811
+def reads(journaled: Journaled, value: float | str, notification: Any = WARM, **variables: str) -> Ran:  # noqa: F811
     """What one event of the fridge leads to, a minute after the last."""
     journaled.age()
     return reads_at_once(journaled, value, notification, **variables)
 
 
-def reads_at_once(journaled: Journaled, value: float, notification: Any = WARM, **variables: str) -> Ran:  # noqa: F811
+def reads_at_once(journaled: Journaled, value: float | str, notification: Any = WARM, **variables: str) -> Ran:  # noqa: F811
     point = {"id": f"p{next(NUMBER)}", "variable": "temperature", "value": value, "unit": "°C", "device": "d" * 24}
     return journaled.run([point], **EVENT, notification=json.dumps(notification), **variables)
 
@@ -90,6 +90,13 @@ def test_the_all_clear_closes_every_copy_and_the_next_event_is_a_new_alarm(journ
     assert times_told(journaled) == ONCE
     reads(journaled, 9)
     assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+
+
+def test_a_value_that_is_no_number_ends_nothing(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    for value in ("abc", "", "nan", "-inf"):
+        assert reads(journaled, value).code == 0
+    assert all(note["buttons_enabled"] for note in journaled.sandbox.store.notifications.values())
 
 
 def test_what_was_decided_stays_decided_until_it_is_over(journaled: Journaled) -> None:  # noqa: F811

@@ -127,9 +127,10 @@ class Content:
 
 
 def _ends(variants: Sequence[Variant], trigger: Trigger) -> Notification | None:
-    """The notification of an alarm that this event ends: it brings each variable of its conditions, and none holds."""
+    """The notification of an alarm that this event ends: it brings what each of its conditions compares, and none
+    holds."""
     conditions = [variant.condition for variant in variants]
-    if any(each is None or trigger.point(each.variable) is None or each.holds(trigger) for each in conditions):
+    if any(each is None or not each.is_brought(trigger) or each.holds(trigger) for each in conditions):
         return None
     with_line = (variant.notification for variant in variants if variant.notification.all_clear)
     return next(with_line, variants[0].notification)

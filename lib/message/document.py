@@ -45,6 +45,12 @@ class Condition:
             return high is not None and min(low, high) <= number <= max(low, high)
         return number < low if self.operator == "<" else number > low
 
+    def is_brought(self, trigger: Trigger) -> bool:
+        """Whether the trigger brings what can be compared: a broken sensor, whose value is no number, says nothing."""
+        point = trigger.point(self.variable)
+        found = point.value if point else None
+        return found is not None and (self.operator in ("=", "!", "*") or number_of(found) is not None)
+
     def explained(self, trigger: Trigger) -> str:
         """What it was compared with, for people."""
         point = trigger.point(self.variable)
