@@ -103,14 +103,18 @@ class Alarms:
         row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=closed)
         foreseen = alarm.take(replace(row, at=self.journal.now()))
         why = "told anew" if facts.again else "replaced by a worse one"
+
+        def came_after() -> AllClear:
+            return AllClear(facts.name, *self._titles(own))
+
         state, rows = self._repeated(own, foreseen)
-        ended = self._ended(alarm, why, lambda: AllClear(facts.name, *self._titles(own)))
+        ended = self._ended(alarm, why, came_after)
         alarm = self._seen(alarm, row, *rows, *ended)
         turn = alarm.turns[own.key]
         if (turn.kind, turn.campaign) != (foreseen.kind, foreseen.campaign):
             state, rows = self._repeated(own, turn)
             self._write(rows)
-        late = self._ended(alarm, why, lambda: AllClear(facts.name, *self._titles(own)))
+        late = self._ended(alarm, why, came_after)
         self._write(late)
         over = {row.key: self._over(row) for row in (*ended, *late)}
         state = over.get(state.key, state)  # ended by another event meanwhile
