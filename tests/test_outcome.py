@@ -38,6 +38,9 @@ def test_nothing_is_said_of_a_user_but_what_is_given() -> None:
     ("one", "other", "counts"),
     [
         (outcome(at=101), outcome(at=100), True),
+        (outcome(at=101, notification_id="n"), outcome(at=100, notification_id="n"), False),
+        (outcome(at=100, notification_id="n"), outcome(at=101, notification_id="n"), True),
+        (outcome(at=101, notification_id="n"), outcome(at=100, notification_id="m"), True),
         (outcome(at=100), outcome(at=101), False),
         (outcome(at=100), outcome("skipped", at=200), True),
         (outcome("fallback", at=100), outcome("failed", at=200), True),

@@ -451,6 +451,18 @@ def test_which_copies_are_open_and_which_show_an_earlier_event(
     assert (state.copies(), state.outdated()) == (copies, outdated)
 
 
+def test_what_was_pressed_is_a_copy_though_no_row_tells_who_sent_it() -> None:
+    blind = [press("c" * 12, "u9"), verdict("verified")]
+    assert of(*blind).copies() == {"u9": "n-u9"}
+    assert of(press("c" * 12, "u9")).copies() == {}, "nobody has seen yet that it is true"
+    assert of(press("c" * 12, "u9"), verdict("refused")).copies() == {}
+    assert of(*blind, *closed_rows(KEY, ["n-u9"], B)).copies() == {}
+    assert of(press("c" * 12, "u9", notification=""), verdict("verified")).copies() == {}
+    assert of(*outcome_rows(KEY, [told("u1")]), press(notification="other"), verdict("verified")).copies() == {
+        "u1": "n-u1"
+    }
+
+
 def test_the_oldest_end_is_the_end() -> None:
     first, second = replace(end("cleared", "A", {"de": "a"}), at=100.0), replace(end("closed", "B"), at=101.0)
     for rows in ([first, second], [second, first], [first, replace(second, at=100.0)]):

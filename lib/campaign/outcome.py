@@ -33,7 +33,10 @@ class Outcome:
     at: float = 0.0
 
     def counts_before(self, other: "Outcome") -> bool:
-        """Who was told was told, whatever another run writes later; else the newest counts."""
+        """Who was told was told, whatever another run writes later, and who has seen it first says so; else the newest
+        counts."""
+        if self.notification_id and (self.status, self.notification_id) == (other.status, other.notification_id):
+            return self.at < other.at
         return (self.status in TOLD, self.at) > (other.status in TOLD, other.at)
 
     def says_the_same(self, other: "Outcome") -> bool:

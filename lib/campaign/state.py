@@ -401,9 +401,12 @@ class CampaignState:
                 yield presence
 
     def copies(self) -> dict[str, str]:
-        """Notification id by user, of those not closed yet; at the end of an alarm those of a decision too."""
+        """Notification id by user, of those not closed yet; at the end of an alarm those of a decision too. What
+        somebody pressed is there, even where no row tells who sent it."""
         closed = self._closed_at_end if self.ending else self.closed
-        return {user: notification for user, notification in self.told_ids() if notification not in closed}
+        pressed = {each.user_id: each.notification_id for each in self.standing() if each.run in self.verdicts}
+        copies = {**pressed, **dict(self.told_ids())}
+        return {user: notification for user, notification in copies.items() if notification not in closed | {""}}
 
     def outdated(self) -> dict[str, str]:
         """The copies that show an earlier event of the alarm: notification id by user."""
