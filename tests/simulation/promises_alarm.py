@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.simulation.device import Stored
 from tests.simulation.facts import Facts
 from tests.simulation.history import campaign_of
-from tests.simulation.promises_decided import is_unknown
+from tests.simulation.promises_decided import is_unknown, is_unrecorded
 from tests.simulation.request import Request
 from tests.simulation.server import Note
 from tests.simulation.violation import Violation
@@ -90,7 +90,7 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
         if period.is_over and is_begun and period.campaign not in ended and not _did_not_see(facts, period):
             yield Violation("the end", f"{period.campaign} is over, and no row says so", "")
     for note in facts.history.notes():
-        is_hidden = facts.history.scenario.platform.inbox == "hidden" or _is_unrecorded(facts, note)
+        is_hidden = facts.history.scenario.platform.inbox == "hidden" or is_unrecorded(facts, note)
         if campaign_of(note) not in ended or is_hidden:
             continue
         has_line = "Over at" in note.body["message"] or "→" in note.body["message"] or _was_unseen(facts, note)
@@ -162,13 +162,6 @@ def _was_unseen(facts: Facts, note: Note) -> bool:
         return True
     is_late = bool(changes) and changes[-1].sent_at - note.at <= facts.history.scenario.platform.inbox_late
     return is_late or facts.is_unseen(note.user) or _is_refused(facts, note)
-
-
-def _is_unrecorded(facts: Facts, note: Note) -> bool:
-    """Whoever made it had no journal any more, as it says, and no later run knows of it."""
-    rows = facts.rows[facts.topics[campaign_of(note)]]
-    is_recorded = any(note.id in str(stored.about.get("notifications")).split() for stored in rows)
-    return note.by is not None and facts.is_blind(note.by.process) and not is_recorded
 
 
 def _is_refused(facts: Facts, note: Note) -> bool:

@@ -65,7 +65,7 @@ def every_copy_is_closed(facts: Facts) -> Iterator[Violation]:
         if not calls:
             continue
         for note in there:
-            if note.is_enabled and not is_unknown(facts, note):
+            if note.is_enabled and not is_unknown(facts, note) and not is_unrecorded(facts, note):
                 yield Violation(
                     "every copy is closed", f"the copy of {note.user} {topic} is open", user=note.user, topic=topic
                 )
@@ -115,6 +115,15 @@ def is_unknown(facts: Facts, note: Note) -> bool:
     topic = facts.topics.get(campaign_of(note), "")
     said = {each.status for each in facts.said if (each.user, each.topic) == (note.user, topic)}
     return is_doubled or ("unknown" in said and facts.is_unseen(note.user))
+
+
+def is_unrecorded(facts: Facts, note: Note) -> bool:
+    """Whoever made it had no journal any more, as it says, and no later run knows of it, for nobody pressed it either
+    (docs/journal.md)."""
+    rows = facts.rows[facts.topics[campaign_of(note)]]
+    named = (f"{stored.about.get('notifications')} {stored.about.get('notification')}" for stored in rows)
+    is_recorded = any(note.id in text.split() for text in named)
+    return note.by is not None and facts.is_blind(note.by.process) and not is_recorded
 
 
 def _closing_line(message: str) -> str:
