@@ -4,25 +4,24 @@ The event is written into the rows of the alarm and seen there before anything f
 raise, repeat or clear at once all come to the same (lib/campaign/alarm.py).
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lib.app.job import Job
 from lib.app.left import Left
 from lib.base.errors import TagoIOError
-from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
-from lib.campaign.outcome import TOLD
-from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows
+from lib.campaign.alarm import Alarm, Turn, alarm_key, clear_row
+from lib.campaign.outcome import Outcome
+from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, outcome_rows, point_rows
 from lib.campaign.state import CampaignState
 from lib.message.alarm import AllClear
 from lib.message.content import composed
 from lib.message.notification import Notification
-from lib.tagoio.audience import users_by_id
 from lib.tagoio.journal import Journal
 
 LONGEST = 250  # characters of a closing line
 MOST_LANGUAGES = 7  # so that the lines fit one row
+NO_RULE = "no rule leaves them out any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +37,19 @@ class Judged:
 
 
 class Alarms:
-    """`was_begun` says whether another run has or had a campaign; `is_left_to_another` whether one may be at it now,
-    which is then watched. Without `is_written`, in a dry run, nothing is written."""
+    """`is_left_to_another` says whether another run may be at a campaign now, which is then watched. Without
+    `is_written`, in a dry run, nothing is written."""
 
     def __init__(
         self,
         journal: Journal,
         left: Left,
-        was_begun: Callable[[str], bool],
         is_left_to_another: Callable[[CampaignState], bool],
         *,
         is_written: bool,
     ) -> None:
         self.journal = journal
         self.left = left
-        self.was_begun = was_begun
         self.is_left_to_another = is_left_to_another
         self.is_written = is_written
         self.planned: dict[str, Job] = {}
@@ -126,10 +123,14 @@ class Alarms:
         state = self._state(turn.campaign)
         if turn.kind != "repeated" or not state.started:
             return state, []
-        joined = [] if state.is_over else [each.id for each in own.waiting if each.id not in state.audience]
-        about = {"run": self.journal.run, "event": own.key, "points": len(own.trigger.points)}
+        run, waiting = self.journal.run, [] if state.is_over else [each.id for each in own.waiting]
+        joined = [user for user in waiting if user not in state.audience]
+        skipped = (user for user in waiting if user in state.outcomes and state.outcomes[user].status == "skipped")
+        pending = (Outcome(user, "", "pending", NO_RULE, run=run) for user in skipped)
+        about = {"run": run, "event": own.key, "points": len(own.trigger.points)}
         repeated = Row(state.key, CHANGE, "repeated", about)
-        return state, [repeated, *point_rows(state.key, own.trigger, own.key), *audience_rows(state.key, joined)]
+        points = point_rows(state.key, own.trigger, own.key)
+        return state, [repeated, *points, *audience_rows(state.key, joined), *outcome_rows(state.key, pending)]
 
     def _alarm(self, key: str, run: str = "") -> Alarm:
         device = self.journal.device
@@ -169,8 +170,6 @@ class Alarms:
             self.judged.append(Judged(all_clear.alarm, own.trigger.device, turn, state))
             self._note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} ends')
             yield from self._changed(state, own)
-            if all_clear.tell:
-                yield from self._tell_end(own, all_clear, state)
 
     def _cleared(self, key: str, own: Job, all_clear: AllClear) -> list[tuple[Turn, CampaignState]]:
         """The campaigns that end by this event. What is open is ended in the call that says so, for this run may be
@@ -185,16 +184,17 @@ class Alarms:
         self._write(late)
         return [(alarm.turns[own.key], self._over(row)) for row in (*ended, *late)]
 
-    def _ended(self, alarm: Alarm, why: str, said: Callable[[], AllClear]) -> list[Row]:
+    def _ended(self, alarm: Alarm, why: str, word_of: Callable[[], AllClear]) -> list[Row]:
         """The rows that end what is over and of which no row says so yet: ended by this event, or by one whose run was
         gone before it saw that it had. They count from now on."""
         known = self.journal.device.ended if self.journal.device else set()
         keys = [key for key in alarm.ended if key not in known and self.journal.state(key).ending is None]
         if not keys:
             return []
-        word = said()
+        word = word_of()
         lines = {code: line[:LONGEST] for code, line in list(word.translations.items())[:MOST_LANGUAGES]}
-        rows = [ended_row(key, self.journal.run, why, word.message[:LONGEST], lines) for key in keys]
+        line = word.message[:LONGEST]
+        rows = [ended_row(key, self.journal.run, why, line, lines, tell=word.tell) for key in keys]
         for row in rows:
             self.journal.state(row.key).take([replace(row, at=self.journal.now())])
         return rows
@@ -204,18 +204,6 @@ class Alarms:
         state.take([replace(ended, at=self.journal.now())])
         return state
 
-    def _tell_end(self, own: Job, all_clear: AllClear, state: CampaignState) -> Iterator[Job]:
-        """Those who had been told, and nobody else, by a campaign that bears the same key whoever begins it."""
-        key = all_clear_key(state.key)
-        told = {user for user, outcome in state.outcomes.items() if outcome.status in TOLD}
-        if not told or self.was_begun(key):
-            return
-        job = Job(CampaignState(key), own.trigger, own.started_at, is_own=True, about={"all_clear": all_clear.alarm})
-        found = users_by_id(self.left.run_users, told, self.left.sleep)
-        self.left.sorting.sort(job, deque(found.values()))
-        self.journal.states[key] = job.state
-        yield job
-
     # ---- an older campaign that changes
 
     def _changed(self, state: CampaignState, own: Job) -> Iterator[Job]:
@@ -223,8 +211,7 @@ class Alarms:
         before = self.planned.pop(state.key, None)
         self.journal.states[state.key] = state
         if not self.is_left_to_another(state):
-            job = self.left.job(state, own.trigger, self.journal.now(), before)
-            yield from [job] if job else []
+            yield from self.left.jobs(state, own.trigger, before, own.waiting)
 
     def _state(self, key: str) -> CampaignState:
         """As its rows show it now. Raises TagoIOError."""

@@ -28,7 +28,19 @@ from lib.campaign.next_steps import (
     wakes_at,
 )
 from lib.campaign.outcome import EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
-from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, Row, campaign_row, fallback_rows, updated_rows
+from lib.campaign.rows import (
+    CHANGE,
+    DECISION,
+    POINT,
+    PRESS,
+    UPDATED,
+    Row,
+    campaign_row,
+    ended_row,
+    fallback_rows,
+    told_row,
+    updated_rows,
+)
 from lib.campaign.state import CampaignState, PressFact
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
@@ -67,9 +79,9 @@ class Dispatch:
     def perform(self) -> Report:
         """Everything that is due, until nothing is or time is up, or until Ctrl-C."""
         try:
-            self._round(self.plan.jobs)
+            self._rounds(self.plan.jobs)
             while self.plan.watched and not self.interrupted:
-                self._round(self._watched())
+                self._rounds(self._watched())
         except KeyboardInterrupt:
             self.interrupted = BY_HAND
             for lane in self.lanes:
@@ -108,8 +120,24 @@ class Dispatch:
 
     # ---- one round
 
+    def _rounds(self, jobs: list[Job]) -> None:
+        """That an alarm is over is told when its copies are closed."""
+        self.lanes = []
+        all_clears = [job for job in jobs if job.all_clear]
+        self._round([job for job in jobs if not job.all_clear])
+        if all_clears and self.plan.is_late():
+            self.is_out_of_time = True
+            self.report.note(f"that an alarm is over is not told yet: {NO_TIME}", undone=1)
+        elif all_clears:
+            self._round(all_clears)
+        for lane in self.lanes:
+            self._end(lane)
+
     def _round(self, jobs: list[Job]) -> None:
-        lanes = self.lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
+        lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
+        self.lanes += lanes
+        if any(lane.job.all_clear for lane in lanes):
+            self._look_for_presses(lanes)  # it may be raised again
         for lane in lanes:
             if lane.job.size and lane.is_ours:  # somebody may have decided, and nobody more is told then
                 self._answer_presses(lane)
@@ -117,8 +145,6 @@ class Dispatch:
         for lane in lanes:
             self._look_after(lane)
         self._reach(lanes)
-        for lane in lanes:
-            self._end(lane)
 
     def _begin(self, jobs: list[Job]) -> list["CampaignLane"]:
         """Write down what is planned; those that are another run's are left to it."""
@@ -140,6 +166,8 @@ class Dispatch:
         for job in jobs:
             if job.is_empty or job.key in ours:
                 lanes.append(CampaignLane(self, job, first[job.key]))
+                if job.ended and not job.is_empty:
+                    self.journal.add([told_row(job.ended.key, self.journal.run)])
             else:
                 self.plan.step_back(job.state)
         self.total += sum(lane.job.size + len(lane.job.settled) for lane in lanes)
@@ -201,6 +229,9 @@ class Dispatch:
             for row in device.rows({"variables": [PRESS, DECISION, CHANGE], "groups": keys}, once=True):
                 if row.key in self.journal.states:
                     self.journal.states[row.key].take([row])
+            for lane in lanes:
+                if lane.job.all_clear and not lane.state.is_over and self.plan.left.is_raised_again(lane.job):
+                    self.journal.add([ended_row(lane.key, self.journal.run, "raised again", "", {})])
         except TagoIOError:
             return  # it is asked again
 
@@ -222,15 +253,21 @@ class Dispatch:
                 self._say_unknown(lane, action.users)
 
     def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
-        """A press meanwhile may have closed what is written anew here: then its line is put under it again."""
+        """A press meanwhile may have closed what is written anew here: then its line is put under it again. One that is
+        not answered yet when the row of this shows is answered by a run that finds the new text."""
 
-        def shows(rows: list[Row]) -> bool:
+        def has_points(rows: list[Row]) -> bool:
             lane.state.take(rows)
             return not lane.state.lacks_points
 
+        def shows(rows: list[Row]) -> bool:
+            lane.state.take(rows)
+            return any(row.kind == UPDATED and row.run == self.journal.run for row in rows)
+
+        device = self.journal.device
         try:
-            if self.journal.device and lane.state.lacks_points:
-                self.journal.device.seen({"variables": [POINT], "groups": [lane.key]}, shows)
+            if device and lane.state.lacks_points:
+                device.seen({"variables": [POINT], "groups": [lane.key]}, has_points)
         except TagoIOError as error:
             copies = counted(len(action.copies), "copy", "copies")
             self.report.note(f"{copies} could not be brought up to date ({error.message})", undone=1)
@@ -241,7 +278,13 @@ class Dispatch:
         self._say_price(number)
         for note in updating.notes():
             self.report.note(note, undone=1)
-        self._look_for_presses([lane])
+        self.journal.flush()
+        try:
+            if device and self.journal.keeps and number:
+                device.seen({"variables": [PRESS, DECISION, CHANGE, UPDATED], "groups": [lane.key]}, shows)
+        except TagoIOError as error:
+            copies = counted(number, "copy", "copies")
+            self.report.note(f"whether somebody pressed meanwhile is not known of {copies} ({error.message})", undone=1)
         if lane.state.is_over:
             self.answers.close(lane.state, action.copies)
 

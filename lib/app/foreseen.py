@@ -27,7 +27,7 @@ def foreseen(plan: Plan, judged: Judged) -> Iterator[str]:
         yield from (f"  {line}" for line in said_of_edits(probed_facts(plan.settings.probed)))
     if turn.kind == "repeated" and (joined := sum(len(job.waiting) for job in plan.jobs if job.key == older.key)):
         yield f"  {joined} would be told, who was not reached or has joined"
-    if turn.kind == "cleared" and (told := sum(len(job.waiting) for job in plan.jobs if job.ended_alarm)):
+    if turn.kind == "cleared" and (told := sum(len(job.waiting) for job in plan.jobs if job.all_clear)):
         yield f"  {told} who had been told would be told that it is over"
 
 

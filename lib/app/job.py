@@ -11,7 +11,7 @@ from lib.campaign.alarm import Severity
 from lib.campaign.next_steps import Action
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import Row, campaign_row, started_rows
-from lib.campaign.state import CampaignState
+from lib.campaign.state import Answer, CampaignState
 from lib.message.alarm import AllClear, repeated_line
 from lib.message.content import NOBODY, Content, composed
 from lib.message.escalation import Step, steps_text
@@ -47,7 +47,8 @@ class AlarmFacts:
 class Job:
     """`users` are those to be told, by priority. `otherwise` has the outcome of those among them who are only asked
     about: a rule leaves them out, but an earlier run may have told them. `settled` needs nothing more; `rows` are to be
-    written first; `actions` are what else was due; `about` goes into the row that begins it."""
+    written first; `actions` are what else was due; `about` goes into the row that begins it. `ended` is the campaign
+    of the alarm that this one, which this run begins, tells the end of."""
 
     state: CampaignState
     trigger: Trigger
@@ -64,6 +65,7 @@ class Job:
     alarm: AlarmFacts = field(default_factory=AlarmFacts)
     about: dict[str, str] = field(default_factory=dict)
     event_number: int = 0  # of the alarm's events, the one that the trigger is; 0 for the first
+    ended: CampaignState | None = None
 
     @property
     def key(self) -> str:
@@ -85,16 +87,21 @@ class Job:
     @property
     def is_empty(self) -> bool:
         """There is no text for anybody, so that nothing needs to be written down."""
-        return self.is_own and not self.has_text
+        return self.is_new and not self.has_text
 
     @property
-    def ended_alarm(self) -> str:
-        """The name of the alarm of which it tells that it is over, or ""."""
-        return self.about.get("all_clear") or (self.state.started.text("all_clear") if self.state.started else "")
+    def is_new(self) -> bool:
+        """This run begins it."""
+        return self.is_own or self.ended is not None
+
+    @property
+    def all_clear(self) -> Answer | None:
+        """What it tells of the end of an alarm, in place of a text of its own."""
+        return self.ended.ending.answer if self.ended and self.ended.ending else self.state.all_clear
 
     def opening(self, run: str, first: str) -> list[Row]:
         """The rows by which a run begins or resumes it; `first` is told before anybody else is."""
-        if not self.is_own:
+        if not self.is_new:
             return [*self.rows, campaign_row(self.key, "resumed", run, first=first)]
         held = [each.user_id for each in self.settled if each.status == "held"]
         users = [*(user.id for user in self.waiting), *held]
@@ -120,15 +127,14 @@ class Sorting:
     def compose(self, job: Job, user: User) -> Notification | str:
         """What a user gets; who is told by a step of the escalation reads that nobody has answered, and how often an
         alarm was repeated is below its text."""
-        if job.ended_alarm:
-            ends = (each for each in self.content.all_clears(job.trigger, user) if each.alarm == job.ended_alarm)
-            line = next((each.in_language(user.language) for each in ends), "")
-            return Notification(line, line, priority=PRIORITIES[-1]) if line else f"{job.ended_alarm} is not over"
+        if job.all_clear:
+            line = job.all_clear.for_reader(user.language)
+            return Notification(line, line, priority=PRIORITIES[-1])
         notification = self.content(job.trigger, user)
         if isinstance(notification, Notification) and job.event_number:
             local = datetime.fromtimestamp(job.started_at, UTC).astimezone(zone_of(user.timezone) or UTC)
             line = repeated_line(notification.repeated, job.event_number, f"{local:%H:%M}")
-            notification = replace(notification, message=f"{notification.message}\n{line}")
+            notification = replace(notification, message=f"{notification.message}\n{line}".rstrip("\n"))
         number = job.state.audience.get(user.id, 0)
         if not isinstance(notification, Notification) or not 0 < number <= len(job.steps):
             return notification
@@ -172,7 +178,7 @@ class Sorting:
 
     def _note_ends(self, job: Job, user: User) -> None:
         """The alarms that this event ends, where the run began by it."""
-        if job.is_own and not job.ended_alarm:
+        if job.is_own:
             for each in self.content.all_clears(job.trigger, user):
                 job.alarm.end(each, user.language)
 

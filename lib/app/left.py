@@ -1,21 +1,23 @@
 """What earlier runs left: which of it this run takes up, and who is to be told of it."""
 
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 
 from lib.app.job import Job, Sorting
 from lib.app.report import Report
 from lib.app.settings import Settings
-from lib.base.errors import SetupError
-from lib.campaign.next_steps import Policy, TakeStep, Tell, next_steps
+from lib.base.errors import SetupError, TagoIOError
+from lib.campaign.alarm import Alarm, alarm_key, all_clear_key
+from lib.campaign.next_steps import Policy, TakeStep, Tell, TellEnd, next_steps
 from lib.campaign.outcome import EARLIER, Outcome, Status
-from lib.campaign.rows import audience_rows, campaign_row
+from lib.campaign.rows import audience_rows, campaign_row, told_row
 from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
 from lib.message.trigger import Trigger
 from lib.message.user import User
 from lib.tagoio.audience import Audience, NobodyFound, RunUsers, choose_audience, users_by_id
+from lib.tagoio.journal import Journal
 
 
 class Left:
@@ -24,6 +26,7 @@ class Left:
     def __init__(
         self,
         run_users: RunUsers,
+        journal: Journal,
         settings: Settings,
         policy: Policy,
         sorting: Sorting,
@@ -31,15 +34,30 @@ class Left:
         sleep: Callable[[float], None],
     ) -> None:
         self.run_users = run_users
+        self.journal = journal
         self.settings = settings
         self.policy = policy
         self.sorting = sorting
         self.report = report
         self.sleep = sleep
 
-    def job(self, state: CampaignState, trigger: Trigger, now: float, before: Job | None = None) -> Job | None:
-        """None where nothing is due now, or where it cannot be looked up: then the next run tries. `before` is what
-        was planned of it before something new became known."""
+    def jobs(
+        self, state: CampaignState, trigger: Trigger, before: Job | None = None, known: Iterable[User] = ()
+    ) -> Iterator[Job]:
+        """What is due of it now. `before` is what was planned of it before something new became known; `known` users
+        need not be looked up."""
+        now = self.journal.now()
+        job = self._job(state, trigger, now, before, {user.id: user for user in known})
+        if job:
+            yield job
+            for action in job.actions:
+                if isinstance(action, TellEnd):
+                    yield from self._all_clear(job, action, now)
+
+    def _job(
+        self, state: CampaignState, trigger: Trigger, now: float, before: Job | None, known: dict[str, User]
+    ) -> Job | None:
+        """None where nothing is due, or where it cannot be looked up: then the next run tries."""
         if state.missing:
             note = f"campaign {state.key}: the journal has lost the ids of {state.missing} of its users"
             self.report.note(note, undone=state.missing)
@@ -51,10 +69,9 @@ class Left:
         if before:
             job.rows = before.rows
             job.settled = [each for each in before.settled if each.user_id not in state.audience]
-        known: dict[str, User] = {}
         for action in actions:
             if isinstance(action, TakeStep):
-                known |= self._take_step(job, action)
+                known = known | self._take_step(job, action)
         job.actions = next_steps(state, now, self.policy)
         try:
             for action in job.actions:
@@ -64,6 +81,37 @@ class Left:
             self.leave(state, str(error), now)
             return None
         return job
+
+    def _all_clear(self, ended: Job, due: TellEnd, now: float) -> Iterator[Job]:
+        """What tells who had been told that an alarm is over. It has a key that is the same whoever begins it; where
+        another run has begun it, or the alarm was raised again, there is nothing to tell."""
+        trigger = replace(ended.trigger, points=(), device_id=ended.trigger.device)
+        job = Job(CampaignState(all_clear_key(ended.key)), trigger, now - 1.0, ended=ended.state)
+        name = ended.state.started.text("alarm") if ended.state.started else ""
+        job.about = {"all_clear": name, **job.all_clear.about()} if job.all_clear else {}
+        try:
+            if self._is_begun(job.key) or self.is_raised_again(job):
+                ended.rows.append(told_row(ended.key, self.policy.run))
+                return
+            self.sorting.sort(job, deque(users_by_id(self.run_users, set(due.users), self.sleep).values()))
+        except (TagoIOError, SetupError) as error:
+            self.report.note(f"that campaign {ended.key} is over is not told yet: {error}", undone=1)
+            return
+        self.journal.states[job.key] = job.state
+        yield job
+
+    def _is_begun(self, key: str) -> bool:
+        device = self.journal.device
+        return device is not None and device.states([key])[key].started is not None
+
+    def is_raised_again(self, job: Job) -> bool:
+        """Whether the alarm is open, the end of which that job tells. Raises TagoIOError."""
+        device, trigger, started = self.journal.device, job.trigger, job.state.started
+        name = job.about.get("all_clear") or (started.text("all_clear") if started else "")
+        if device is None or not name:
+            return False
+        campaign = Alarm(device.alarm_rows(alarm_key(trigger.analysis_id, trigger.device, name))).campaign
+        return bool(campaign) and all_clear_key(campaign) != job.key
 
     def leave(self, state: CampaignState, why: str, now: float) -> None:
         """Say that this run cannot finish it, and of each user who is still to be told that they wait for the next."""

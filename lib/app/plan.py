@@ -59,7 +59,7 @@ class Plan:
         self.profile = TagoIO(settings.account_token, quick).profile
         self.rules = Rules(settings, self.journal, self.profile, tago.client.time_at_tagoio, self.report.note)
         self.sorting = Sorting(content, self.rules, self.report, self.journal.run)
-        self.left = Left(tago.run, settings, self.policy, self.sorting, self.report, self.sleep)
+        self.left = Left(tago.run, self.journal, settings, self.policy, self.sorting, self.report, self.sleep)
 
     @property
     def keys(self) -> list[str]:
@@ -165,7 +165,7 @@ class Plan:
                 self.report.note(note)
             if self.settings.notification:
                 self.report.note("the text is that of the variable notification; compose in analysis.py was not asked")
-            if is_repeatable(trigger) and self.was_begun(state.key):
+            if is_repeatable(trigger) and self._was_begun(state.key):
                 return
             skipped = [Outcome(user.id, user.name, "skipped", reason) for user, reason in audience.skipped]
             job = Job(state, trigger, self._now(), is_own=True, settled=skipped)
@@ -179,7 +179,7 @@ class Plan:
     def _judge_alarms(self, *, is_written: bool) -> None:
         """What follows from the event for its alarms takes the place of the run's own campaign."""
         own = next((job for job in self.jobs if job.is_own and job.trigger.device), None)
-        if own is None or own.ended_alarm or not (own.alarm.name or own.alarm.ends):
+        if own is None or not (own.alarm.name or own.alarm.ends):
             return
         if self.journal.device is None:
             self.report.note(
@@ -189,10 +189,10 @@ class Plan:
         if not self.journal.keeps:
             return
         self.jobs.remove(own)
-        alarms = Alarms(self.journal, self.left, self.was_begun, self._is_left_to_another, is_written=is_written)
+        alarms = Alarms(self.journal, self.left, self._is_left_to_another, is_written=is_written)
         self.jobs, self.judged = alarms.jobs(own, self.jobs), alarms.judged
 
-    def was_begun(self, key: str) -> bool:
+    def _was_begun(self, key: str) -> bool:
         """Whether another run has this event, or had it."""
         device = self.journal.device
         if device is None or self.journal.gone:
@@ -273,9 +273,7 @@ class Plan:
         return newest > 0 and (not self.tago.client.knows_time or self.journal.now() - newest <= GIVEN_UP)
 
     def _take_up(self, state: CampaignState, trigger: Trigger) -> None:
-        job = self.left.job(state, trigger, self.journal.now())
-        if job:
-            self.jobs.append(job)
+        self.jobs += self.left.jobs(state, trigger)
 
     def _now(self) -> float:
         """When a campaign starts, so that nothing which it creates can seem older."""

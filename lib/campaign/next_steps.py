@@ -4,6 +4,7 @@
 |------------------------------------------------------|----------------------------------------|--------------------|
 | a press that counts, no answer, its run is gone      | claim and verify it, call `decide`     | decision           |
 | answered or ended, a copy still open                 | close it: buttons off, then the line   | closed             |
+| ended, to be told and not begun to be                | tell who had been told, once closed    | told               |
 | an alarm repeated, an open copy is of an older event | bring it up to date                    | updated            |
 | in the audience, no outcome, *pending* or *unknown*  | tell; where another run may have told  | outcome            |
 |                                                      | ask first; once over only ask          |                    |
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 
 from lib.base.duration import shown_duration
 from lib.campaign.lease import DAY
-from lib.campaign.outcome import ELSEWHERE
+from lib.campaign.outcome import ELSEWHERE, TOLD
 from lib.campaign.state import CampaignState, PressFact
 from lib.message.escalation import Step
 
@@ -53,6 +54,13 @@ class Close:
     """Close these copies: notification id by user."""
 
     copies: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TellEnd:
+    """Tell these users, who had been told, that it is over: in a campaign of its own, so that they are told once."""
+
+    users: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class SayUnknown:
     users: tuple[str, ...]
 
 
-Action = Decide | Close | Update | Tell | TakeStep | TellOtherwise | SayUnknown
+Action = Decide | Close | TellEnd | Update | Tell | TakeStep | TellOtherwise | SayUnknown
 
 
 def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]:
@@ -109,7 +117,7 @@ def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
     """When something is due next; None: never."""
     has_press = next(_open_presses(state), None) is not None
     if state.is_over:
-        return now if has_press or state.copies() else None
+        return now if has_press or state.copies() or any(tell_end(state, now, policy)) else None
     times = [now] if has_press or next(state.unsettled(), None) or state.outdated() else []
     if len(state.steps_taken) < len(state.steps):
         start = state.first_sent_at
@@ -138,8 +146,17 @@ def close_copies(state: CampaignState, now: float, policy: Policy) -> Iterator[C
         yield Close(state.copies())
 
 
+def tell_end(state: CampaignState, now: float, policy: Policy) -> Iterator[TellEnd]:
+    if state.ending and state.ending.tell and not state.is_end_told:
+        told = frozenset(user for user, outcome in state.outcomes.items() if outcome.status in TOLD)
+        if told:
+            yield TellEnd(told)
+
+
 def bring_up_to_date(state: CampaignState, now: float, policy: Policy) -> Iterator[Update]:
-    if not state.is_over and state.outdated():
+    """Not while a press waits for its answer, for then every copy gets that."""
+    has_press = next(_open_presses(state), None) is not None
+    if not (state.is_over or has_press) and state.outdated():
         yield Update(state.outdated())
 
 
@@ -183,6 +200,7 @@ def report_interrupted(state: CampaignState, now: float, policy: Policy) -> Iter
 FEATURES: list[Callable[[CampaignState, float, Policy], Iterator[Action]]] = [
     answer_presses,
     close_copies,
+    tell_end,
     bring_up_to_date,
     resume,
     escalate,

@@ -5,10 +5,11 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
 - `notify_campaign`: `started`, `resumed` (by another run), `escalated`, `left` (in good order; something is or will be
   due) or `finished`. Metadata of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`, `started_at`,
   `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis), `alarm` (its name), `all_clear`
-  (the alarm that it tells the end of); of `finished`: what it has `seen` of presses, repeats and the end; `first`: the
-  user whom this run tells before all others; of `escalated`: `step`, `to`.
+  (the alarm that it tells the end of, with the `line`, or `lines` by language); of `finished`: what it has `seen` of
+  presses, repeats and the end; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
 - `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event` with how many
-  `points`; of what is over `ended`: `why`, and the `line` (or `lines` by language).
+  `points`; of what is over `ended`: `why`, the `line` (or `lines` by language), and whether to `tell` it; and `told`:
+  that is begun.
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
@@ -200,9 +201,18 @@ def updated_rows(key: str, notifications: Iterable[str], run: str, count: int) -
         yield Row(key, UPDATED, len(part), {"notifications": " ".join(part), "run": run, "count": count})
 
 
-def ended_row(key: str, run: str, why: str, line: str, lines: Mapping[str, str]) -> Row:
-    text = json.dumps(dict(lines), ensure_ascii=False) if lines else ""
-    return Row(key, CHANGE, "ended", {"run": run, "why": why, "line": line, "lines": text})
+def ended_row(key: str, run: str, why: str, line: str, lines: Mapping[str, str], *, tell: bool = False) -> Row:
+    about = {"run": run, "why": why, **line_about(line, lines)}
+    return Row(key, CHANGE, "ended", {**about, "tell": True} if tell else about)
+
+
+def line_about(line: str, lines: Mapping[str, str]) -> dict[str, str]:
+    """How a line, or lines by language, stand in the metadata of a row."""
+    return {"line": line, "lines": json.dumps(dict(lines), ensure_ascii=False) if lines else ""}
+
+
+def told_row(key: str, run: str) -> Row:
+    return Row(key, CHANGE, "told", {"run": run})
 
 
 def decision_row(key: str, value: str, run: str, press: str, **about: Any) -> Row:

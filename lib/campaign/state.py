@@ -20,6 +20,7 @@ from lib.campaign.rows import (
     PRESS,
     UPDATED,
     Row,
+    line_about,
     outcomes_of,
     point_of,
     whole,
@@ -79,14 +80,19 @@ class Answer:
         code = language.lower().replace("_", "-")
         return self.lines.get(code) or self.lines.get(code.split("-")[0]) or self.line
 
+    def about(self) -> dict[str, str]:
+        return line_about(self.line, self.lines)
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The end of the alarm, or of what somebody closed by hand: `why`, and the line that every copy gets."""
+    """The end of the alarm, or of what somebody closed by hand: `why`, the line that every copy gets, and whether to
+    `tell` it to who had been told."""
 
     at: float
     why: str
     answer: Answer
+    tell: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,7 @@ class CampaignState:
         self.claims: dict[str, list[tuple[float, str, str]]] = {}  # who takes a press up: (at, id, run)
         self.closed: set[str] = set()
         self.ending: Ending | None = None
+        self.is_end_told = False  # or begun to be, in a campaign of its own
         self.updated: dict[str, int] = {}  # copies, with the number of the event that they are of
         self._closed_at_end: set[str] = set()
         self.signs: dict[tuple[str, str], Sign] = {}  # by row
@@ -171,8 +178,9 @@ class CampaignState:
             found = (row.at if row.id else float("inf"), row.id, row.number("points"))  # not shown yet: the newest
             self._repeated[event] = min(self._repeated.get(event, found), found)
         elif row.value == "ended" and (self.ending is None or row.at < self.ending.at):
-            answer = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
-            self.ending = Ending(row.at, row.text("why"), answer)
+            self.ending = Ending(row.at, row.text("why"), _answer(row), row.about.get("tell") is True)
+        elif row.value == "told":
+            self.is_end_told = True
 
     def _heartbeat(self, row: Row) -> None:
         presence = self.presences.setdefault(row.run, Presence())
@@ -232,7 +240,7 @@ class CampaignState:
             self.claims.setdefault(press, []).append((row.at, row.id, row.run))
             return
         if row.value == "answered":
-            self.answers[press] = Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
+            self.answers[press] = _answer(row)
         if row.value != "refused" or press not in self.verdicts:  # whoever saw it once saw it
             self.verdicts[press] = Verdict(row.value != "refused", row.text("name"), row.text("label"))
 
@@ -309,6 +317,11 @@ class CampaignState:
     def is_over(self) -> bool:
         """Nobody more is told, and the copies are closed."""
         return self.ending is not None or self.is_decided
+
+    @property
+    def all_clear(self) -> Answer | None:
+        """What it tells of the end of an alarm, in place of a text of its own; None for any other campaign."""
+        return _answer(self.started) if self.started and self.started.text("all_clear") else None
 
     @property
     def answer_buttons(self) -> list[str]:
@@ -403,6 +416,8 @@ class CampaignState:
     def copies(self) -> dict[str, str]:
         """Notification id by user, of those not closed yet; at the end of an alarm those of a decision too. What
         somebody pressed is there, even where no row tells who sent it."""
+        if self.all_clear:
+            return {}  # nobody can answer it
         closed = self._closed_at_end if self.ending else self.closed
         pressed = {each.user_id: each.notification_id for each in self.standing() if each.run in self.verdicts}
         copies = {**pressed, **dict(self.told_ids())}
@@ -465,6 +480,10 @@ FOLDS = {
 
 def _age(press: PressFact) -> tuple[float, str]:
     return press.at, press.id
+
+
+def _answer(row: Row) -> Answer:
+    return Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
 
 
 def _lines(given: Any) -> Mapping[str, str]:

@@ -1,6 +1,5 @@
 """Answers what is pressed: a run that a pressed button started, and a press whose run died."""
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -88,8 +87,7 @@ class Answers:
             "button": press.button,
             "each": press.each_counts,
             "seconds": press.seconds_after,
-            "line": answer.line,
-            "lines": json.dumps(dict(answer.lines), ensure_ascii=False) if answer.lines else "",
+            **answer.about(),
         }
         if press.campaign:
             self.journal.add([decision_row(press.campaign, "answered", self.journal.run, press_run, **about)])
