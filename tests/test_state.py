@@ -288,9 +288,11 @@ def test_lines_by_language_are_read_whoever_wrote_them(given: Any, lines: dict[s
 )
 def test_a_run_is_known_by_the_rows_it_wrote(rows: Any, expected: Presence | None) -> None:
     rows = list(rows)
-    assert of(*rows).presences.get(A) == expected
     given = [replace(row, at=100.0 + n, id=f"r{n}") for n, row in enumerate(rows)]
-    assert fold(reversed(given)).presences.get(A) == expected
+    begins = [row.at for row in given if row.value in ("started", "resumed") and row.run == A]
+    for order in (given, reversed(given)):
+        found = fold(order).presences.get(A)
+        assert found == (expected and replace(expected, since=min(begins, default=float("inf"))))
 
 
 def test_a_run_that_left_in_the_instant_of_its_last_sign_is_over() -> None:
@@ -472,6 +474,30 @@ def test_the_oldest_end_is_the_end() -> None:
         assert state.last_word == (Answer("A", {"de": "a"}, B), 100.0)
     other = Row(KEY, CHANGE, "other", {"run": B})
     assert (fold([other]).ending, fold([other]).repeats, fold([other]).why_over) == (None, 0, "decided meanwhile")
+
+
+def added(*users: str, by: str = B) -> list[Row]:
+    return [repeat("e2", added=len(users), run=by), *audience_rows(KEY, users, by=by)]
+
+
+def test_whom_a_repeat_adds_is_to_be_told_whatever_a_run_said_that_had_begun_before() -> None:
+    begun, left_out = mark("started"), list(outcome_rows(KEY, [told("u1", "skipped")]))
+    for rows in ([begun, *left_out, *added("u1")], [begun, *added("u1"), *left_out]):
+        state = of(*rows)
+        assert (list(state.unsettled()), state.lacks("u1"), state.lacks_added) == (["u1"], True, False)
+    for run in (B, "c" * 12):
+        later = [*added("u1"), mark("resumed", run), *outcome_rows(KEY, [told("u1", "skipped", run)])]
+        assert list(of(begun, *left_out, *later).unsettled()) == [], "a run that knew of the repeat said it"
+    assert list(of(begun, *outcome_rows(KEY, [told("u1")]), *added("u1")).unsettled()) == []
+    assert of(begun, *added("u1")).lacks("u2")
+    assert not of(begun, *added("u1"), *outcome_rows(KEY, [told("u1")])).lacks("u1")
+
+
+def test_a_repeat_whose_users_are_not_known_yet_says_so() -> None:
+    assert of(repeat("e2", added=1)).lacks_added
+    assert of(*added("u1"), repeat("e3", added=1, run="c" * 12)).lacks_added
+    assert not of(*added("u1"), *added("u1", by="c" * 12)).lacks_added
+    assert not of(repeat("e2")).lacks_added
 
 
 def points(event: str, *values: int) -> list[Row]:

@@ -11,8 +11,7 @@ from lib.app.job import Job
 from lib.app.left import Left
 from lib.base.errors import TagoIOError
 from lib.campaign.alarm import Alarm, Turn, alarm_key, clear_row
-from lib.campaign.outcome import Outcome
-from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, outcome_rows, point_rows
+from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows
 from lib.campaign.state import CampaignState
 from lib.message.alarm import AllClear
 from lib.message.content import composed
@@ -21,7 +20,6 @@ from lib.tagoio.journal import Journal
 
 LONGEST = 250  # characters of a closing line
 MOST_LANGUAGES = 7  # so that the lines fit one row
-NO_RULE = "no rule leaves them out any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,9 @@ class Alarms:
             yield from self._changed(state, own)  # nobody is told again but who has no copy
         else:
             self.journal.states.pop(own.key, None)
-            own.state = self.journal.states[state.key] = state  # maybe raised by a run that came to tell nobody
+            own.state = self.journal.states[state.key] = state
+            if turn.kind == "repeated":  # maybe of an alarm raised by a run that came to tell nobody
+                own.as_repeat = self._repeats(own, state)
             yield own
         for each in ended:
             if each.key != state.key:
@@ -108,29 +108,29 @@ class Alarms:
         ended = self._ended(alarm, why, came_after)
         alarm = self._seen(alarm, row, *rows, *ended)
         turn = alarm.turns[own.key]
-        if (turn.kind, turn.campaign) != (foreseen.kind, foreseen.campaign):
+        may_be_begun_now = turn.kind == "repeated" and not state.started
+        if may_be_begun_now or (turn.kind, turn.campaign) != (foreseen.kind, foreseen.campaign):
             state, rows = self._repeated(own, turn)
             self._write(rows)
         late = self._ended(alarm, why, came_after)
         self._write(late)
         over = {row.key: self._over(row) for row in (*ended, *late)}
         state = over.get(state.key, state)  # ended by another event meanwhile
-        state.take(replace(each, at=self.journal.now()) for each in rows)
+        known = max((each.at for each in state.presences.values()), default=0.0)  # our clock may be behind
+        state.take(replace(each, at=max(self.journal.now(), known + 0.001)) for each in rows)
         return turn, state, list(over.values())
 
     def _repeated(self, own: Job, turn: Turn) -> tuple[CampaignState, list[Row]]:
         """The campaign of the event, and the rows that say that it repeats it. Raises TagoIOError."""
         state = self._state(turn.campaign)
-        if turn.kind != "repeated" or not state.started:
-            return state, []
-        run, waiting = self.journal.run, [] if state.is_over else [each.id for each in own.waiting]
-        joined = [user for user in waiting if user not in state.audience]
-        skipped = (user for user in waiting if user in state.outcomes and state.outcomes[user].status == "skipped")
-        pending = (Outcome(user, "", "pending", NO_RULE, run=run) for user in skipped)
-        about = {"run": run, "event": own.key, "points": len(own.trigger.points)}
+        return state, self._repeats(own, state) if turn.kind == "repeated" and state.started else []
+
+    def _repeats(self, own: Job, state: CampaignState) -> list[Row]:
+        joined = [] if state.is_over else [each.id for each in own.waiting if state.lacks(each.id)]
+        about = {"run": self.journal.run, "event": own.key, "points": len(own.trigger.points), "added": len(joined)}
         repeated = Row(state.key, CHANGE, "repeated", about)
         points = point_rows(state.key, own.trigger, own.key)
-        return state, [repeated, *points, *audience_rows(state.key, joined), *outcome_rows(state.key, pending)]
+        return [repeated, *points, *audience_rows(state.key, joined, by=self.journal.run)]
 
     def _alarm(self, key: str, run: str = "") -> Alarm:
         device = self.journal.device

@@ -27,7 +27,7 @@ from lib.campaign.next_steps import (
     next_steps,
     wakes_at,
 )
-from lib.campaign.outcome import EARLIER, FINAL, NO_TIME, TOLD, Outcome, Status
+from lib.campaign.outcome import EARLIER, NO_TIME, TOLD, Outcome, Status
 from lib.campaign.rows import (
     CHANGE,
     DECISION,
@@ -169,6 +169,7 @@ class Dispatch:
                 if job.ended and not job.is_empty:
                     self.journal.add([told_row(job.ended.key, self.journal.run)])
             else:
+                self.journal.add(job.as_repeat)
                 self.plan.step_back(job.state)
         self.total += sum(lane.job.size + len(lane.job.settled) for lane in lanes)
         for lane in lanes:
@@ -424,7 +425,8 @@ class CampaignLane:
     def _is_settled(self, user: User) -> bool:
         """By another run, since this one planned."""
         known = self.state.outcomes.get(user.id)
-        return user.id in self.state.tries or bool(known and known.status in FINAL and known.run != self.journal.run)
+        is_own = known is not None and known.run == self.journal.run and user.id not in self.state.tries
+        return self.state.is_settled(user.id) and not is_own
 
     def has_changed(self, user: User, *, is_asked: bool) -> bool:
         may_have_it = not is_asked and self.state.may_have_it(user.id, self.journal.run) > 0

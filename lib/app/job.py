@@ -48,7 +48,8 @@ class Job:
     """`users` are those to be told, by priority. `otherwise` has the outcome of those among them who are only asked
     about: a rule leaves them out, but an earlier run may have told them. `settled` needs nothing more; `rows` are to be
     written first; `actions` are what else was due; `about` goes into the row that begins it. `ended` is the campaign
-    of the alarm that this one, which this run begins, tells the end of."""
+    of the alarm that this one, which this run begins, tells the end of. `as_repeat` are the rows of an event where
+    another run has begun the campaign of its alarm meanwhile."""
 
     state: CampaignState
     trigger: Trigger
@@ -66,6 +67,7 @@ class Job:
     about: dict[str, str] = field(default_factory=dict)
     event_number: int = 0  # of the alarm's events, the one that the trigger is; 0 for the first
     ended: CampaignState | None = None
+    as_repeat: list[Row] = field(default_factory=list)
 
     @property
     def key(self) -> str:

@@ -118,7 +118,7 @@ def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
     has_press = next(_open_presses(state), None) is not None
     if state.is_over:
         return now if has_press or state.copies() or any(tell_end(state, now, policy)) else None
-    times = [now] if has_press or next(state.unsettled(), None) or state.outdated() else []
+    times = [now] if has_press or next(state.unsettled(), None) or state.outdated() or state.lacks_added else []
     if len(state.steps_taken) < len(state.steps):
         start = state.first_sent_at
         taken = state.steps_taken

@@ -8,15 +8,16 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   (the alarm that it tells the end of, with the `line`, or `lines` by language); of `finished`: what it has `seen` of
   presses, repeats and the end; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
 - `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event` with how many
-  `points`; of what is over `ended`: `why`, the `line` (or `lines` by language), and whether to `tell` it; and `told`:
-  that is begun.
+  `points`, and how many users it has `added`; of what is over `ended`: `why`, the `line` (or `lines` by language), and
+  whether to `tell` it; and `told`: that is begun.
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
 - `notify_heartbeat`: `telling` or `answering`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`,
   `event` (that repeated the alarm).
-- `notify_audience`: how many users, in metadata `users` with a space between; `step` is that of the escalation.
+- `notify_audience`: how many users, in metadata `users` with a space between; `step` is that of the escalation. Whom
+  the repeat of an alarm adds has the `run`: what a run that had begun before says of a rule does not count for them.
 - `notify_outcome`: `sent`, `skipped`, …, of `users`, with their `notifications` (`-` for none); metadata: `reason`,
   `subject` (a hash), `priority`, `channel`, `step`.
 - `notify_fallback`: `begun`, the claim before another channel is tried for `users`, then how it went: `taken`,
@@ -144,9 +145,11 @@ def point_rows(key: str, trigger: Trigger, event: str = "") -> Iterator[Row]:
         yield Row(key, POINT, _finite(point.value), parts, location=point.location)
 
 
-def audience_rows(key: str, users: Iterable[str], step: int = 0) -> Iterator[Row]:
+def audience_rows(key: str, users: Iterable[str], step: int = 0, by: str = "") -> Iterator[Row]:
+    """`by` the run that adds them, whatever rule has left them out before."""
     for part in _fitting(users, len):
-        yield Row(key, AUDIENCE, len(part), {"users": " ".join(part), "step": step})
+        about = {"users": " ".join(part), "step": step}
+        yield Row(key, AUDIENCE, len(part), {**about, "run": by} if by else about)
 
 
 def outcome_rows(key: str, outcomes: Iterable[Outcome]) -> Iterator[Row]:

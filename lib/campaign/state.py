@@ -1,6 +1,7 @@
 """The state of a campaign: the fold of its rows, and what can be read from it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,14 +32,15 @@ from lib.message.trigger import DataPoint, Trigger
 
 @dataclass(slots=True)
 class Presence:
-    """A run at this campaign: its newest sign `at`, whether it `has_told` somebody, and the one whom it tells `first`
-    ("": anybody)."""
+    """A run at this campaign `since`: its newest sign `at`, whether it `has_told` somebody, and the one whom it tells
+    `first` ("": anybody)."""
 
     at: float = 0.0
     left_at: float = 0.0
     first: str | None = None
     has_told: bool = False
     is_telling: bool = False  # not only there to answer a press
+    since: float = float("inf")
 
     @property
     def is_over(self) -> bool:
@@ -112,6 +114,7 @@ class CampaignState:
         self.key = key
         self.started: Row | None = None
         self.audience: dict[str, int] = {}  # with the step of the escalation that a user belongs to
+        self._added: dict[str, dict[str, float]] = {}  # users whom repeats have added: when, by run
         self.outcomes: dict[str, Outcome] = {}
         self.presences: dict[str, Presence] = {}
         self.steps_taken: set[int] = set()
@@ -128,6 +131,7 @@ class CampaignState:
         self.signs: dict[tuple[str, str], Sign] = {}  # by row
         self.finished_at = self.first_told_at = 0.0
         self._seen_at_end = 0  # by the run which finished it
+        self._adding: dict[str, int] = {}  # how many users, by run
         self._repeated: dict[str, tuple[float, str, int]] = {}  # (at, id, data points) by event
         self._points: dict[str, dict[str, DataPoint]] = {}  # by event, "" the first, and order
         self._cut: dict[str, int] = {}
@@ -165,6 +169,7 @@ class CampaignState:
         if value in ("started", "resumed"):
             known = self.presences.setdefault(row.run, Presence())
             known.at, known.is_telling = max(known.at, row.at), True
+            known.since = min(known.since, row.at)
             known.first = row.text("first") if known.first in (None, row.text("first")) else ""
         if value in ("left", "finished"):
             presence = self.presences.setdefault(row.run, Presence())
@@ -177,6 +182,7 @@ class CampaignState:
         if row.value == "repeated":
             found = (row.at if row.id else float("inf"), row.id, row.number("points"))  # not shown yet: the newest
             self._repeated[event] = min(self._repeated.get(event, found), found)
+            self._adding[row.run] = row.number("added")
         elif row.value == "ended" and (self.ending is None or row.at < self.ending.at):
             self.ending = Ending(row.at, row.text("why"), _answer(row), row.about.get("tell") is True)
         elif row.value == "told":
@@ -200,6 +206,8 @@ class CampaignState:
         users, step = row.words("users"), row.number("step")
         for user in users:
             self.audience.setdefault(user, step)
+            if row.run:
+                self._added.setdefault(user, {})[row.run] = row.at
         missing = whole(row.value) - len(users)
         if missing > 0:
             self._cut[row.id] = missing
@@ -280,6 +288,12 @@ class CampaignState:
         """Whether the data of the newest event are not known."""
         number = self._repeated[self._newest_event][2] if self._repeated else 0
         return len(self._points.get(self._newest_event, {})) < number
+
+    @property
+    def lacks_added(self) -> bool:
+        """Whether a repeat has added users of whom nothing is known yet."""
+        known = Counter(run for runs in self._added.values() for run in runs)
+        return any(number > known[run] for run, number in self._adding.items())
 
     @property
     def _newest_event(self) -> str:
@@ -375,10 +389,22 @@ class CampaignState:
 
     def unsettled(self) -> Iterator[str]:
         """Who has still to be told, or asked about."""
-        for user in self.audience:
-            outcome = self.outcomes.get(user)
-            if (outcome is None or outcome.status not in FINAL) and user not in self.tries:
-                yield user
+        return (user for user in self.audience if not self.is_settled(user))
+
+    def is_settled(self, user: str) -> bool:
+        """Whether another channel was begun for them, or the last word on them was said. That a rule leaves them out is
+        not, where a repeat has added them since that run began."""
+        outcome = self.outcomes.get(user)
+        if outcome is None or outcome.status not in FINAL:
+            return user in self.tries
+        if outcome.status != "skipped" or user in self.tries:
+            return True
+        since = self.presences.get(outcome.run, Presence()).since
+        return all(run == outcome.run or at < since for run, at in self._added.get(user, {}).items())
+
+    def lacks(self, user: str) -> bool:
+        """Not in the audience, or left out by a rule."""
+        return user not in self.audience or (user in self.outcomes and self.outcomes[user].status == "skipped")
 
     def is_due(self, user: str) -> bool:
         """To be told, or asked about, as soon as there is time; whoever is *held* is not."""

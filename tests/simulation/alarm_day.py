@@ -3,7 +3,7 @@
 from dataclasses import replace
 from random import Random
 
-from tests.simulation.scenario import CLEAR, MORNING, Run, Scenario
+from tests.simulation.scenario import CLEAR, MORNING, Change, Run, Scenario
 
 FROM = 10_000_000_000  # seeds from here on are such days
 AMPLE = (0.0, 0.0, 60.0, 100.0)
@@ -41,4 +41,17 @@ def alarm_day(seed: int, scenario: Scenario, runs: tuple[Run, ...]) -> Scenario:
     )
     people = tuple(replace(person, group="crew") for person in scenario.people)
     at = tuple(sorted(struck, key=lambda run: run.at))
-    return replace(scenario, seed=seed, setup=setup, people=people, runs=at, changes=())
+    day = replace(scenario, seed=seed, setup=setup, people=people, runs=at, changes=())
+    return _with_later_features(random, day)
+
+
+def _with_later_features(random: Random, day: Scenario) -> Scenario:
+    """Drawn last, so that most kept seeds have the days for which they are kept."""
+    if random.random() < 0.2:
+        day = replace(day, setup=replace(day.setup, all_clear_tell=True))
+    if random.random() < 0.15:
+        person = random.randrange(len(day.people))
+        wayward = (replace(each, opt_out="off") if n == person else each for n, each in enumerate(day.people))
+        change = Change(random.uniform(0, MORNING), "opt_in", person)
+        day = replace(day, people=tuple(wayward), changes=(change,))
+    return day

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -141,6 +142,8 @@ class Day:
             user.left_at = min(user.left_at, now)
         elif change.what == "deactivate":
             user.is_active, user.inactive_from = False, min(user.inactive_from, now)
+        elif change.what == "opt_in":
+            user.person, user.opted_in_at = replace(user.person, opt_out=""), now
         elif change.what == "rename":
             user.name = f"{user.name} II"
         elif change.what == "read":

@@ -60,6 +60,7 @@ class Developer:
                 variant["answers"] = self.setup.answers
             if self.setup.is_alarm:
                 variant |= {"alarm": "temperature", "all_clear": "Over at $VALUE$"}
+                variant["all_clear_tell"] = self.setup.all_clear_tell
             if self.setup.escalate_after and level == "high":
                 variant["escalate"] = [{"after": f"{self.setup.escalate_after:g}s", "to": BOSS_STEP}]
             variants.append(variant)
@@ -79,7 +80,7 @@ class Developer:
         if trigger.kind == "schedule" or (trigger.kind == "action" and value is None):
             return None
         if self.setup.is_alarm and value is not None and value < 100:
-            return self.analysis.AllClear("temperature", f"Over at {value}")
+            return self.analysis.AllClear("temperature", f"Over at {value}", tell=self.setup.all_clear_tell)
         level = "normal" if value is None else level_of(int(value) % 100)
         button = self.analysis.Button
         own = button("acknowledge", "Acknowledge", analysis=trigger.analysis_id)

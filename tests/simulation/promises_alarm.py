@@ -8,8 +8,10 @@ from tests.simulation.facts import Facts
 from tests.simulation.history import campaign_of
 from tests.simulation.promises_decided import is_unknown, is_unrecorded
 from tests.simulation.request import Request
-from tests.simulation.server import Note
+from tests.simulation.server import Note, User
 from tests.simulation.violation import Violation
+
+SEEN = 15.0  # seconds after which a run that tells an end has seen that the alarm is raised again
 
 
 @dataclass(slots=True)
@@ -18,6 +20,7 @@ class Period:
 
     campaign: str
     severity: tuple[int, int]
+    at: float
     over_by: str = ""  # the run that wrote it down
 
     @property
@@ -43,7 +46,7 @@ def periods(facts: Facts) -> list[Period]:
         if current is None or severity < current.severity:
             if current:
                 current.over_by = stored.process
-            found.append(Period(event, severity))
+            found.append(Period(event, severity, stored.at))
     return found
 
 
@@ -68,7 +71,7 @@ def nobody_again(facts: Facts) -> Iterator[Violation]:
     told: dict[tuple[str, str], Request | None] = {}
     for note in facts.history.notes():
         where = note.user, campaign_of(note)
-        if told.setdefault(where, note.by) is not note.by and not blind:
+        if where[1] and told.setdefault(where, note.by) is not note.by and not blind:
             yield Violation("nobody again", f"{note.user} was told twice of {where[1]}", "", note.user)
 
 
@@ -76,7 +79,7 @@ def everybody_of_what_is_open(facts: Facts) -> Iterator[Violation]:
     told = {(note.user, campaign_of(note)) for note in facts.history.notes()}
     for campaign in _open(facts):
         for user in facts.users.values():
-            is_wanted = user.person.is_active and not user.person.opt_out and user.person.group == "crew"
+            is_wanted = user.person.is_active and _is_willing(facts, user, campaign) and user.person.group == "crew"
             statuses = {said.status for said in facts.said if (said.user, said.campaign) == (user.id, campaign)}
             is_unsure = "unknown" in statuses and facts.is_unseen(user.id)
             if is_wanted and (user.id, campaign) not in told and not is_unsure and "failed" not in statuses:
@@ -120,12 +123,72 @@ def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
                 yield Violation("up to date", text, newest.process, note.user)
 
 
+def the_end_is_told_once(facts: Facts) -> Iterator[Violation]:
+    """Where that is wanted: to who had been told, and not once the alarm is raised again."""
+    if not facts.history.scenario.setup.all_clear_tell:
+        return
+    blind = any(facts.is_blind(name) for name in facts.runs)
+    told_of_it = {note.user for note in facts.history.notes() if campaign_of(note)}
+    told: dict[tuple[str, str], Request | None] = {}
+    for note in facts.history.notes():
+        if not note.body["message"].startswith("Over at"):
+            continue
+        if note.user not in told_of_it:
+            yield Violation("the end is told", f"{note.user} is told the end of nothing", "", note.user)
+        if told.setdefault((note.user, note.body["message"]), note.by) is not note.by and not blind:
+            yield Violation("the end is told", f"{note.user} is told twice: {note.body['message']}", "", note.user)
+        if note.by and _is_raised(facts, note.by) and not facts.is_blind(note.by.process):
+            yield Violation("the end is told", f"{note.user} is told it after it was raised again", "", note.user)
+    yield from _untold_ends(facts, {user for user, _ in told})
+
+
+def _untold_ends(facts: Facts, told: set[str]) -> Iterator[Violation]:
+    """Of the last alarm, where it was cleared."""
+    tells = [stored for stored in _rows(facts, "ended") if stored.about.get("tell")]
+    last = [period.campaign for period in periods(facts)[-1:] if period.is_over]
+    for stored in tells:
+        if [stored.row["group"]] != last or any(facts.is_blind(name) for name in facts.runs):
+            continue
+        recorded = {
+            user
+            for row in facts.history.server.device.rows
+            if (row.row["variable"], row.row["value"], row.row["group"]) == ("notify_outcome", "sent", *last)
+            and row.at <= stored.at
+            for user in str(row.about.get("users")).split()
+        }
+        for id in recorded - told:
+            statuses = {said.status for said in facts.said if said.user == id}
+            if not statuses & {"failed", "unknown"} and not facts.users[id].person.opt_out:
+                yield Violation("the end is told", f"{id} was told of {last[0]}, and never that it is over", "", id)
+
+
+def _is_raised(facts: Facts, request: Request) -> bool:
+    """Whether the alarm was raised so long before that whoever tells its end must have seen it."""
+    run = facts.runs[request.process]
+    is_raised = any(not each.is_over and each.at < request.sent_at - SEEN for each in periods(facts)[1:])
+    return is_raised and not run.process.frozen_for and not _is_hit(facts, "rows")
+
+
+def _is_hit(facts: Facts, route: str) -> bool:
+    day = facts.history.scenario
+    return route in {fault.route for fault in day.faults} | {name for each in day.outages for name in each.routes}
+
+
+def _is_willing(facts: Facts, user: User, campaign: str) -> bool:
+    """Who opts in is told by an event after that."""
+    if user.person.opt_out or not user.opted_in_at:
+        return not user.person.opt_out
+    events = [*_rows(facts, "started", campaign), *_rows(facts, "repeated", campaign)]
+    return any(facts.runs[each.process].started > user.opted_in_at for each in events)
+
+
 PROMISES = (
     one_is_open,
     nobody_again,
     everybody_of_what_is_open,
     what_is_over_is_closed,
     copies_are_of_the_newest_event,
+    the_end_is_told_once,
 )
 
 

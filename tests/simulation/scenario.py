@@ -58,7 +58,8 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Somebody else changes a user: delete, deactivate, rename, join, or the user reads what they have."""
+    """Somebody else changes a user: delete, deactivate, rename, join, opt_in, or the user reads what they
+    have."""
 
     at: float
     what: str
@@ -99,6 +100,7 @@ class Setup:
     decide: str = "line"  # or lines, nothing, raise, slow
     send_to: str = "tags"
     is_alarm: bool = False
+    all_clear_tell: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class User:
     joined_at: float
     left_at: float = float("inf")
     inactive_from: float = float("inf")
+    opted_in_at: float = 0.0
 
     def wire(self) -> dict[str, Any]:
         return {
