@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from lib.app.job import Job
 from lib.app.left import Left
 from lib.base.errors import TagoIOError
-from lib.campaign.alarm import Alarm, Turn, alarm_key, clear_row
+from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
 from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows
 from lib.campaign.state import CampaignState
 from lib.message.alarm import AllClear
@@ -81,9 +81,9 @@ class Alarms:
             yield from self._changed(state, own)  # nobody is told again but who has no copy
         else:
             self.journal.states.pop(own.key, None)
-            own.state = self.journal.states[state.key] = state
             if turn.kind == "repeated":  # maybe of an alarm raised by a run that came to tell nobody
                 own.as_repeat = self._repeats(own, state)
+            own.state = self.journal.states[state.key] = state
             yield own
         for each in ended:
             if each.key != state.key:
@@ -208,7 +208,7 @@ class Alarms:
 
     def _changed(self, state: CampaignState, own: Job) -> Iterator[Job]:
         """The job of a campaign after what was written of it, unless another run may be at it, which finds that."""
-        before = self.planned.pop(state.key, None)
+        before, _ = self.planned.pop(state.key, None), self.planned.pop(all_clear_key(state.key), None)
         self.journal.states[state.key] = state
         if not self.is_left_to_another(state):
             yield from self.left.jobs(state, own.trigger, before, own.waiting)

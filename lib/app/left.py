@@ -84,13 +84,16 @@ class Left:
 
     def _all_clear(self, ended: Job, due: TellEnd, now: float) -> Iterator[Job]:
         """What tells who had been told that an alarm is over. It has a key that is the same whoever begins it; where
-        another run has begun it, or the alarm was raised again, there is nothing to tell."""
+        another run has begun it, or the alarm was raised again, or worse before it was cleared, there is nothing to
+        tell."""
         trigger = replace(ended.trigger, points=(), device_id=ended.trigger.device)
         job = Job(CampaignState(all_clear_key(ended.key)), trigger, now - 1.0, ended=ended.state)
         name = ended.state.started.text("alarm") if ended.state.started else ""
         job.about = {"all_clear": name, **job.all_clear.about()} if job.all_clear else {}
         try:
-            if self._is_begun(job.key) or self.is_raised_again(job):
+            alarm = self._alarm(job)
+            is_last = ended.key in (alarm.campaign, *([] if alarm.campaign else alarm.cleared))
+            if self._is_begun(job.key) or not is_last:
                 ended.rows.append(told_row(ended.key, self.policy.run))
                 return
             self.sorting.sort(job, deque(users_by_id(self.run_users, set(due.users), self.sleep).values()))
@@ -106,12 +109,13 @@ class Left:
 
     def is_raised_again(self, job: Job) -> bool:
         """Whether the alarm is open, the end of which that job tells. Raises TagoIOError."""
+        return self._alarm(job).campaign != ""
+
+    def _alarm(self, job: Job) -> Alarm:
         device, trigger, started = self.journal.device, job.trigger, job.state.started
         name = job.about.get("all_clear") or (started.text("all_clear") if started else "")
-        if device is None or not name:
-            return False
-        campaign = Alarm(device.alarm_rows(alarm_key(trigger.analysis_id, trigger.device, name))).campaign
-        return bool(campaign) and all_clear_key(campaign) != job.key
+        key = alarm_key(trigger.analysis_id, trigger.device, name)
+        return Alarm(device.alarm_rows(key) if device else ())
 
     def leave(self, state: CampaignState, why: str, now: float) -> None:
         """Say that this run cannot finish it, and of each user who is still to be told that they wait for the next."""

@@ -38,7 +38,7 @@ class Turn:
 
 class Alarm:
     """`campaign` is the open one, "" where none is; `turns` what each event was; `ended` the campaigns that events have
-    cleared or replaced."""
+    cleared or replaced, `cleared` the former."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.campaign = ""
@@ -47,6 +47,7 @@ class Alarm:
         self.severity: Severity = (0, 0)
         self.turns: dict[str, Turn] = {}
         self.ended: list[str] = []
+        self.cleared: set[str] = set()
         self._over: set[str] = set()  # besides, who was let go
         for row in sorted(rows, key=lambda row: (row.at, row.id)):
             self.take(row)
@@ -68,6 +69,7 @@ class Alarm:
     def _cleared(self) -> Turn:
         turn = Turn("cleared" if self.campaign else "nothing", self.campaign, count=self.count, since=self.since)
         self._end(self.campaign)
+        self.cleared.add(self.campaign)
         self.campaign = ""
         return turn
 

@@ -325,7 +325,7 @@ class CampaignState:
     @property
     def seen(self) -> int:
         """What opens it again, counted."""
-        return len(self.presses) + self.repeats + bool(self.ending)
+        return len(self.presses) + self.repeats + bool(self.ending) + sum(map(bool, self._adding.values()))
 
     @property
     def is_over(self) -> bool:

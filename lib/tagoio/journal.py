@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from lib.base.errors import Rejected, TagoIOError
+from lib.base.errors import OutOfTime, Rejected, TagoIOError
 from lib.campaign.lease import FLUSH, FRESH, HEARTBEAT, MARGIN, holder
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import CAMPAIGN, HEARTBEATS, OUTCOME, Row, campaign_row, outcome_rows
@@ -133,7 +133,7 @@ class Journal:
             if rows and self.device:
                 self.device.write(rows)
         except TagoIOError as error:
-            self._note_failure(error.message)
+            self._note_failure(error)
 
     def answer(self, key: str) -> None:
         """Show that this run answers a press, until `end`."""
@@ -250,7 +250,7 @@ class Journal:
             try:
                 self._send([*dense, *rows, *beats])
             except TagoIOError as error:
-                self._note_failure(error.message)
+                self._note_failure(error)
                 with self._lock:
                     self._rows = rows + self._rows
                     self._outcomes = outcomes + self._outcomes
@@ -292,7 +292,7 @@ class Journal:
         try:
             holders, at = self._holders(keys, self._beats(), once=True)
         except TagoIOError as error:
-            self._note_failure(error.message)
+            self._note_failure(error)
             return
         for key in keys:
             if holders.get(key, self.run) != self.run:
@@ -380,11 +380,14 @@ class Journal:
         with self._writing:
             return bool(self._rows or self._outcomes)
 
-    def _note_failure(self, message: str) -> None:
-        self._error = message
+    def _note_failure(self, error: TagoIOError) -> None:
+        self._error = error.message
+        if isinstance(error, OutOfTime):
+            self._ends.set()  # this run is at its end, and the journal no worse
+            return
         since = self._failing_since = self._failing_since or self.clock()
         if self.device and self.clock() - since > self.device.patience():
-            self.give_up(message)
+            self.give_up(error.message)
 
     def give_up(self, message: str) -> None:
         """From now on this run has no memory."""

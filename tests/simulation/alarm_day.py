@@ -48,7 +48,8 @@ def alarm_day(seed: int, scenario: Scenario, runs: tuple[Run, ...]) -> Scenario:
 def _with_later_features(random: Random, day: Scenario) -> Scenario:
     """Drawn last, so that most kept seeds have the days for which they are kept."""
     if random.random() < 0.2:
-        day = replace(day, setup=replace(day.setup, all_clear_tell=True))
+        budget = 0.0 if day.setup.rate_limit == 2 else day.setup.time_budget  # two messages to each take minutes
+        day = replace(day, setup=replace(day.setup, all_clear_tell=True, time_budget=budget))
     if random.random() < 0.15:
         person = random.randrange(len(day.people))
         wayward = (replace(each, opt_out="off") if n == person else each for n, each in enumerate(day.people))

@@ -113,7 +113,13 @@ def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
         event, newest = list(repeats.items())[-1]
         value = _value(facts, campaign, event)
         for note in facts.history.notes():
-            is_lost = is_unknown(facts, note) or _is_refused(facts, note) or (note.by and note.by.process in blind)
+            is_second = bool(blind) and len({each.id for each in facts.history.notes() if each.user == note.user}) > 1
+            is_lost = (
+                is_second
+                or is_unknown(facts, note)
+                or _is_refused(facts, note)
+                or (note.by and note.by.process in blind)
+            )
             if (
                 campaign_of(note) == campaign
                 and not is_lost
@@ -175,10 +181,10 @@ def _is_hit(facts: Facts, route: str) -> bool:
 
 
 def _is_willing(facts: Facts, user: User, campaign: str) -> bool:
-    """Who opts in is told by an event after that."""
+    """Who opts in is told by an event after that; one that is handed in twice is judged once."""
     if user.person.opt_out or not user.opted_in_at:
         return not user.person.opt_out
-    events = [*_rows(facts, "started", campaign), *_rows(facts, "repeated", campaign)]
+    events = [*_rows(facts, "started", campaign)[:1], *_rows(facts, "repeated", campaign)]
     return any(facts.runs[each.process].started > user.opted_in_at for each in events)
 
 
