@@ -15,7 +15,7 @@ from lib.base.errors import Rejected, SetupError, TagoIOError, one_error
 from lib.campaign.courtesy import COOLDOWN
 from lib.campaign.key import campaign_key, is_repeatable
 from lib.campaign.lease import GIVEN_UP
-from lib.campaign.next_steps import Policy, is_let_be
+from lib.campaign.next_steps import Policy, is_let_be, next_steps
 from lib.campaign.outcome import ELSEWHERE, NO_TIME, Outcome
 from lib.campaign.state import CampaignState
 from lib.fallback.fallback import Fallback
@@ -105,7 +105,7 @@ class Plan:
             return []
         for key, state in found.items():
             self.journal.states[key] = state
-            if state.is_finished:
+            if state.is_finished or not next_steps(state, self.journal.now(), self.policy):
                 self.report.note(f"campaign {key} was dealt with by another run")
             elif state.newest(self.journal.run) > before[key]:
                 self.report.note(f"campaign {key} is being delivered by another run; left to it")

@@ -10,7 +10,7 @@ from lib.app.plan import Plan
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.threads import each_in_threads
 from lib.campaign.next_steps import TellOtherwise
-from lib.campaign.outcome import Outcome, Status
+from lib.campaign.outcome import TOLD, Outcome, Status
 from lib.campaign.rows import fallback_rows
 from lib.delivery.delivery import BY_HAND
 from lib.fallback.fallback import Attempt
@@ -75,7 +75,10 @@ class Reach:
                 for each in part:
                     self._give_up(each, why_not)
                 continue
-            part = [each for each in part if not self._is_anothers(each.user_id)]
+            for each in part:
+                if self._is_told(each):
+                    self._write(each.user_id, "left")
+            part = [each for each in part if not (self._is_told(each) or self._is_anothers(each.user_id))]
             self._under_way = {each.user_id: each for each in part}
             not_begun = self._each(part, lambda each: self._guarded(each, self._tell))
             self._leave({each.user_id for each in not_begun})
@@ -150,6 +153,10 @@ class Reach:
             self.journal.add(fallback_rows(self.job.key, users, "left", self.journal.run))
             return "no other channel was tried, as the journal cannot be written"
         return "" if may_tell else "another run is at it"
+
+    def _is_told(self, each: TellOtherwise) -> bool:
+        """By another run in TagoRUN, while this one was away."""
+        return each.why != "unread" and self.job.state.outcomes[each.user_id].status in TOLD
 
     def _is_anothers(self, user_id: str) -> bool:
         """Whether another run came first, while this one was away."""

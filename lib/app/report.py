@@ -37,6 +37,7 @@ class Report:
     def outcomes(self) -> Iterator[Outcome]:
         """Those that this run has come to."""
         for state in self.states.values():
+            yield from state.echoes(self.run)
             yield from (outcome for outcome in state.outcomes.values() if outcome.run == self.run)
 
     def counts(self) -> Counter[str]:

@@ -35,9 +35,15 @@ class Outcome:
     def counts_before(self, other: "Outcome") -> bool:
         """Who was told was told, whatever another run writes later, and who has seen it first says so; else the newest
         counts."""
-        if self.notification_id and (self.status, self.notification_id) == (other.status, other.notification_id):
+        if self.is_of_the_same(other):
             return self.at < other.at
         return (self.status in TOLD, self.at) > (other.status in TOLD, other.at)
+
+    def is_of_the_same(self, other: "Outcome") -> bool:
+        """The same notification, seen by one run or by two."""
+        return bool(self.notification_id) and (self.status, self.notification_id) == (
+            other.status, other.notification_id,
+        )  # fmt: skip
 
     def says_the_same(self, other: "Outcome") -> bool:
         """The same fact, read once more."""

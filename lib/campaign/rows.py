@@ -9,7 +9,8 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   presses, repeats and the end; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
 - `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event` with how many
   `points`, and how many users it has `added`; of what is over `ended`: `why`, the `line` (or `lines` by language), and
-  whether to `tell` it; and `told`: that is begun.
+  whether to `tell` it; `told`: that is begun; and `late`: what a run that lost its journal wrote down at its end only,
+  as its `sent` outcomes.
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.

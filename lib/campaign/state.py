@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.campaign.lease import GIVEN_UP, LATE, MARGIN, Sign
@@ -116,6 +116,8 @@ class CampaignState:
         self.audience: dict[str, int] = {}  # with the step of the escalation that a user belongs to
         self._added: dict[str, dict[str, float]] = {}  # users whom repeats have added: when, by run
         self.outcomes: dict[str, Outcome] = {}
+        self._late: set[str] = set()  # runs that wrote down at their end only whom they had told
+        self._echoes: dict[tuple[str, str], Outcome] = {}  # of one notification, by user and run
         self.presences: dict[str, Presence] = {}
         self.steps_taken: set[int] = set()
         self.tries: dict[str, Try] = {}
@@ -147,8 +149,18 @@ class CampaignState:
         known = self.outcomes.get(outcome.user_id)
         if outcome.status in TOLD:
             self.first_told_at = min(self.first_told_at or outcome.at, outcome.at)
-        if known is None or not (known.counts_before(outcome) or known.says_the_same(outcome)):
+        counts = known is None or not (known.counts_before(outcome) or known.says_the_same(outcome))
+        if known and known.run != outcome.run and known.is_of_the_same(outcome):
+            self._echoes[outcome.user_id, known.run] = known
+            self._echoes[outcome.user_id, outcome.run] = outcome
+        if counts:
             self.outcomes[outcome.user_id] = outcome
+
+    def echoes(self, run: str) -> Iterator[Outcome]:
+        """What a run has said of users, which another has said before."""
+        for (user, by), outcome in list(self._echoes.items()):
+            if by == run != self.outcomes[user].run:
+                yield outcome
 
     def share(self, ids: Iterable[str]) -> None:
         """Keep these texts as the audience's, in place of equal ones: a large audience is then in memory once."""
@@ -187,6 +199,9 @@ class CampaignState:
             self.ending = Ending(row.at, row.text("why"), _answer(row), row.about.get("tell") is True)
         elif row.value == "told":
             self.is_end_told = True
+        elif row.value == "late":
+            self._late.add(row.run)
+            self._outcome(replace(row, value="sent"))
 
     def _heartbeat(self, row: Row) -> None:
         presence = self.presences.setdefault(row.run, Presence())
@@ -319,13 +334,19 @@ class CampaignState:
 
     @property
     def is_finished(self) -> bool:
-        """A press, a repeat or an end that nobody had seen then opens it again."""
+        """A press, a repeat, an end or copies that nobody had seen then open it again."""
         return bool(self.finished_at) and self.seen <= self._seen_at_end
 
     @property
     def seen(self) -> int:
         """What opens it again, counted."""
-        return len(self.presses) + self.repeats + bool(self.ending) + sum(map(bool, self._adding.values()))
+        return (
+            len(self.presses)
+            + self.repeats
+            + bool(self.ending)
+            + sum(map(bool, self._adding.values()))
+            + len(self._late)
+        )
 
     @property
     def is_over(self) -> bool:

@@ -240,7 +240,10 @@ class Delivery:
         if is_old and not self._is_absent(task):  # what was not there some time ago may be there now
             self.window.unused(ticket)
             return
-        if not self._may_send(task) or (task.lane.must_ask(task.user) and not self._is_clear(task)):
+        may_send = self._may_send(task)
+        if may_send and task.lane.must_ask(task.user):
+            may_send = self._is_clear(task) and self._may_send(task)  # the look may have taken long
+        if not may_send:
             self.window.unused(ticket)
             return
         assert task.notification is not None  # noqa: S101  # who is only asked about never comes here

@@ -17,7 +17,7 @@ from typing import Literal
 from lib.base.errors import OutOfTime, Rejected, TagoIOError
 from lib.campaign.lease import FLUSH, FRESH, HEARTBEAT, MARGIN, holder
 from lib.campaign.outcome import Outcome
-from lib.campaign.rows import CAMPAIGN, HEARTBEATS, OUTCOME, Row, campaign_row, outcome_rows
+from lib.campaign.rows import CAMPAIGN, CHANGE, HEARTBEATS, OUTCOME, Row, campaign_row, outcome_rows
 from lib.campaign.state import CampaignState
 from lib.tagoio.journal_device import JournalDevice
 
@@ -186,6 +186,7 @@ class Journal:
         for key, outcome in self._outcomes:
             outcomes[key].append(outcome)
         dense = [row for key, listed in outcomes.items() for row in outcome_rows(key, listed)]
+        dense += [replace(row, kind=CHANGE, value="late") for row in dense if row.value == "sent"]
         try:
             if self.device and (dense or self._rows):
                 self.device.write([*dense, *self._rows], once=True)

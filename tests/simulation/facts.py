@@ -76,7 +76,8 @@ class Facts:
         at_it |= {each.process for (_, about), listed in self.tried.items() if about == topic for each in listed}
         blind = {name for name in at_it if self.is_blind(name)}
         wrote = {stored.process for stored in self.rows[topic]}
-        if blind - wrote or not self.history.scenario.setup.has_buttons:
+        is_hidden = self.history.scenario.platform.inbox == "hidden"  # then what it cannot read it cannot see either
+        if is_hidden or blind - wrote or not self.history.scenario.setup.has_buttons:
             return len(at_it) > 1 and bool(blind)
         runs = [self.runs[name] for name in sorted(at_it)]
         return any(
