@@ -161,6 +161,69 @@ def test_who_joins_meanwhile_is_told_of_the_open_alarm(journaled: Journaled) -> 
     assert "It is at 10" in copies(journaled, "Zoe New")[0]["message"]
 
 
+def test_who_was_left_out_by_a_rule_is_told_by_a_repeat_when_it_leaves_them_out_no_more(
+    journaled: Journaled,  # noqa: F811
+) -> None:
+    courteous = {"cooldown": "150s"}  # each event comes a minute after the last
+    for value in (9, 4):
+        assert reads(journaled, value, **courteous).code == 0
+    raised = reads(journaled, 9, **courteous)
+    assert "told about this a short while ago (cooldown)" in raised.out
+    assert times_told(journaled) == ONCE
+    repeated = reads(journaled, 30, **courteous)
+    assert repeated.code == 0, repeated.out + repeated.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    assert copies(journaled)[1]["message"].startswith("It is at 30 °C\n2nd time since ")
+    assert "which an earlier run left" not in repeated.out
+
+
+def test_the_end_is_told_when_the_copies_are_closed(journaled: Journaled) -> None:  # noqa: F811
+    telling = {**WARM, "all_clear_tell": True}
+    reads(journaled, 9, telling)
+    store = journaled.sandbox.store
+    asked = len(store.log)
+    assert reads(journaled, 4, telling).code == 0
+    routes = [method for method, path in store.log[asked:] if path.startswith("/run/notification")]
+    assert routes.count("POST") == len(MAINTENANCE)
+    assert routes.index("POST") > max(place for place, method in enumerate(routes) if method == "PUT")
+    assert all(note["buttons_enabled"] for note in copies(journaled)[1:])
+
+
+def test_an_end_whose_telling_was_not_begun_is_told_by_the_next_run(journaled: Journaled) -> None:  # noqa: F811
+    telling = {**WARM, "all_clear_tell": True}
+    reads(journaled, 9, telling)
+    reads(journaled, 4, telling)
+    store, rows = journaled.sandbox.store, journaled.sandbox.store.data[journaled.device["id"]]
+    (told,) = [row for row in journaled.rows("notify_change") if row["value"] == "told"]
+    (begun,) = [row for row in journaled.rows("notify_campaign") if row["metadata"].get("all_clear")]
+    rows[:] = [row for row in rows if row not in (told, begun) and row["group"] != begun["group"]]
+    rows[:] = [row for row in rows if row["value"] != "finished"]
+    for key in [key for key, note in store.notifications.items() if note["title"].startswith(("Back", "De volta"))]:
+        del store.notifications[key]
+    journaled.age()
+    ran = journaled.run(notification=json.dumps(telling), **{**EVENT, "_action_type": "schedule"})
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    assert {note["title"] for note in copies(journaled)} == {"Fridge is warm", "Back to normal: 4 °C"}
+
+
+def test_without_a_line_a_copy_has_the_new_text_alone_and_a_long_all_clear_is_cut(
+    journaled: Journaled,  # noqa: F811
+) -> None:
+    plain = {**WARM, "repeated": "", "all_clear": "It is $VALUE$" + "!" * 230, "translations": {}}
+    reads(journaled, 9, plain)
+    reads(journaled, 10, plain)
+    assert copies(journaled)[0]["message"] == "It is at 10 °C"
+    ran = reads(journaled, -12345678901.5, plain)
+    assert ran.code == 0, ran.out + ran.err
+    assert "the all-clear has" not in ran.out
+    code = {**plain, "all_clear": "It is $VARIABLE$ $VALUE$" + "!" * 220}
+    reads(journaled, 9, code)
+    ran = reads(journaled, -12345678901.5, code)
+    assert "the all-clear has 252 characters; it is cut to 250" in ran.out
+    assert not any(note["buttons_enabled"] for note in copies(journaled))
+
+
 def foretold(journaled: Journaled, value: float, notification: Any = WARM) -> str:  # noqa: F811
     """The line of a dry run on an alarm, once it is seen that the run then does just that: the same event in a dry run,
     which changes nothing, and then in earnest."""

@@ -13,12 +13,11 @@ from lib.base.errors import TagoIOError
 from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
 from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows
 from lib.campaign.state import CampaignState
-from lib.message.alarm import AllClear
+from lib.message.alarm import LONGEST, AllClear
 from lib.message.content import composed
 from lib.message.notification import Notification
 from lib.tagoio.journal import Journal
 
-LONGEST = 250  # characters of a closing line
 MOST_LANGUAGES = 7  # so that the lines fit one row
 
 
@@ -78,6 +77,7 @@ class Alarms:
                 f'the alarm "{own.alarm.name}" of this device is open, and was '
                 f"{'answered' if state.is_decided else 'told'} as campaign {state.key}; this is event {turn.count}"
             )
+            self.left.sorting.rules.forget(own.key)
             yield from self._changed(state, own)  # nobody is told again but who has no copy
         else:
             self.journal.states.pop(own.key, None)
@@ -194,6 +194,9 @@ class Alarms:
         word = word_of()
         lines = {code: line[:LONGEST] for code, line in list(word.translations.items())[:MOST_LANGUAGES]}
         line = word.message[:LONGEST]
+        longest = max(map(len, (word.message, *word.translations.values())))
+        if longest > LONGEST:
+            self._note(f"the all-clear has {longest} characters; it is cut to {LONGEST}")
         rows = [ended_row(key, self.journal.run, why, line, lines, tell=word.tell) for key in keys]
         for row in rows:
             self.journal.state(row.key).take([replace(row, at=self.journal.now())])

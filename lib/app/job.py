@@ -189,7 +189,7 @@ class Sorting:
         verdict = notification if isinstance(notification, Outcome) else self.rules.verdict(user, notification)
         priority = notification.priority if isinstance(notification, Notification) else PRIORITIES[-1]
         if verdict is None and isinstance(notification, Notification):
-            self.rules.note_told(user, notification)
+            self.rules.note_told(user, notification, job.key)
             job.users[priority].append(user)
         elif verdict and job.state.may_hide_it(user.id, self.run):
             job.otherwise[user.id] = verdict

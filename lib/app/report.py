@@ -32,6 +32,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     undone: int = 0
     seconds: float = 0.0
+    _has_said: bool = False
     _debug: Callable[..., Any] = field(default_factory=lambda: structlog.get_logger().bind().debug)
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -45,6 +46,7 @@ class Report:
 
     def log(self, key: str, outcome: Outcome) -> None:
         """A line for each outcome, for who asks for that."""
+        self._has_said = True
         self._debug(
             "outcome", campaign=key, user=outcome.user_id, status=outcome.status,
             reason=outcome.reason, channel=outcome.channel, step=outcome.step,
@@ -87,7 +89,8 @@ class Report:
     def _headline(self, told: int, total: int) -> str:
         """An escalation is told from a round."""
         if not total:
-            return "Notified nobody, for nothing was due,"
+            why = "another run has settled it" if self._has_said else "nothing was due"
+            return f"Notified nobody, for {why},"
         added = [outcome for outcome in self.outcomes() if outcome.step]
         headline = f"Notified {told} of {total} user{'s' * (total != 1)}"
         if len(added) == total:

@@ -1,5 +1,6 @@
 """Which rule of courtesy keeps a user from being told, or from being told now."""
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
@@ -30,7 +31,8 @@ class Rules:
         self.profile = profile
         self.now = now
         self.note = note
-        self._told: set[tuple[str, str]] = set()  # (user id, subject key), also of what this run plans
+        self._told: set[tuple[str, str]] = set()  # (user id, subject key)
+        self._planned: dict[tuple[str, str], str] = {}  # that this run tells, with the campaign
         self.settings = settings
         self._zone: tzinfo | None = None
 
@@ -44,10 +46,15 @@ class Rules:
                 return Outcome(user.id, user.name, status, reason, subject=subject_key(notification.subject))
         return None
 
-    def note_told(self, user: User, notification: Notification) -> None:
+    def note_told(self, user: User, notification: Notification, campaign: str) -> None:
         """This run is going to tell them."""
         if self.settings.cooldown:
-            self._told.add((user.id, subject_key(notification.subject)))
+            self._planned[user.id, subject_key(notification.subject)] = campaign
+
+    def forget(self, campaign: str) -> None:
+        """Nobody is told of it after all."""
+        for each in [each for each, planned in self._planned.items() if planned == campaign]:
+            del self._planned[each]
 
     @cached_property
     def rules(self) -> list[tuple[Rule, Status]]:
@@ -61,7 +68,7 @@ class Rules:
                 self._told |= self.journal.device.recently_told(settings.cooldown)
             except TagoIOError as error:
                 self.note(f"cooldown: who was told lately cannot be read ({error.message}); everybody is told")
-            yield cooling(self._told), "skipped"
+            yield cooling(ChainMap(self._planned, dict.fromkeys(self._told, ""))), "skipped"
         if settings.quiet_hours:
             yield (
                 quiet(settings.quiet_hours, self.now, self._zone_otherwise),

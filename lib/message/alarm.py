@@ -10,7 +10,10 @@ from lib.base.errors import one_error
 REPEATS = ("update", "again")
 REPEATED = "$NTH$ time since $SINCE$"
 OWN_TO_READERS = re.compile(r"\$(?:USER\.[^$\n]+|TIME)\$", re.IGNORECASE)  # not the same for everybody
-COUNTED = re.compile(r"\$(NTH|COUNT|SINCE)\$", re.IGNORECASE)
+LONGEST = 250  # characters of a line that closes copies
+COUNTS = ("NTH", "COUNT", "SINCE")
+NAMED = re.compile(r"\$([A-Z][A-Z.]*)\$", re.IGNORECASE)
+COUNTED = re.compile(rf"\$({'|'.join(COUNTS)})\$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,18 @@ def alarm_problems(given: Any) -> Iterator[str]:
     if given.alarm and given.answers == "each":
         yield 'alarm needs answers "first": where each answer counts, nobody settles it'
     said = [given.all_clear, *(texts.get("all_clear") for texts in given.translations.values())]
+    yield from (f"all_clear: {problem}" for text in said if (problem := _too_long(text)))
+    counted = [given.repeated, *(texts.get("repeated") for texts in given.translations.values())]
+    for name in (found for text in counted if isinstance(text, str) for found in NAMED.findall(text)):
+        if name.upper() not in COUNTS:
+            yield f"repeated: ${name}$ is not known; it takes {', '.join(f'${each}$' for each in COUNTS)}"
     if any(isinstance(text, str) and OWN_TO_READERS.search(text) for text in said):
         yield "all_clear is the same for everybody, and the time is put behind it: leave out $USER.…$ and $TIME$"
+
+
+def _too_long(text: Any) -> str:
+    is_long = isinstance(text, str) and len(text) > LONGEST
+    return f"{len(text)} characters are too many for a line; {LONGEST} at most" if is_long else ""
 
 
 def repeated_line(template: str, count: int, since: str) -> str:

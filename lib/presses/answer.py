@@ -7,6 +7,7 @@ from lib.base.errors import SetupError, TagoIOError
 from lib.campaign.key import mark_of
 from lib.campaign.rows import DECISION, Row, closed_rows, decision_row
 from lib.campaign.state import Answer, CampaignState, PressFact
+from lib.message.alarm import LONGEST
 from lib.message.mistake import explained_mistake
 from lib.message.trigger import PressIds
 from lib.message.user import User, without_contact
@@ -16,8 +17,7 @@ from lib.tagoio.audience import RunUsers, users_by_id
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal import Journal
 
-LINE = 250  # characters of a closing line
-LANGUAGES = 7  # times LINE letters of four bytes stay below the 10 kB of a row's metadata (D docs sending-data.md)
+LANGUAGES = 7  # times LONGEST letters of four bytes stay below the 10 kB of a row's metadata (D docs sending-data.md)
 
 DecideFunction = Callable[[Press], "str | Mapping[str, str] | None"]
 
@@ -126,9 +126,9 @@ class Answers:
 
     def _fitting(self, line: str) -> str:
         """As much as a row of the journal takes whatever the letters."""
-        if len(line) > LINE:
-            self._note(f"decide gave a text of {len(line)} characters; it is cut to {LINE}")
-        return line[:LINE]
+        if len(line) > LONGEST:
+            self._note(f"decide gave a text of {len(line)} characters; it is cut to {LONGEST}")
+        return line[:LONGEST]
 
     def is_mine(self, state: CampaignState, fact: PressFact) -> bool:
         """Claim it, and see whether this run is the one that answers it. Who wrote the press down and was away since

@@ -174,7 +174,8 @@ def copies_by_looking(
                     said = f'"{line[0].strip()}" stands on {user.name or user.id}\'s copy' if line else ""
                     found.append((Copy(user.id, each.id), said))
         except TagoIOError as error:
-            errors.append(error)
+            if not (isinstance(error, Rejected) and error.status == 404):  # deleted meanwhile
+                errors.append(error)
 
     each_in_threads(users, look, CLOSERS)
     if errors:

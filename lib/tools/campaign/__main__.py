@@ -16,6 +16,7 @@ from lib.base.errors import SetupError, TagoIOError
 from lib.base.log import guard_output, hide, redact
 from lib.base.text import one_line
 from lib.campaign.state import CampaignState
+from lib.message.alarm import LONGEST
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
@@ -26,7 +27,6 @@ from lib.tools.campaign.taking_back import take_back
 from lib.tools.campaign.verbs import Verb, close, correct, recall
 
 ROOT = Path(__file__).resolve().parents[3]
-LINE = 250  # characters, as of the line that `decide` gives
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,8 +86,8 @@ def _verb(options: argparse.Namespace) -> Verb:
             raise SetupError("--message is empty: TagoIO takes no notification without a text")
         return correct(options.title.strip(), options.message)
     line = " ".join(options.line.split())
-    if len(line) > LINE:
-        raise SetupError(f"--line has {len(line)} characters; at most {LINE} fit into the journal")
+    if len(line) > LONGEST:
+        raise SetupError(f"--line has {len(line)} characters; at most {LONGEST} fit into the journal")
     return close(line)
 
 

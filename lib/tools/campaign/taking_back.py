@@ -75,13 +75,15 @@ def _plan(copies: Copies, verb: Verb) -> Iterator[str]:
     title = one_line(title_of(copies.inbox, state) or "a notification that TagoIO does not show any more")
     begun = f", begun {datetime.fromtimestamp(state.started_at, UTC):%Y-%m-%d %H:%M:%S} UTC" if state.started else ""
     number = f"{len(told)} {'copy' if len(told) == 1 else 'copies'} of {counted(len(told), 'user')}"
-    yield f'{verb.name.capitalize()} campaign {state.key}, "{title}"{begun}: {number} {verb.does}'
+    keeps_line = bool(state.ending and verb.line and verb.line != state.ending.answer.line)
+    does = verb.does.replace("the line is added", "get the line of its end") if keeps_line else verb.does
+    yield f'{verb.name.capitalize()} campaign {state.key}, "{title}"{begun}: {number} {does}'
     before = len(dict(state.told_ids())) - len(told)
     if before:
         yield f"  {before} {'was' if before == 1 else 'were'} dealt with before"
     if state.ending:
         yield f"  The campaign is over: {one_line(state.ending.why)}"
-        if verb.line and verb.line != state.ending.answer.line:
+        if keeps_line:
             yield f'  Its line stays the first one: "{one_line(state.ending.answer.line)}"'
     elif verb.ends:
         yield "  The campaign is over then: nobody more is told, no step of an escalation, no reminder"

@@ -114,6 +114,7 @@ def _action(sandbox: Sandbox, device: Record, action_id: str, name: str, text: s
 
 async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
     """As that user's browser would: log in, then press."""
+    is_closed = False
     for note in list(sandbox.store.notifications.values()):
         button = next((button for button in note["buttons"] if _is_meant(button, wanted)), None)
         if button is None:
@@ -123,6 +124,9 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
                 f"\n[{button['label']}] opens {button['url']}; only a button that runs an Analysis can be pressed here."
             )
             return 1
+        if not note["buttons_enabled"]:
+            is_closed = True
+            continue
         user = sandbox.store.users[note["run_user"]]
         print(f"\n{user['name']} presses [{button['label']}]; the Analysis runs again:\n")
         base = f"{sandbox.api}/run/{sandbox.store.run_url}"
@@ -136,6 +140,9 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
         print("\nThe campaign, as python -m lib.tools.campaign show last has it:\n")
         print(await asyncio.to_thread(_report, sandbox, journal_token))
         return 0
+    if is_closed:
+        print(f"\nEvery copy with a button {wanted} is closed: nobody can press it any more.")
+        return 1
     ids = {
         button["id"].rsplit("-", 1)[0] for note in sandbox.store.notifications.values() for button in note["buttons"]
     }

@@ -26,7 +26,11 @@ def make_parser(about: str | None) -> argparse.ArgumentParser:
     add("--fault", action="append", default=[], metavar="KIND", choices=KINDS, help=trouble)
     by_action = "run it as an Action on that data point would (repeatable: one event after the other, with a journal)"
     add("--trigger", type=_pair, action="append", default=[], metavar="VARIABLE=VALUE", help=by_action)
-    add("--press", metavar="BUTTON", help="then press this button as the first user who has it, with a journal")
+    add(
+        "--press",
+        metavar="BUTTON",
+        help="when all that is done, press this button as the first user who has it, with a journal",
+    )
     add("--journal", action="store_true", help="keep a journal on a device")
     add("--serve", action="store_true", help="keep the sandbox running, with a page to see and press it all")
     add("--port", type=int, default=0, help="for --serve; any free one by default")
