@@ -19,6 +19,7 @@ ROWS_IN_AN_ANSWER = 1000
 GROUPS_IN_A_QUERY = 50
 JOURNAL_PATIENCE = 25.0  # seconds in which a journal that cannot be reached is tried again
 STROKE = 6.0  # seconds: a call to the journal takes five at most
+PASSES = 5  # over all pages, while new rows come
 SLOW = 6.0  # seconds: a device that showed our row late may show another's so much later
 
 
@@ -149,12 +150,25 @@ class JournalDevice:
                 raise TagoIOError("the device does not show what was written")
             missing_at = asked_at
             self.sleep(0.25)
-        if missing_at < began:  # rows that showed while several pages were read may have shifted others
-            return rows + list(self.rows(query)) if len(pages) > 1 else rows
+        if missing_at < began:
+            return self._settled(query, pages)
         took = missing_at - began  # at least; when it showed is not known where this run was frozen meanwhile
         meanwhile()
         self.sleep(max(2 * took, SLOW) - took)
-        return list(self.rows(query))
+        return self._settled(query, list(self._pages(query)))
+
+    def _settled(self, query: dict[str, Any], pages: list[list[Row]]) -> list[Row]:
+        """What was read in one page shows no row without those before it. While several are read, rows that come to
+        show may shift others: then it is read until nothing new comes."""
+        rows = [row for page in pages for row in page]
+        is_new = len(pages) > 1
+        for _ in range(PASSES):
+            if not is_new:
+                break
+            known = {row.id for row in rows}
+            fresh = [row for row in self.rows(query) if row.id not in known]
+            rows, is_new = rows + fresh, bool(fresh)
+        return rows
 
     def rows(self, query: dict[str, Any], pages: int = 10_000, *, once: bool = False) -> Iterator[Row]:
         """Each row once."""

@@ -144,6 +144,8 @@ def _add_rows(facts: Facts) -> None:
     for stored in rows:
         if stored.row["variable"] == "notify_trigger":
             facts.topics.setdefault(stored.row["group"], f"at {stored.row['value']}")
+        elif stored.row["value"] == "started" and stored.about.get("trigger") in ("manual", "schedule"):
+            facts.topics.setdefault(stored.row["group"], f"{BY_HAND} {stored.row['group']}")
     for stored in rows:
         facts.rows[facts.topics.get(stored.row["group"], f"{BY_HAND} {stored.row['group']}")].append(stored)
 
@@ -157,6 +159,7 @@ def _topic_of_tried(facts: Facts, tried: Tried) -> str:
     """No text by hand names its campaign; what that run says of the user does."""
     topic = topic_of(tried.text, "")
     spoken = [said for said in facts.said if (said.ran.name, said.user) == (tried.process, tried.user)]
+    spoken.sort(key=lambda said: said.status != "fallback")  # it may have told them of its own round in TagoRUN
     by_hand = (said.topic for said in spoken if said.status != "skipped" and said.topic.startswith(BY_HAND))
     return topic if topic.startswith("at ") else next(by_hand, topic)
 

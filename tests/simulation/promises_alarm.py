@@ -94,6 +94,7 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
             yield Violation("the end", f"{period.campaign} is over, and no row says so", "")
     for note in facts.history.notes():
         is_hidden = facts.history.scenario.platform.inbox == "hidden" or is_unrecorded(facts, note)
+        is_hidden = is_hidden or _is_second(facts, note)
         if campaign_of(note) not in ended or is_hidden:
             continue
         has_line = "Over at" in note.body["message"] or "→" in note.body["message"] or _was_unseen(facts, note)
@@ -113,13 +114,8 @@ def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
         event, newest = list(repeats.items())[-1]
         value = _value(facts, campaign, event)
         for note in facts.history.notes():
-            is_second = bool(blind) and len({each.id for each in facts.history.notes() if each.user == note.user}) > 1
-            is_lost = (
-                is_second
-                or is_unknown(facts, note)
-                or _is_refused(facts, note)
-                or (note.by and note.by.process in blind)
-            )
+            is_lost = _is_second(facts, note) or is_unknown(facts, note) or _is_refused(facts, note)
+            is_lost = is_lost or (note.by is not None and note.by.process in blind)
             if (
                 campaign_of(note) == campaign
                 and not is_lost
@@ -166,6 +162,12 @@ def _untold_ends(facts: Facts, told: set[str]) -> Iterator[Violation]:
             statuses = {said.status for said in facts.said if said.user == id}
             if not statuses & {"failed", "unknown"} and not facts.users[id].person.opt_out:
                 yield Violation("the end is told", f"{id} was told of {last[0]}, and never that it is over", "", id)
+
+
+def _is_second(facts: Facts, note: Note) -> bool:
+    """Of two that a user has of one campaign as a run without its journal has told them too: no list may show both."""
+    both = [each for each in facts.history.notes() if (each.user, campaign_of(each)) == (note.user, campaign_of(note))]
+    return len(both) > 1 and any(each.by is not None and facts.is_blind(each.by.process) for each in both)
 
 
 def _is_raised(facts: Facts, request: Request) -> bool:
@@ -217,9 +219,9 @@ def _rows(facts: Facts, value: str, campaign: str = "") -> list[Stored]:
 
 
 def _did_not_see(facts: Facts, period: Period) -> bool:
-    """The run that ended it was killed before it saw that it had, and not what it had found open: another event came
-    in at the same time."""
-    return facts.runs[period.over_by].killed is not None
+    """The run that ended it was killed, or lost its journal, before it saw that it had, and not what it had found open:
+    another event came in at the same time."""
+    return facts.runs[period.over_by].killed is not None or facts.is_blind(period.over_by)
 
 
 def _was_unseen(facts: Facts, note: Note) -> bool:
