@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.campaign.fold import Answer, Ending, Presence, PressFact, Try, Verdict
 from lib.campaign.lease import GIVEN_UP, LATE, MARGIN
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import (
@@ -32,7 +33,7 @@ from lib.campaign.rows import (
     started_rows,
     updated_rows,
 )
-from lib.campaign.state import Answer, CampaignState, Ending, Presence, PressFact, Try, Verdict
+from lib.campaign.state import CampaignState
 from lib.message.trigger import DataPoint, Trigger
 
 KEY, A, B = "kkkkkkkkkk", "a" * 12, "b" * 12

@@ -8,14 +8,14 @@ from dataclasses import replace
 from lib.app.edits import probed_facts, said_of_edits
 from lib.app.hand_on import HandOn
 from lib.app.job import Job
+from lib.app.lane import CampaignLane, Tally
 from lib.app.plan import LAST_WORDS, Plan
 from lib.app.reach import Reach
 from lib.app.report import Report
 from lib.app.updating import Updating
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.text import counted
-from lib.campaign.courtesy import subject_key
-from lib.campaign.lease import LATE, MARGIN
+from lib.campaign.fold import PressFact
 from lib.campaign.next_steps import (
     Action,
     Close,
@@ -27,33 +27,27 @@ from lib.campaign.next_steps import (
     next_steps,
     wakes_at,
 )
-from lib.campaign.outcome import EARLIER, NO_TIME, TOLD, Outcome, Status
+from lib.campaign.outcome import NO_TIME, TOLD, Outcome
 from lib.campaign.rows import (
     CHANGE,
     DECISION,
-    POINT,
     PRESS,
-    UPDATED,
-    Row,
-    campaign_row,
     ended_row,
     fallback_rows,
     told_row,
     updated_rows,
 )
-from lib.campaign.state import CampaignState, PressFact
+from lib.campaign.state import CampaignState
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
-from lib.message.notification import PRIORITIES, Notification
+from lib.message.notification import PRIORITIES
 from lib.message.trigger import Trigger
-from lib.message.user import User
 from lib.presses.answer import Answers, DecideFunction
 from lib.tagoio.audience import users_by_id
-from lib.tagoio.inbox import Inbox, Look
+from lib.tagoio.inbox import Inbox
 from lib.tagoio.transport import TagoIO
 
 LOOK_EVERY = 5.0  # seconds between two looks for a press while a campaign is under way
-UNSURE = 3600.0  # seconds that our clock may be off where TagoIO tells no time
 CUT_OFF = "another channel may have told them; the run that tried was cut off"
 
 
@@ -69,8 +63,7 @@ class Dispatch:
         self.window = RateWindow(plan.settings.rate_limit, sleep=time.sleep, on_wait=self._say_wait)
         self.answers = Answers(plan.tago.run, self.inbox, self.journal, decide, sleep=plan.sleep, is_over=plan.is_late)
         self.interrupted = ""
-        self.done = self.trouble = self.total = self.by_others = 0
-        self.undelivered: dict[tuple[str, str], Notification] = {}  # by campaign and user: whom this run could not tell
+        self.tally = Tally()
         self.lanes: list[CampaignLane] = []
         self.is_out_of_time = False
         self.left: dict[str, CampaignState] = {}  # what this run holds and could not finish
@@ -88,8 +81,8 @@ class Dispatch:
                 lane.leave(BY_HAND)
                 self._end(lane)
         self.journal.close(patience=min(10.0, max(self.plan.deadline - time.time() - LAST_WORDS / 3, 0.5)))
-        if self.by_others:
-            self.report.note(f"{self.by_others} users were settled by another run meanwhile")
+        if self.tally.by_others:
+            self.report.note(f"{self.tally.by_others} users were settled by another run meanwhile")
         self._hand_on()
         for note in self.journal.notes():
             self.report.note(note, undone=1)
@@ -146,7 +139,7 @@ class Dispatch:
             self._look_after(lane)
         self._reach(lanes)
 
-    def _begin(self, jobs: list[Job]) -> list["CampaignLane"]:
+    def _begin(self, jobs: list[Job]) -> list[CampaignLane]:
         """Write down what is planned; those that are another run's are left to it."""
         scouts = (
             job for priority in PRIORITIES for job in jobs if any(job.is_to_tell(user) for user in job.users[priority])
@@ -165,19 +158,19 @@ class Dispatch:
         lanes = []
         for job in jobs:
             if job.is_empty or job.key in ours:
-                lanes.append(CampaignLane(self, job, first[job.key]))
+                lanes.append(CampaignLane(self.plan, self.inbox, self.tally, job, first[job.key]))
                 if job.ended and not job.is_empty:
                     self.journal.add([told_row(job.ended.key, self.journal.run)])
             else:
                 self.journal.add(job.as_repeat)
                 self.plan.step_back(job.state)
-        self.total += sum(lane.job.size + len(lane.job.settled) for lane in lanes)
+        self.tally.total += sum(lane.job.size + len(lane.job.settled) for lane in lanes)
         for lane in lanes:
             for outcome in lane.job.settled:
                 lane.record(outcome)
         return lanes
 
-    def _tell(self, lanes: list["CampaignLane"]) -> None:
+    def _tell(self, lanes: list[CampaignLane]) -> None:
         """In TagoRUN: what is urgent first, then what is old."""
 
         def take() -> Task | None:
@@ -220,7 +213,7 @@ class Dispatch:
         if self.inbox.icon_refused:
             self.report.note(f"TagoIO refused the icon ({self.inbox.icon_refused}); sent without it")
 
-    def _look_for_presses(self, lanes: list["CampaignLane"]) -> None:
+    def _look_for_presses(self, lanes: list[CampaignLane]) -> None:
         self._looked_at = time.monotonic()
         device = self.journal.device
         keys = [lane.key for lane in lanes if not lane.job.is_empty]
@@ -236,7 +229,7 @@ class Dispatch:
         except TagoIOError:
             return  # it is asked again
 
-    def _look_after(self, lane: "CampaignLane") -> None:
+    def _look_after(self, lane: CampaignLane) -> None:
         """Answer and close what was pressed; say of whom nobody knows."""
         if not lane.is_ours:
             return
@@ -253,57 +246,31 @@ class Dispatch:
             elif isinstance(action, SayUnknown):
                 self._say_unknown(lane, action.users)
 
-    def _bring_up_to_date(self, lane: "CampaignLane", action: Update) -> None:
-        """A press meanwhile may have closed what is written anew here: then its line is put under it again. One that is
-        not answered yet when the row of this shows is answered by a run that finds the new text."""
-
-        def has_points(rows: list[Row]) -> bool:
-            lane.state.take(rows)
-            return not lane.state.lacks_points
-
-        def shows(rows: list[Row]) -> bool:
-            lane.state.take(rows)
-            return any(row.kind == UPDATED and row.run == self.journal.run for row in rows)
-
-        device = self.journal.device
-        try:
-            if device and lane.state.lacks_points:
-                device.seen({"variables": [POINT], "groups": [lane.key]}, has_points)
-        except TagoIOError as error:
-            copies = counted(len(action.copies), "copy", "copies")
-            self.report.note(f"{copies} could not be brought up to date ({error.message})", undone=1)
-            return
+    def _bring_up_to_date(self, lane: CampaignLane, action: Update) -> None:
         updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
         number = updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
         self.report.note(f"brought {counted(number, 'copy', 'copies')} of campaign {lane.key} up to date")
         self._say_price(number)
         for note in updating.notes():
             self.report.note(note, undone=1)
-        self.journal.flush()
-        try:
-            if device and self.journal.keeps and number:
-                device.seen({"variables": [PRESS, DECISION, CHANGE, UPDATED], "groups": [lane.key]}, shows)
-        except TagoIOError as error:
-            copies = counted(number, "copy", "copies")
-            self.report.note(f"whether somebody pressed meanwhile is not known of {copies} ({error.message})", undone=1)
-        if lane.state.is_over:
+        if lane.state.is_over:  # somebody pressed meanwhile, and what was closed then is written anew
             self.answers.close(lane.state, action.copies)
 
     def _say_price(self, changed: int) -> None:
         for line in said_of_edits(probed_facts(self.plan.settings.probed), only_costs=True) if changed else ():
             self.report.note(line)
 
-    def _answer_presses(self, lane: "CampaignLane") -> None:
+    def _answer_presses(self, lane: CampaignLane) -> None:
         """Each once: where one is refused, the next may be due."""
         tried: set[str] = set()
         while press := next((each for each in self._presses_due(lane) if each.run not in tried), None):
             tried.add(press.run)
             self.answers.take_up(lane.state, press)
 
-    def _presses_due(self, lane: "CampaignLane") -> Iterator[PressFact]:
+    def _presses_due(self, lane: CampaignLane) -> Iterator[PressFact]:
         return (action.press for action in self._due(lane) if isinstance(action, Decide))
 
-    def _say_unknown(self, lane: "CampaignLane", users: tuple[str, ...]) -> None:
+    def _say_unknown(self, lane: CampaignLane, users: tuple[str, ...]) -> None:
         try:
             found = users_by_id(self.plan.tago.run, set(users), self.plan.sleep)
         except SetupError:
@@ -316,25 +283,27 @@ class Dispatch:
             else:
                 lane.record(Outcome(user, name, "unknown", CUT_OFF))
 
-    def _reach(self, lanes: list["CampaignLane"]) -> None:
+    def _reach(self, lanes: list[CampaignLane]) -> None:
         """By another channel, whom TagoRUN did not reach: after every notification of the round, for it takes long."""
         self.journal.flush()  # a press meanwhile must find every copy
         for lane in lanes:
             due = [action for action in self._due(lane) if isinstance(action, TellOtherwise)] if lane.is_ours else []
             if due:
-                reach = Reach(self.plan, lane.job, self.inbox, self.undelivered, lane.record, self._tick_for(lane))
+                reach = Reach(
+                    self.plan, lane.job, self.inbox, self.tally.undelivered, lane.record, self._tick_for(lane)
+                )
                 reach.stopped = self.interrupted
                 reach.perform(due)
                 self.interrupted = reach.stopped
 
-    def _tick_for(self, lane: "CampaignLane") -> Callable[[], None]:
+    def _tick_for(self, lane: CampaignLane) -> Callable[[], None]:
         def tick() -> None:
             if time.monotonic() - self._looked_at >= LOOK_EVERY:
                 self._look_for_presses([lane])
 
         return tick
 
-    def _end(self, lane: "CampaignLane") -> None:
+    def _end(self, lane: CampaignLane) -> None:
         """Finished when nothing is due any more and nothing will be."""
         if lane.job.is_empty:
             return
@@ -344,7 +313,7 @@ class Dispatch:
         if lane.is_ours and not is_done:
             self.left[lane.key] = lane.state
 
-    def _due(self, lane: "CampaignLane") -> list[Action]:
+    def _due(self, lane: CampaignLane) -> list[Action]:
         return list(next_steps(lane.state, self.journal.now(), self._policy()))
 
     def _policy(self) -> Policy:
@@ -372,145 +341,14 @@ class Dispatch:
     def _show_progress(self) -> None:
         why = "TagoIO does not answer" if self.window.is_outage else "rate limit reached"
         self.plan.console.progress(
-            self.done, self.total, self.trouble, limit=self.window.limit, wait=self.window.opens_in, why=why
+            self.tally.done,
+            self.tally.total,
+            self.tally.trouble,
+            limit=self.window.limit,
+            wait=self.window.opens_in,
+            why=why,
         )
 
     def _say_wait(self, seconds: float) -> None:
         why = "TagoIO does not answer; trying again" if self.window.is_outage else "Rate limit reached; going on"
         self.plan.console.waits(f"{why} in {seconds:.0f} s")
-
-
-class CampaignLane:
-    """One job of a round, as the send loop sees it."""
-
-    def __init__(self, run: Dispatch, job: Job, first: str) -> None:
-        self.run = run
-        self.job = job
-        self.state = job.state
-        self._first = first  # whom the journal says to be told before anybody else
-        self.told_of_repeat: list[str] = []  # notifications that were sent with the newest text at once
-        self.journal = run.journal
-
-    @property
-    def key(self) -> str:
-        return self.job.key
-
-    @property
-    def is_ours(self) -> bool:
-        return self.key not in self.journal.lost
-
-    def next(self, priority: str) -> Task | None:
-        """The next user with their notification, taken out of the job so that a large audience shrinks as it is told;
-        who gets none after all is recorded at once."""
-        users = self.job.users[priority]
-        while users:
-            user = users.popleft()
-            if self._is_settled(user):
-                self.run.total -= 1
-                self.run.by_others += 1
-                continue  # told by another run since this one planned
-            notification = self._composed(user)
-            ruled = self.job.otherwise.get(user.id) or (notification if isinstance(notification, Outcome) else None)
-            until = min(self.state.may_have_it(user.id, self.journal.run), self.journal.now() + MARGIN + LATE)
-            if ruled and not (until or self.may_hide_it(user)):
-                self.record(ruled)
-                continue
-            task = Task(user, None if isinstance(notification, Outcome) else notification, self, otherwise=ruled)
-            if until or ruled:
-                until = until or self.journal.now()
-                task.since, task.until, task.why = self._ours(self.job.started_at), self._ours(until), EARLIER
-            return task
-        return None
-
-    def _is_settled(self, user: User) -> bool:
-        """By another run, since this one planned."""
-        known = self.state.outcomes.get(user.id)
-        is_own = known is not None and known.run == self.journal.run and user.id not in self.state.tries
-        return self.state.is_settled(user.id) and not is_own
-
-    def has_changed(self, user: User, *, is_asked: bool) -> bool:
-        may_have_it = not is_asked and self.state.may_have_it(user.id, self.journal.run) > 0
-        return may_have_it or self._is_settled(user)
-
-    def take_back(self, user: User, notification: Notification | None) -> None:
-        self.job.users[notification.priority if notification else PRIORITIES[-1]].appendleft(user)
-
-    def leave(self, why: str) -> None:
-        """Nobody more of this campaign is told by this run."""
-        for priority in PRIORITIES:
-            while task := self.next(priority):
-                is_open = task.since or self.may_hide_it(task.user)
-                status: Status = "unknown" if is_open else "pending"
-                self.record(Outcome(task.user.id, task.user.name, status, f"{EARLIER}; {why}" if is_open else why))
-
-    def _composed(self, user: User) -> Notification | Outcome:
-        """The text for a user, or what becomes of whoever gets none after all."""
-        try:
-            notification = self.run.plan.sorting.compose(self.job, user)
-        except Exception as error:
-            status: Status = "failed" if self.job.is_own else "pending"
-            return Outcome(user.id, user.name, status, f"compose failed: {type(error).__name__}: {error}")
-        if isinstance(notification, str):
-            return Outcome(user.id, user.name, "skipped", notification)
-        return notification
-
-    def announce(self, user: User) -> None:
-        if self._first and self._first != user.id:  # after a kill now, the next run must not take this one for untold
-            self.journal.add([campaign_row(self.key, "resumed", self.journal.run, first="")])
-            self.journal.flush()
-            self._first = ""
-
-    def send(self, user: User, notification: Notification) -> str:
-        made = self.run.inbox.create(user.id, notification, self.key)
-        if self.job.event_number:
-            self.told_of_repeat.append(made)
-        return made
-
-    def look(self, user: User, notification: Notification | None, since: float, until: float) -> Look:
-        ahead = self.journal.now() - time.time()
-        if self.must_ask(user):
-            since = min(since, self._ours(self.job.started_at))
-        now = self.journal.now()
-        if not self.run.plan.tago.client.knows_time:  # then our clocks may differ by minutes
-            since, until, now = since - UNSURE, until + UNSURE, float("-inf")
-        return self.run.inbox.look(user.id, notification, self.key, since + ahead, until + ahead, now)
-
-    def may_tell(self) -> bool | None:
-        return True if self.job.is_empty else self.journal.may_tell(self.key)
-
-    def why_not(self) -> tuple[Status, str] | None:
-        return ("skipped", self.state.why_over) if self.state.is_over else None
-
-    def may_hide_it(self, user: User) -> bool:
-        return self.state.may_hide_it(user.id, self.journal.run)
-
-    def must_ask(self, user: User) -> bool:
-        """A run that lost its journal does not know what others do, nor others what it does."""
-        return bool(self.journal.gone) or self.may_hide_it(user)
-
-    def confirm(self) -> None:
-        self.journal.flush()
-        self._first = ""  # its outcome says as much
-
-    def record(self, outcome: Outcome, notification: Notification | None = None) -> None:
-        """The last word on a user; callable from any thread."""
-        if notification:
-            subject, priority = subject_key(notification.subject), notification.priority
-            outcome = replace(outcome, subject=subject, priority=priority)
-        name = "" if outcome.status == "sent" else outcome.user_name  # the report names the others
-        step = outcome.step or self.state.audience.get(outcome.user_id, 0)
-        outcome = replace(outcome, user_name=name, step=step)
-        if self.job.is_empty:
-            self.state.settle(replace(outcome, run=self.journal.run, at=self.journal.now()))
-        else:
-            self.journal.record(self.key, outcome)
-        self.run.done += 1
-        if outcome.status in ("failed", "unknown", "pending"):
-            self.run.trouble += 1
-            if notification:
-                self.run.undelivered[self.key, outcome.user_id] = notification
-        self.run.report.log(self.key, outcome)
-
-    def _ours(self, at: float) -> float:
-        """TagoIO's time on our clock."""
-        return at - (self.journal.now() - time.time())

@@ -8,10 +8,11 @@ from lib.app.report import Report
 from lib.app.rules import Rules
 from lib.base.errors import SetupError
 from lib.campaign.alarm import Severity
+from lib.campaign.fold import Answer
 from lib.campaign.next_steps import Action
 from lib.campaign.outcome import Outcome
 from lib.campaign.rows import Row, campaign_row, started_rows
-from lib.campaign.state import Answer, CampaignState
+from lib.campaign.state import CampaignState
 from lib.message.alarm import AllClear, repeated_line
 from lib.message.content import NOBODY, Content, composed
 from lib.message.escalation import Step, steps_text

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from lib.app.plan import LAST_WORDS, open_journal
 from lib.app.settings import Settings
 from lib.base.errors import Rejected, SetupError, TagoIOError
+from lib.campaign.fold import PressFact, Verdict
 from lib.campaign.key import marked_parts
 from lib.campaign.next_steps import Close, Decide, Policy, next_steps, wakes_at
 from lib.campaign.rows import PRESS, Row
-from lib.campaign.state import CampaignState, PressFact, Verdict
+from lib.campaign.state import CampaignState
 from lib.message.trigger import PressIds
 from lib.presses.answer import Answers, DecideFunction
 from lib.presses.closing import Closing, Copy, closing_line, copies_by_looking

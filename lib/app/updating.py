@@ -8,7 +8,8 @@ from dataclasses import replace
 from lib.app.job import Job, Sorting
 from lib.base.errors import Rejected, SetupError, TagoIOError
 from lib.base.threads import each_in_threads
-from lib.campaign.rows import updated_rows
+from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, UPDATED, Row, updated_rows
+from lib.campaign.state import CampaignState
 from lib.message.content import composed
 from lib.message.notification import Notification
 from lib.message.user import User
@@ -27,6 +28,7 @@ class Updating:
         self.journal = journal
         self.sorting = sorting
         self._number = 0
+        self._written: set[str] = set()
         self._problems: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -35,6 +37,8 @@ class Updating:
     ) -> int:
         """Notification id by user; how many were changed."""
         state = job.state
+        if state.lacks_points and not self._sees(state, [POINT], lambda _: not state.lacks_points, len(copies)):
+            return 0
         trigger = replace(state.trigger, analysis_id=job.trigger.analysis_id)
         number = state.repeats
         job = replace(job, trigger=trigger, event_number=number)
@@ -57,7 +61,32 @@ class Updating:
 
             each_in_threads(waiting[start : start + BATCH], change, CLOSERS, is_over=is_over)
             self.journal.add(updated_rows(job.key, done, self.journal.run, number))
+            self._written.update(done)
+        self.journal.flush()
+        if self._number:
+            self._sees(state, [PRESS, DECISION, CHANGE, UPDATED], self._is_own, self._number)
         return self._number
+
+    def _sees(self, state: CampaignState, kinds: list[str], shows: Callable[[list[Row]], bool], copies: int) -> bool:
+        """What others have written until then is known. A press that is not answered yet when our own rows show is
+        answered by a run that finds the new text."""
+        device = self.journal.device
+
+        def take(rows: list[Row]) -> bool:
+            state.take(rows)
+            return shows(rows)
+
+        try:
+            if device and self.journal.keeps:
+                device.seen({"variables": kinds, "groups": [state.key]}, take)
+        except TagoIOError as error:
+            self._note(f"may not be up to date: the journal cannot be read ({error.message})", copies)
+            return False
+        return True
+
+    def _is_own(self, rows: list[Row]) -> bool:
+        own = (row for row in rows if row.kind == UPDATED and row.run == self.journal.run)
+        return self._written <= {notification for row in own for notification in row.words("notifications")}
 
     def notes(self) -> Iterator[str]:
         for problem, times in self._problems.items():

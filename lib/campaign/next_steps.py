@@ -24,9 +24,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lib.base.duration import shown_duration
+from lib.campaign.fold import PressFact
 from lib.campaign.lease import DAY
 from lib.campaign.outcome import ELSEWHERE, TOLD
-from lib.campaign.state import CampaignState, PressFact
+from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from lib.base.errors import SetupError, TagoIOError
+from lib.campaign.fold import Answer, PressFact
 from lib.campaign.key import mark_of
 from lib.campaign.rows import DECISION, Row, closed_rows, decision_row
-from lib.campaign.state import Answer, CampaignState, PressFact
+from lib.campaign.state import CampaignState
 from lib.message.alarm import LONGEST
 from lib.message.mistake import explained_mistake
 from lib.message.trigger import PressIds

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from lib.base.errors import OutOfTime, Rejected, SetupError, TagoIOError
 from lib.base.threads import each_in_threads
+from lib.campaign.fold import Answer
 from lib.campaign.lease import MARGIN
-from lib.campaign.state import Answer
 from lib.message.placeholders import zone_of
 from lib.message.user import User
 from lib.tagoio.audience import RunUsers, retrying, users_by_id

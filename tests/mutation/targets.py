@@ -13,6 +13,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "lib.campaign.alarm": (),
     "lib.campaign.next_steps": (),
+    "lib.campaign.fold": ("tests/test_next_steps.py", "tests/test_state.py"),
     "lib.campaign.state": ("tests/test_next_steps.py",),
     "lib.base.duration": ("tests/test_duration.py",),
     "lib.base.text": (),

@@ -50,8 +50,11 @@ LEASE = (
         ("late: zero", "LATE = 32.0", "LATE = 0.0"),
     ),
     *_of(
-        "app.dispatch",
+        "app.lane",
         ("first not corrected", "if self._first and self._first != user.id:", "if False:"),
+    ),
+    *_of(
+        "app.dispatch",
         ("finished too early", '"finished" if is_done else "left"', '"finished"'),
     ),
 )
@@ -157,7 +160,7 @@ PRESSES = (
         "campaign.next_steps",
         ("copies of a dead press not closed", "if word and state.copies()", "if False and state.copies()"),
     ),
-    *_of("app.dispatch", ("told after a decision", "if self.state.is_over else None", "if False else None")),
+    *_of("app.lane", ("told after a decision", "if self.state.is_over else None", "if False else None")),
 )
 CHANNELS = (
     *_of(

@@ -8,8 +8,9 @@ from functools import partial
 
 from lib.base.errors import OutOfTime, Rejected, TagoIOError
 from lib.base.threads import each_in_threads
+from lib.campaign.fold import Ending
 from lib.campaign.rows import CHANGE, Row, closed_rows, ended_row
-from lib.campaign.state import CampaignState, Ending
+from lib.campaign.state import CampaignState
 from lib.presses.closing import BATCH, CLOSERS
 from lib.tagoio.audience import retrying
 from lib.tagoio.inbox import Inbox

@@ -17,7 +17,8 @@ from tagoio_sdk.modules.Resources.Run import Run
 from lib.app.edits import said_of_edits
 from lib.base.errors import SetupError
 from lib.base.text import counted, one_line
-from lib.campaign.state import CampaignState, Ending
+from lib.campaign.fold import Ending
+from lib.campaign.state import CampaignState
 from lib.message.notification import PUSH_CHARACTERS
 from lib.tagoio.audience import users_by_id
 from lib.tagoio.contract import check_contract

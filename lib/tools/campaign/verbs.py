@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from lib.base.errors import TagoIOError
+from lib.campaign.fold import Ending
 from lib.campaign.rows import CLOSED, Row
-from lib.campaign.state import Ending
 from lib.presses.closing import BATCH, CLOSING_LINE, Closing
 from lib.tagoio.audience import retrying
 from lib.tools.campaign.copies import GONE, STOPPED, Copies, Fate
