@@ -19,7 +19,7 @@ from tests.simulation.shrink import shrunk
 from tests.simulation.violation import Violation
 
 CHUNK = 25  # seeds that a process takes at once; then it clears up
-CHUNKS = 60  # that a process takes in all: greenlets that were thrown away count as depth in Python 3.11
+DEPTH = 20_000  # a greenlet counts its calls on from the depth of the one that switches to it first
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Simulator:
 
     def __init__(self, mutations: Sequence[Mutation] = ()) -> None:
         self.lib = Loaded(mutations)
+        sys.setrecursionlimit(DEPTH)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -67,7 +68,7 @@ def run_seeds(seeds: Sequence[int], processes: int) -> Iterator[Result]:
         for chunk in chunks:
             yield from _results(chunk)
         return
-    with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=CHUNKS) as pool:
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
         for results in pool.imap_unordered(_results, chunks):
             yield from results
 
