@@ -101,7 +101,7 @@ def notify(context, scope, variables):
     # A pressed button is answered; it never sends another round.
     if trigger.press:
         answer = PressRun(tago, settings, decide)
-        code = answer.perform(trigger.press)
+        code = answer.perform(trigger.press, trigger.analysis_id)
         console.say(answer.lines)
         log.info("press.finished", outcome=answer.outcome, button=trigger.press.button_id)
         return code

@@ -43,12 +43,12 @@ class PressRun:
         self.outcome = ""  # counted, settled or refused: for the log
         self.lines = self.answers.lines
 
-    def perform(self, ids: PressIds) -> int:
+    def perform(self, ids: PressIds, analysis_id: str = "") -> int:
         """The exit code: 0 when the press counts or is settled already, 1 when it is refused or something failed."""
         self.outcome = "refused"
         _, key, each_counts = marked_parts(ids.button_id)
         try:
-            state = self._write_down(ids, key, each_counts) if key and _has_all(ids) else None
+            state = self._write_down(ids, key, each_counts, analysis_id) if key and _has_all(ids) else None
             if state:
                 self._settle(state)
             else:
@@ -79,7 +79,7 @@ class PressRun:
             self.journal.states |= self.journal.device.states([key])
         return self.journal.state(key)
 
-    def _write_down(self, ids: PressIds, key: str, each_counts: bool) -> CampaignState | None:
+    def _write_down(self, ids: PressIds, key: str, each_counts: bool, analysis_id: str) -> CampaignState | None:
         """The press as a row, before anything else, and seen: the oldest one counts, and whatever happens to this run,
         another can verify and answer it. None where there is no journal, or one that takes no rows. Raises
         TagoIOError."""
@@ -94,6 +94,7 @@ class PressRun:
             "button": button,
             "notification": ids.notification_id,
             "each": each_counts,
+            "analysis": analysis_id,
         }
         row = Row(key, PRESS, button, about)
         try:
@@ -224,7 +225,7 @@ class PressRun:
         at = press.at.timestamp()
         key = press.campaign
         closing = Closing(self.tago.run, self.inbox, key, answer, at, sleep=self.sleep, is_over=self.is_late)
-        number = sum(len(closed) for closed in closing.close(copies))
+        number = sum(len(set(closed) - closing.gone) for closed in closing.close(copies))
         self.answers.problems += len(closing.problems)
         self.lines += [f"  note: {note}" for note in closing.notes()]
         self.lines.append(f"  closed {number} cop{'y' if number == 1 else 'ies'}")

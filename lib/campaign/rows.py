@@ -25,7 +25,7 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   `refused`, `doubt`, that it was not needed: `read`, `gone`, `ruled out`, or, untried, `left` to the next run;
   metadata: `channel`, `reason`.
 - `notify_press`: the id of a button that somebody pressed, as TagoIO handed it in; metadata: `user`, `notification`,
-  `each`.
+  `each`, `analysis`.
 - `notify_decision`, of a `press` (the run that wrote that row): `verified` with `name` and `label`, or `refused`;
   `taken`, a claim to call `decide` for it; or `answered`, with the `line` that it gave (or `lines` by language),
   `user`, `name`, `label`, `button`, `seconds` after the sending.

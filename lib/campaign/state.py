@@ -26,7 +26,7 @@ class CampaignState(Fold):
             action_id=row.text("action"),
             action_state=row.text("action_state"),
             device_id=row.text("device"),
-            analysis_id=row.text("analysis"),
+            analysis_id=row.text("analysis") or self._pressed_in,
         )
 
     @property

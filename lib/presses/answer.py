@@ -105,7 +105,7 @@ class Answers:
         number = 0
         closing = Closing(self.run, self.inbox, state.key, *word, sleep=self.sleep, is_over=self.is_over)
         for closed in closing.close(copies):
-            number += len(closed)
+            number += len(set(closed) - closing.gone)
             self.journal.add(closed_rows(state.key, closed, self.journal.run, ended=state.ending is not None))
         for note in closing.notes():
             self._note(note)

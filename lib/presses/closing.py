@@ -98,6 +98,9 @@ class Closing:
         try:
             listed = retrying(lambda: self.inbox.listed(copy.user_id), self.sleep)
         except TagoIOError as error:
+            if isinstance(error, Rejected) and error.status == 404:  # the user was deleted meanwhile
+                self.gone.add(copy.notification_id)
+                return [copy.notification_id]
             self._note(f"closed, but the line could not be added ({error.message})", copy.user_id)
             return [copy.notification_id] if isinstance(error, Rejected) else []  # without its line it is still due
         until = time.monotonic() + MARGIN

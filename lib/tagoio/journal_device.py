@@ -73,7 +73,8 @@ class JournalDevice:
             outlines.setdefault(row.key, CampaignState(row.key)).take([row])
         self.ended = {key for key, outline in outlines.items() if outline.ending}
         states = self.states([key for key, outline in outlines.items() if not outline.is_finished]).values()
-        mine = [each for each in states if each.started and each.trigger.analysis_id == analysis_id]
+        begun = (each for each in states if each.started or each.presses)  # of a run without its journal a press tells
+        mine = [each for each in begun if each.trigger.analysis_id == analysis_id]
         open_ones = [each for each in mine if not each.is_finished and not is_let_be(each, self.now())]
         return sorted(open_ones, key=lambda each: each.started_at)
 
