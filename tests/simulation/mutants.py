@@ -9,7 +9,7 @@ from tests.simulation.alarm_day import FROM
 from tests.simulation.defects import MUTANTS, Mutant
 from tests.simulation.mutation import GoneError
 from tests.simulation.patches import preload
-from tests.simulation.runner import Simulator, cores, run_seeds
+from tests.simulation.runner import Simulator, cores
 
 FIRST_SEED = 500_000  # the table is the same each time
 
@@ -30,12 +30,9 @@ def show_table(most: int, only: str = "") -> int:
     """Print it as it comes; 1 where one was not found."""
     preload()
     chosen = [mutant for mutant in MUTANTS if only in mutant.name]
-    failing = _failing({_first(mutant) for mutant in chosen}, most)
-    if failing:
-        print(f"left out, as lib fails them without a mutant: {', '.join(map(str, sorted(failing)))}")
     print(f"{len(chosen)} mutants, at most {most} seeds each\n\n{'mutant':<36}{'seeds':>6}{'time':>7}  found by")
     missed = 0
-    for found in _searched(chosen, most, failing):
+    for found in _searched(chosen, most):
         missed += not found.seeds
         said = f"{found.promise} (seed {found.seed})" if found.seeds else "NOT FOUND"
         said = "its text does not stand in lib any more" if found.is_gone else said
@@ -48,29 +45,33 @@ def _first(mutant: Mutant) -> int:
     return FIRST_SEED + (FROM if mutant.of_alarms else 0)
 
 
-def _failing(firsts: set[int], most: int) -> set[int]:
-    """The seeds that prove nothing of a mutant."""
-    seeds = [seed for first in sorted(firsts) for seed in range(first, first + most)]
-    return {result.seed for result in run_seeds(seeds, cores()) if result.broken}
-
-
-def _searched(chosen: list[Mutant], most: int, failing: set[int]) -> Iterator[Found]:
-    """Each in a process of its own: lib is loaded once in a process."""
+def _searched(chosen: list[Mutant], most: int) -> Iterator[Found]:
+    """Each in a process of its own: lib is loaded once in a process. A seed that lib fails without the mutant proves
+    nothing of it."""
     context = multiprocessing.get_context("fork")
     with context.Pool(cores(), maxtasksperchild=1) as pool:
-        yield from pool.imap(_search, [(mutant, most, failing) for mutant in chosen], chunksize=1)
+        for mutant, found in zip(
+            chosen, pool.imap(_search, [(each, 0, most) for each in chosen], chunksize=1), strict=True
+        ):
+            while found.seeds and not pool.apply(_is_kept_without, (found.seed,)):
+                found = pool.apply(_search, ((mutant, found.seeds, most),))
+            yield found
 
 
-def _search(given: tuple[Mutant, int, set[int]]) -> Found:
-    mutant, most, failing = given
+def _is_kept_without(seed: int) -> bool:
+    return not next(Simulator().results([seed])).broken
+
+
+def _search(given: tuple[Mutant, int, int]) -> Found:
+    mutant, tried, most = given
     began = time.perf_counter()
     try:
         simulator = Simulator(mutant.mutations)
     except GoneError:
         return Found(mutant.name, is_gone=True)
     first = _first(mutant)
-    for number, result in enumerate(simulator.results(range(first, first + most)), 1):
-        if result.broken and result.seed not in failing:
+    for number, result in enumerate(simulator.results(range(first + tried, first + most)), tried + 1):
+        if result.broken:
             seconds = time.perf_counter() - began
             return Found(mutant.name, number, result.broken[0].promise, result.seed, seconds)
         if number % 25 == 0:

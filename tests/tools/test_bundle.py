@@ -42,8 +42,12 @@ def test_it_reads_from_the_top(script: Path) -> None:
     assert text.rstrip().endswith("sys.exit(start(notify, Path(__file__).parent))")
 
 
-def test_what_can_be_used_stands_above_compose_as_the_readme_s_tables_have_it(script: Path) -> None:
-    shown = " ".join(re.findall("^# +(.*)$", above_edit_me(script.read_text(encoding="utf-8")), re.MULTILINE))
+def test_what_can_be_used_stands_above_compose_and_below_it_as_the_readme_s_tables_have_it(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    assert text.count("\n", 0, text.index("def compose")) < 50, "it begins within the first screen"
+    above, shown = (
+        " ".join(re.findall("^# +(.*)$", part, re.MULTILINE)) for part in (above_edit_me(text), below(text))
+    )
     readme = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## What you write\n")[1].split("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in readme.splitlines() if line[:1] == "|"]
     assert len(rows) > 20
@@ -52,9 +56,14 @@ def test_what_can_be_used_stands_above_compose_as_the_readme_s_tables_have_it(sc
             continue
         plain = [re.sub(r"\[(.*?)\]\(.*?\)", r"\1", cell).replace("`", "") for cell in (name, what)]
         assert f"{plain[0]}:" in shown
+        assert plain[0] in above
         assert what == "what it is" or what == "what it takes" or f"{plain[0]}: {plain[1]}" in shown
     assert "(default: False)" in shown
-    assert 'or AllClear("temperature", "Back to normal") to end an alarm' in shown
+    assert 'or AllClear("temperature", "Back to normal") to end an alarm' in above
+
+
+def below(text: str) -> str:
+    return text[text.index("what you can use, as README.md has it") : text.index(NOTHING_BELOW)]
 
 
 def above_edit_me(text: str) -> str:
@@ -69,7 +78,8 @@ def test_a_readme_that_has_lost_its_tables_is_an_error_and_none_is_no_reference(
         bundle(root)
     (root / "README.md").write_text("## What you write\n\nSay it.\n\n| `a` | b |\n|---|---|\n| `c` | [d](e.md) |\n")
     above = above_edit_me(bundle(root).text)
-    assert above.splitlines()[1:4] == ["# Say it.", "# a:", "#   c: d"]
+    assert above.splitlines()[1:3] == ["# Say it.", "# a: c"]
+    assert below(bundle(root).text).splitlines()[1:3] == ["# a:", "#   c: d"]
 
 
 def test_no_search_for_garbage_slows_its_start_and_its_run_has_one(script: Path, tmp_path: Path) -> None:

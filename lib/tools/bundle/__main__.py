@@ -1,6 +1,6 @@
 """`python -m lib.tools.bundle [-o FILE]`: analysis.py and what it needs of lib/ as one readable file for TagoIO.
 
-The header, the docstring, what can be used (the README's tables) and the part to edit come first, then a table of
+The header, the docstring, what can be used and the part to edit come first, then a table of
 contents; the imports, the modules under banners and the entrypoint follow. Comments are kept, nothing is encoded, and
 the same sources give the same file to the letter. What would mean another thing in one file than in many is refused,
 with the names of what is in the way.

@@ -1,4 +1,5 @@
-"""Lays the sources into one file: what can be used, what is edited, then a table of contents, then all the rest."""
+"""Lays the sources into one file: what can be used, what is edited, what all that means, then a table of contents, then
+the rest."""
 
 import ast
 import hashlib
@@ -61,8 +62,9 @@ def bundle(root: Path) -> Bundle:
         *(Part(f"{module.path}: {_summary(module)}", f"{_banner(module)}\n\n{module.code}") for module in modules),
         Part("the entrypoint", "".join(story.lines[end:]).strip() + "\n"),
     ]
-    shown = reference(root)
-    first += [f"\n{shown}"] if shown else []
+    names, meanings = reference(root)
+    first += [f"\n{names}"] if names else []
+    edited += f"\n\n\n{meanings}" if meanings else ""
     version = f"{_release(root)} {hashlib.sha256(''.join(part.text for part in rest).encode()).hexdigest()[:8]}"
     text = _with_contents("\n\n".join(first) + f"\n\n\n{edited}\n\n\n", rest, version)
     if len(text.encode()) > LARGEST:

@@ -1,4 +1,5 @@
-"""What `compose` and `decide` can use, as a comment above them: the README's own tables, so both say the same."""
+"""What `compose` and `decide` can use, from the README's own tables, so both say the same: the names as a comment above
+them, what each means as one below."""
 
 import re
 import textwrap
@@ -14,17 +15,26 @@ TABLE = re.compile(r"^(\|.*\n)\|(?:-+\|)+\n((?:\|.*\n)+)", re.MULTILINE)  # its 
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
-def reference(root: Path) -> str:
-    """The comment; "" where there is no README. Raises BundleError for a README that has lost the tables."""
+def reference(root: Path) -> tuple[str, str]:
+    """Both comments; "" where there is no README. Raises BundleError for a README that has lost the tables."""
     if not (root / README).is_file():
-        return ""
+        return "", ""
     section = SECTION.search((root / README).read_text(encoding="utf-8"))
     tables = TABLE.findall(section[1]) if section else []
     if not section or not tables:
         raise BundleError(f"{README} has no tables under '## What you write'")
     about = textwrap.wrap(_plain(" ".join(section[1].split("\n|", 1)[0].split())), LINE - 2)
-    lines = [f"{'-' * 75} what you can use, as {README} has it", *about]
-    return "\n".join(f"# {line}" for line in [*lines, *(line for table in tables for line in _lines(*table))])
+    names = [f"{'-' * 70} what you can use; below it is explained", *about, *(_names(*table) for table in tables)]
+    meanings = [
+        f"{'-' * 70} what you can use, as {README} has it",
+        *(line for table in tables for line in _lines(*table)),
+    ]
+    above = (line for text in names for line in textwrap.wrap(text, LINE - 2, subsequent_indent="  "))
+    return "\n".join(f"# {line}" for line in above), "\n".join(f"# {line}" for line in meanings)
+
+
+def _names(head: str, rows: str) -> str:
+    return f"{_cells(head)[0]}: {', '.join(_cells(row)[0] for row in rows.splitlines())}"
 
 
 def _lines(head: str, rows: str) -> Iterator[str]:
