@@ -33,7 +33,7 @@ def _watch_smtplib() -> None:
     import smtplib  # imported late, with Apprise: start-up is billed
 
     with _WATCHING:
-        if getattr(smtplib.SMTP.data, "is_watched", False):
+        if getattr(smtplib.SMTP.data, "watched_for", None) is PHASE:
             return
         connect, data, getreply = smtplib.SMTP.connect, smtplib.SMTP.data, smtplib.SMTP.getreply
 
@@ -55,7 +55,7 @@ def _watch_smtplib() -> None:
             PHASE.doubt = before or not _is_refusal(reply[0])
             return reply
 
-        watched_data.is_watched = True  # type: ignore[attr-defined]
+        watched_data.watched_for = PHASE  # type: ignore[attr-defined]
         smtplib.SMTP.connect = watched_connect  # type: ignore[method-assign]
         smtplib.SMTP.getreply = watched_getreply  # type: ignore[method-assign]
         smtplib.SMTP.data = watched_data  # type: ignore[method-assign]
