@@ -25,6 +25,7 @@ from lib.campaign.rows import (
     PRESS,
     Row,
     campaign_row,
+    closed_rows,
     decision_row,
     ended_row,
     fallback_rows,
@@ -236,7 +237,7 @@ def test_an_open_copy_of_what_was_answered_is_closed_and_decided_wins_over_every
     state = answered(pressed(campaign(told("u1", priority="high"), told("u2", "failed"), escalate='[[900, "x"]]')))
     assert next_steps(state, 9000, ME) == [Close({"u1": "n-u1"})]
     assert wakes_at(state, 9000, ME) == 9000
-    state.closed.add("n-u1")
+    state.take(stamped(closed_rows(KEY, ["n-u1"], B), 8000))
     assert next_steps(state, 9000, ME) == []
     assert wakes_at(state, 9000, ME) is None
 

@@ -1,6 +1,7 @@
 import pytest
 
-from lib.app.report import NAMES_SHOWN, Report
+from lib.app.report import Report
+from lib.base.text import NAMES_SHOWN
 from lib.campaign.outcome import Outcome
 from lib.campaign.state import CampaignState
 

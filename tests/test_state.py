@@ -33,7 +33,7 @@ from lib.campaign.rows import (
     started_rows,
     updated_rows,
 )
-from lib.campaign.state import CampaignState
+from lib.campaign.state import CampaignState, Word
 from lib.message.trigger import DataPoint, Trigger
 
 KEY, A, B = "kkkkkkkkkk", "a" * 12, "b" * 12
@@ -472,7 +472,7 @@ def test_the_oldest_end_is_the_end() -> None:
         state = fold(rows)
         assert state.ending == Ending(100.0, "cleared", Answer("A", {"de": "a"}, B))
         assert (state.is_over, state.is_decided, state.why_over) == (True, False, "cleared meanwhile")
-        assert state.last_word == (Answer("A", {"de": "a"}, B), 100.0)
+        assert state.last_words == [Word(Answer("A", {"de": "a"}, B), 100.0, is_end=True)]
     other = Row(KEY, CHANGE, "other", {"run": B})
     assert (fold([other]).ending, fold([other]).repeats, fold([other]).why_over) == (None, 0, "decided meanwhile")
 
@@ -581,9 +581,9 @@ def test_a_verdict_says_who_pressed_what() -> None:
     assert state.verdicts == {C: Verdict(True, "Ana", "Ack")}
     assert of(verdict("refused", name="Ana")).verdicts == {C: Verdict(False, "Ana", "")}
     assert (of(verdict("taken")).verdicts, of(verdict("taken")).claims) == ({}, {C: [(100, "r0", B)]})
-    assert of(press(), verdict("verified")).last_word is None
+    assert of(press(), verdict("verified")).last_words == []
     state = of(press(), verdict("answered", line="by Ana"))
-    assert state.last_word == (Answer("by Ana", {}, B), 100)
+    assert state.last_words == [Word(Answer("by Ana", {}, B), 100)]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class Dispatch:
         for note in self.journal.notes():
             self.report.note(note, undone=1)
         for line in self.answers.lines:
-            self.report.note(line.strip())
+            self.report.note(line.strip().removeprefix("note: "))
         self.report.undone += self.answers.problems
         self.report.seconds = time.time() - self.plan.started
         return self.report
@@ -254,7 +254,7 @@ class Dispatch:
         for note in updating.notes():
             self.report.note(note, undone=1)
         if lane.state.is_over:  # somebody pressed meanwhile, and what was closed then is written anew
-            self.answers.close(lane.state, action.copies)
+            self.answers.close(lane.state, action.copies, again=True)
 
     def _say_price(self, changed: int) -> None:
         for line in said_of_edits(probed_facts(self.plan.settings.probed), only_costs=True) if changed else ():

@@ -61,9 +61,10 @@ def _copies(plan: Plan, state: CampaignState) -> str:
     actions = [action for job in plan.jobs if job.key == state.key for action in job.actions]
     updated = sum(len(action.copies) for action in actions if isinstance(action, Update))
     closed = sum(len(action.copies) for action in actions if isinstance(action, Close))
-    if state.last_word and (closed or state.ending):
-        answer = state.last_word[0]
-        lines = ", ".join(f'"{line}"' for line in dict.fromkeys([answer.line, *answer.lines.values()]))
+    if state.last_words and (closed or state.ending):
+        answers = [word.answer for word in state.last_words if word.is_end or not state.ending]
+        said = dict.fromkeys(line for answer in answers for line in (answer.line, *answer.lines.values()))
+        lines = ", ".join(f'"{line}"' for line in said)
         return f"{counted(closed, 'copy', 'copies')} of campaign {state.key} would be closed with {lines}"
     if state.is_decided:
         who = state.verdicts[state.decision.run].user_name if state.decision else "somebody"

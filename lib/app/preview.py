@@ -8,11 +8,10 @@ from lib.app.edits import probed_facts
 from lib.app.foreseen import edits_of, foreseen
 from lib.app.job import Job
 from lib.app.plan import Plan
-from lib.app.report import few_names
 from lib.app.settings import Settings
 from lib.base.duration import shown_duration
 from lib.base.errors import SetupError
-from lib.base.text import counted
+from lib.base.text import counted, few_names
 from lib.campaign.next_steps import TellOtherwise
 from lib.delivery.window import MINUTE
 from lib.fallback.channels import channel_of

@@ -1,16 +1,16 @@
 """What became of each user in a run: a view of the states of its campaigns, as summary, log line and exit code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
+from lib.base.text import few_names
 from lib.campaign.outcome import STATUSES, TOLD, Outcome
 from lib.campaign.state import CampaignState
 
-NAMES_SHOWN = 20  # of the users with one reason
 MEANING = {
     "sent": "TagoIO accepted it",
     "fallback": "told by another channel",
@@ -96,10 +96,3 @@ class Report:
         if len(added) == total:
             return f"{headline} by escalation, step {', '.join(map(str, sorted({each.step for each in added})))},"
         return headline + (f", {sum(each.status in TOLD for each in added)} of them by escalation," if added else "")
-
-
-def few_names(names: Iterable[str]) -> str:
-    """The first of them by name, the others by number."""
-    listed = list(names)
-    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
-    return ", ".join(listed[:NAMES_SHOWN]) + more

@@ -1,12 +1,12 @@
 """Brings the open copies of an alarm up to date: the text composed anew, and how often it was since when."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from lib.app.job import Job, Sorting
 from lib.base.errors import Rejected, SetupError, TagoIOError
+from lib.base.text import few_names
 from lib.base.threads import each_in_threads
 from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, UPDATED, Row, updated_rows
 from lib.campaign.state import CampaignState
@@ -29,7 +29,7 @@ class Updating:
         self.sorting = sorting
         self._number = 0
         self._written: set[str] = set()
-        self._problems: Counter[str] = Counter()
+        self._problems: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
     def perform(
@@ -37,7 +37,7 @@ class Updating:
     ) -> int:
         """Notification id by user; how many were changed."""
         state = job.state
-        if state.lacks_points and not self._sees(state, [POINT], lambda _: not state.lacks_points, len(copies)):
+        if state.lacks_points and not self._sees(state, [POINT], lambda _: not state.lacks_points, copies):
             return 0
         trigger = replace(state.trigger, analysis_id=job.trigger.analysis_id)
         number = state.repeats
@@ -45,7 +45,7 @@ class Updating:
         try:
             readers = users_by_id(self.run, set(copies), sleep)
         except SetupError as error:
-            self._note(f"could not be brought up to date ({error})", len(copies))
+            self._note(f"could not be brought up to date ({error})", *copies)
             return 0
         waiting = [Copy(user, notification) for user, notification in copies.items()]
         for start in range(0, len(waiting), BATCH):
@@ -56,7 +56,7 @@ class Updating:
                     return  # this run was away, and another may have written something newer: it is due still
                 reader = readers.get(copy.user_id)
                 text = self._text(job, reader) if reader else {}
-                if not text or self._changed(copy.notification_id, text, sleep):
+                if not (reader and text) or self._changed(copy.notification_id, reader, text, sleep):
                     done.append(copy.notification_id)
 
             each_in_threads(waiting[start : start + BATCH], change, CLOSERS, is_over=is_over)
@@ -64,10 +64,12 @@ class Updating:
             self._written.update(done)
         self.journal.flush()
         if self._number:
-            self._sees(state, [PRESS, DECISION, CHANGE, UPDATED], self._is_own, self._number)
+            self._sees(state, [PRESS, DECISION, CHANGE, UPDATED], self._is_own, copies)
         return self._number
 
-    def _sees(self, state: CampaignState, kinds: list[str], shows: Callable[[list[Row]], bool], copies: int) -> bool:
+    def _sees(
+        self, state: CampaignState, kinds: list[str], shows: Callable[[list[Row]], bool], users: Iterable[str]
+    ) -> bool:
         """What others have written until then is known. A press that is not answered yet when our own rows show is
         answered by a run that finds the new text."""
         device = self.journal.device
@@ -80,7 +82,7 @@ class Updating:
             if device and self.journal.keeps:
                 device.seen({"variables": kinds, "groups": [state.key]}, take)
         except TagoIOError as error:
-            self._note(f"may not be up to date: the journal cannot be read ({error.message})", copies)
+            self._note(f"may not be up to date: the journal cannot be read ({error.message})", *users)
             return False
         return True
 
@@ -89,32 +91,34 @@ class Updating:
         return self._written <= {notification for row in own for notification in row.words("notifications")}
 
     def notes(self) -> Iterator[str]:
-        for problem, times in self._problems.items():
-            yield f"{times} {'copies' if times > 1 else 'copy'} {problem}"
+        for problem, users in self._problems.items():
+            yield f"{len(users)} {'copies' if len(users) > 1 else 'copy'} {problem}: {few_names(users)}"
 
     def _text(self, job: Job, reader: User) -> dict[str, str]:
         """Nothing for whoever would not be told now."""
         try:
             notification = composed(reader, lambda each: self.sorting.compose(job, each))
         except SetupError as error:
-            self._note(f"could not be brought up to date ({error})")
+            self._note(f"could not be brought up to date ({error})", reader.name or reader.id)
             return {}
         if not isinstance(notification, Notification):
             return {}
         return {"title": notification.title, "message": notification.message}
 
-    def _changed(self, notification_id: str, text: dict[str, str], sleep: Callable[[float], None]) -> bool:
+    def _changed(
+        self, notification_id: str, reader: User, text: dict[str, str], sleep: Callable[[float], None]
+    ) -> bool:
         try:
             retrying(lambda: self.inbox.change(notification_id, dict(text)), sleep)
         except TagoIOError as error:
             is_gone = isinstance(error, Rejected) and error.status == 404
             if not is_gone:  # deleted meanwhile: nothing to change
-                self._note(f"could not be brought up to date ({error.message})")
+                self._note(f"could not be brought up to date ({error.message})", reader.name or reader.id)
             return isinstance(error, Rejected)
         with self._lock:
             self._number += 1
         return True
 
-    def _note(self, problem: str, times: int = 1) -> None:
+    def _note(self, problem: str, *users: str) -> None:
         with self._lock:
-            self._problems[problem] += times
+            self._problems.setdefault(problem, []).extend(users)

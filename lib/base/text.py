@@ -2,8 +2,10 @@
 
 import io
 import re
+from collections.abc import Iterable
 from typing import TextIO
 
+NAMES_SHOWN = 20  # in one line
 UNFIT = re.compile("[\0\ud800-\udfff]")
 # Control characters, line ends, and the marks that turn the direction of a line.
 MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -40,3 +42,10 @@ def tolerant(stream: TextIO) -> TextIO:
     if isinstance(stream, io.TextIOWrapper) and stream.errors != "backslashreplace":
         stream.reconfigure(errors="backslashreplace")
     return stream
+
+
+def few_names(names: Iterable[str]) -> str:
+    """The first of them by name, the others by number."""
+    listed = list(names)
+    more = f" and {len(listed) - NAMES_SHOWN} more" if len(listed) > NAMES_SHOWN else ""
+    return ", ".join(listed[:NAMES_SHOWN]) + more

@@ -130,6 +130,7 @@ class Fold:
         self.is_end_told = False  # or begun to be, in a campaign of its own
         self.updated: dict[str, int] = {}  # copies, with the number of the event that they are of
         self._closed_at_end: set[str] = set()
+        self._closed_by_decision: set[str] = set()
         self.signs: dict[tuple[str, str], Sign] = {}  # by row
         self.finished_at = self.first_told_at = 0.0
         self._seen_at_end = 0  # by the run which finished it
@@ -269,9 +270,9 @@ class Fold:
             self.verdicts[press] = Verdict(row.value != "refused", row.text("name"), row.text("label"))
 
     def _closed(self, row: Row) -> None:
+        at_end = row.about.get("ended") is True
         self.closed.update(row.words("notifications"))
-        if row.about.get("ended") is True:
-            self._closed_at_end.update(row.words("notifications"))
+        (self._closed_at_end if at_end else self._closed_by_decision).update(row.words("notifications"))
 
     def _updated(self, row: Row) -> None:
         for notification in row.words("notifications"):

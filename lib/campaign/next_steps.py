@@ -142,8 +142,8 @@ def answer_presses(state: CampaignState, now: float, policy: Policy) -> Iterator
 
 
 def close_copies(state: CampaignState, now: float, policy: Policy) -> Iterator[Close]:
-    word = state.last_word
-    if word and state.copies() and (policy.is_holder or not state.is_alive(word[0].run, now)):
+    words = state.last_words
+    if words and state.copies() and (policy.is_holder or not state.is_alive(words[-1].answer.run, now)):
         yield Close(state.copies())
 
 

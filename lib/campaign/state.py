@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lib.campaign.fold import Answer, Fold, Presence, PressFact, answer_in
 from lib.campaign.lease import GIVEN_UP, LATE, MARGIN
@@ -9,6 +10,15 @@ from lib.campaign.outcome import DECIDED, FINAL
 from lib.campaign.rows import CAMPAIGN, Row
 from lib.message.escalation import Step, steps_from
 from lib.message.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What copies are closed with, and the time that stands behind it."""
+
+    answer: Answer
+    at: float
+    is_end: bool = False
 
 
 class CampaignState(Fold):
@@ -197,14 +207,18 @@ class CampaignState(Fold):
                 yield presence
 
     def copies(self) -> dict[str, str]:
-        """Notification id by user, of those not closed yet; at the end of an alarm those of a decision too. What
-        somebody pressed is there, even where no row tells who sent it."""
+        """Notification id by user, of those that lack a last word. What somebody pressed is there, even where no row
+        tells who sent it."""
         if self.all_clear:
             return {}  # nobody can answer it
-        closed = self._closed_at_end if self.ending else self.closed
         pressed = {each.user_id: each.notification_id for each in self.standing() if each.run in self.verdicts}
         copies = {**pressed, **dict(self.told_ids())}
-        return {user: notification for user, notification in copies.items() if notification not in closed | {""}}
+        closed = [self.closed_by(word) for word in self.last_words] or [self.closed]
+        return {user: each for user, each in copies.items() if each and any(each not in ids for ids in closed)}
+
+    def closed_by(self, word: Word) -> set[str]:
+        """The copies that have it."""
+        return self._closed_at_end if word.is_end else self._closed_by_decision
 
     def outdated(self) -> dict[str, str]:
         """The copies that show an earlier event of the alarm: notification id by user."""
@@ -220,12 +234,15 @@ class CampaignState(Fold):
         return f"{self.ending.why} meanwhile" if self.ending else DECIDED
 
     @property
-    def last_word(self) -> tuple[Answer, float] | None:
-        """What every copy is closed with, and its time; None before there is any."""
-        if self.ending:
-            return self.ending.answer, self.ending.at
+    def last_words(self) -> list[Word]:
+        """What every copy is closed with: the decision's line, once it is answered, and that of the end."""
+        words = []
         answer = self.answers.get(self.decision.run) if self.decision else None
-        return (answer, self.decision.at) if self.decision and answer else None
+        if self.decision and answer and (answer.line or answer.lines or not self.ending):
+            words.append(Word(answer, self.decision.at))
+        if self.ending:
+            words.append(Word(self.ending.answer, self.ending.at, is_end=True))
+        return words
 
     @property
     def first_sent_at(self) -> float:

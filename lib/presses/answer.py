@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from lib.base.errors import SetupError, TagoIOError
 from lib.campaign.fold import Answer, PressFact
 from lib.campaign.key import mark_of
+from lib.campaign.lease import LATE
 from lib.campaign.rows import DECISION, Row, closed_rows, decision_row
 from lib.campaign.state import CampaignState
 from lib.message.alarm import LONGEST
@@ -97,19 +98,26 @@ class Answers:
             self.lines.append(f"  {without_contact(answer.line, press.user)}")
         return answer
 
-    def close(self, state: CampaignState, copies: Mapping[str, str]) -> int:
-        """Close these copies of what was decided or has ended; how many were."""
-        word = state.last_word
-        if word is None:
-            return 0
-        number = 0
-        closing = Closing(self.run, self.inbox, state.key, *word, sleep=self.sleep, is_over=self.is_over)
-        for closed in closing.close(copies):
-            number += len(set(closed) - closing.gone)
-            self.journal.add(closed_rows(state.key, closed, self.journal.run, ended=state.ending is not None))
-        for note in closing.notes():
-            self._note(note)
-        return number
+    def close(self, state: CampaignState, copies: Mapping[str, str], *, again: bool = False) -> int:
+        """Close these copies of what was decided or has ended, `again` those too that were; how many were."""
+        done: set[str] = set()
+
+        def may_show(user: str) -> bool:
+            outcome = state.outcomes.get(user)
+            return outcome is not None and self.journal.now() <= outcome.at + LATE
+
+        for word in state.last_words:
+            due = {user: each for user, each in copies.items() if again or each not in state.closed_by(word)}
+            closing = Closing(
+                self.run, self.inbox, state.key, word.answer, word.at, sleep=self.sleep, is_over=self.is_over,
+                may_show=may_show,
+            )  # fmt: skip
+            for closed in closing.close(due):
+                done.update(set(closed) - closing.gone)
+                self.journal.add(closed_rows(state.key, closed, self.journal.run, ended=word.is_end))
+            for note in closing.notes():
+                self._note(note)
+        return len(done)
 
     def _called(self, press: Press) -> Answer:
         try:

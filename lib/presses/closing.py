@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lib.base.errors import OutOfTime, Rejected, SetupError, TagoIOError
+from lib.base.text import few_names
 from lib.base.threads import each_in_threads
 from lib.campaign.fold import Answer
 from lib.campaign.lease import MARGIN
@@ -17,6 +18,7 @@ from lib.tagoio.audience import RunUsers, retrying, users_by_id
 from lib.tagoio.inbox import Inbox, Listed
 
 CLOSERS = 20  # copies closed at once
+AGAIN = 2.0  # seconds between two looks whether TagoIO lists a copy
 BATCH = 100  # copies after which it is written down which are closed
 CLOSING_LINE = re.compile(r"\n.+, \d\d:\d\d(?: UTC)?$")  # how a closing line ends a message
 
@@ -32,7 +34,7 @@ class Copy:
 class Closing:
     """Closes a campaign's copies with the answer to a press `at` that time. `problems` says what went wrong, and with
     whose copies; `gone` are those that were deleted meanwhile. Doing it again changes nothing. `on_done` is called for
-    each copy, from any thread.
+    each copy, from any thread; `may_show` says whether TagoIO may list a user's only in a moment.
 
     Where two runs without a journal have told a user, TagoIO shows a second copy, of which no row tells: it is closed
     with the first.
@@ -49,6 +51,7 @@ class Closing:
         sleep: Callable[[float], None],
         is_over: Callable[[], bool] = lambda: False,
         on_done: Callable[[], None] = lambda: None,
+        may_show: Callable[[str], bool] = lambda user: False,
     ) -> None:
         self.run = run
         self.inbox = inbox
@@ -58,6 +61,8 @@ class Closing:
         self.sleep = sleep
         self.is_over = is_over
         self.on_done = on_done
+        self.may_show = may_show
+        self.names: dict[str, str] = {}
         self.problems: dict[str, list[str]] = {}
         self.gone: set[str] = set()
         self._lock = threading.Lock()
@@ -80,13 +85,16 @@ class Closing:
 
     def notes(self) -> Iterator[str]:
         for problem, users in self.problems.items():
-            yield f"{len(users)} {'copies' if len(users) > 1 else 'copy'} {problem}"
+            named = few_names(self.names.get(user) or user for user in users)
+            yield f"{len(users)} {'copies' if len(users) > 1 else 'copy'} {problem}: {named}"
 
     def _readers(self, copies: Mapping[str, str]) -> dict[str, User]:
         if not (self.answer.line or self.answer.lines):
             return {}
         try:
-            return users_by_id(self.run, set(copies), self.sleep)
+            readers = users_by_id(self.run, set(copies), self.sleep)
+            self.names = {user.id: user.name for user in readers.values()}
+            return readers
         except SetupError as error:
             self._note(f"closed with the time in UTC: {error}", *copies)
             return {}
@@ -96,7 +104,7 @@ class Closing:
         if not self._disable(copy.user_id, copy.notification_id):
             return []
         try:
-            listed = retrying(lambda: self.inbox.listed(copy.user_id), self.sleep)
+            listed = self._listed(copy)
         except TagoIOError as error:
             if isinstance(error, Rejected) and error.status == 404:  # the user was deleted meanwhile
                 self.gone.add(copy.notification_id)
@@ -108,6 +116,15 @@ class Closing:
         others = [entry for entry in listed if self.key and entry.key == self.key and entry not in here]
         closed = [entry.id for entry in others if entry.is_enabled and self._disable(copy.user_id, entry.id)]
         return [copy.notification_id, *closed] if self._add_line(copy, reader, here, others, until) else []
+
+    def _listed(self, copy: Copy) -> list[Listed]:
+        """The user's notifications, that copy among them, as soon as TagoIO lists it."""
+        while True:
+            listed: list[Listed] = retrying(lambda: self.inbox.listed(copy.user_id), self.sleep)
+            is_here = any(entry.id == copy.notification_id for entry in listed)
+            if is_here or copy.notification_id in self.gone or not self.may_show(copy.user_id) or self.is_over():
+                return listed
+            self.sleep(AGAIN)
 
     def _disable(self, user_id: str, notification_id: str) -> bool:
         """Whether nobody can press it any more."""
@@ -133,9 +150,10 @@ class Closing:
             return True
         if not here and copy.notification_id not in self.gone:
             self._note("closed, but TagoIO does not show the text that the line goes under", copy.user_id)
+            return not self.may_show(copy.user_id)
         ending = closing_line(line, self.at, reader)
         for entry in (*here, *others):
-            if entry.message.rpartition("\n")[2].startswith(f"{line}, "):
+            if any(each.startswith(f"{line}, ") for each in entry.message.split("\n")[1:]):
                 continue
 
             def change(entry: Listed = entry) -> None:

@@ -158,7 +158,7 @@ PRESSES = (
     *_of("app.press_run", ("closing forgotten", "number = self.answers.close(state, copies)", "number = len(copies)")),
     *_of(
         "campaign.next_steps",
-        ("copies of a dead press not closed", "if word and state.copies()", "if False and state.copies()"),
+        ("copies of a dead press not closed", "if words and state.copies()", "if False and state.copies()"),
     ),
     *_of("app.lane", ("told after a decision", "if self.state.is_over else None", "if False else None")),
 )
@@ -234,7 +234,7 @@ ALARMS = (
     ),
     *_of(
         "campaign.next_steps",
-        ("ended copies left open", "if word and state.copies()", "if not state.ending and word and state.copies()"),
+        ("ended copies left open", "if words and state.copies()", "if not state.ending and words and state.copies()"),
         of_alarms=True,
     ),
 )
