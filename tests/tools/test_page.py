@@ -19,8 +19,10 @@ import pytest
 import requests
 
 from lib.tools.install.__main__ import admin_link
+from lib.tools.sandbox.page.board import Cell, board_of
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.figures import course, now_at
+from lib.tools.sandbox.page.plain import PlainDay, Weather
 from lib.tools.sandbox.page.view import cards, color_of
 from lib.tools.sandbox.store import Event
 from lib.tools.sandbox.trouble import Fault
@@ -126,6 +128,15 @@ def test_each_device_has_an_alarm_of_its_own_and_one_that_nobody_clears_is_let_g
     post(desk, "/page/clock", {"minutes": "1441"})
     assert "None is open." in alarms_on(desk)
     assert "The last that ended: Refrigerator 7: temperature let go after a day; 1 event since" in alarms_on(desk)
+
+
+def test_whom_a_plain_loop_was_not_run_for_it_has_not_lost(desk: Desk) -> None:
+    reads(desk, 9)
+    one = desk.store.users[desk.days()[0].audience[0]]
+    desk.plain[1] = [PlainDay(1, [one], Weather(), None, lambda: None, is_going=False)]
+    board = board_of(desk, desk.days()[0])
+    assert [row.loops for row in board.rows] == [[Cell("bad", "lost")], *[[Cell("", "-")]] * 6]
+    assert board.loops[0].verdict.text == "1 lost, 0 told twice"
 
 
 def test_without_a_journal_the_page_knows_of_no_alarm_and_says_so(desk: Desk) -> None:

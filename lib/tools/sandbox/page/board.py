@@ -243,6 +243,8 @@ def _verdict_elsewhere(tried: int, told: int) -> Cell:
 
 
 def _loop_cell(loop: PlainDay, user: str) -> Cell:
+    if not any(each["id"] == user for each in loop.users):
+        return Cell("", "-")
     told = loop.told(user)
     if told > 1:
         return Cell("bad", f"told {'twice' if told == 2 else f'{told} times'}")
