@@ -398,6 +398,31 @@ def test_on_a_narrow_screen_there_is_one_phone_at_a_time_and_targets_are_large(d
         assert small == []
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_and_values_wrap_and_nothing_sticks_out(desk: Desk, open_page: OpenPage, width: int) -> None:
+    for user, name in zip(desk.store.users.values(), ("N" * 120, f"{HOSTILE}{'a' * 80}@example.com"), strict=False):
+        user["name"] = name
+    page = open_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    open_tab(page, "Variables")
+    values = (json.dumps(WARM, separators=(",", ":")), f"{'a' * 68}@example.com", "/" + "a" * 399)
+    for number, value in enumerate(values, 1):
+        page.get_by_label(f"New value {number}").fill(value)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    key = page.get_by_label("Key 1", exact=True).bounding_box()
+    assert key
+    assert key["width"] >= 300
+    open_tab(page, "Run")
+    ring(page)
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice")
+    for tab in ("Run", "Variables"):
+        open_tab(page, tab)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    board = page.locator("#board-scroll")
+    assert board.evaluate("each => each.scrollWidth <= each.clientWidth"), "no column is cut off"
+    expect(page.locator("#board tbody a").first).to_have_attribute("title", f"{'N' * 120}: show this phone")
+
+
 async def _pause() -> None:
     await asyncio.sleep(1.5)
 
