@@ -18,9 +18,13 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("change", (event) => {
-  if (event.target.dataset.go === undefined) return;
+  const { dataset, form, name: chosen, value: now, options } = event.target;
+  if (dataset.go === undefined) return;
   const shown = new URL(location);
-  for (const [name, value] of new FormData(event.target.form)) shown.searchParams.set(name, value);
+  for (const [name, value] of new FormData(form)) {
+    const swaps = name !== chosen && value === now; // this user is on the other phone
+    shown.searchParams.set(name, swaps ? [...options].find((each) => each.defaultSelected).value : value);
+  }
   go(shown);
 });
 
