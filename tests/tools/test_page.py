@@ -26,7 +26,7 @@ from lib.tools.sandbox.page.plain import PlainDay, Weather
 from lib.tools.sandbox.page.view import cards, color_of
 from lib.tools.sandbox.store import Event
 from lib.tools.sandbox.trouble import Fault
-from lib.tools.sandbox.unknowns import UNKNOWNS
+from lib.tools.sandbox.unknowns import UNKNOWNS, default_facts
 from tests.conftest import BARE, ROOT
 
 
@@ -400,6 +400,11 @@ def test_what_the_documents_leave_open_can_be_switched(desk: Desk) -> None:
     page = get(desk, "/?tab=trouble").text
     assert page.count("<option selected>null</option>") == 1
     assert all(f'name="{name}"' in page for name in UNKNOWNS)
+    assert (desk.switches.preset, desk.switches.says) == ("", "press_scope null, icons none")
+    post(desk, "/page/preset", {"preset": "kill"})
+    assert desk.switches.says.endswith("comes again, press_scope null, icons none")
+    post(desk, "/page/preset", {"preset": "well"})
+    assert (desk.switches.preset, desk.switches.says, desk.store.facts) == ("well", "", default_facts())
 
 
 def test_the_links_of_what_was_installed_here_lead_here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

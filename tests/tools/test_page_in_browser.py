@@ -318,6 +318,46 @@ def test_edits_that_are_not_saved_and_what_is_wrong_stand_where_they_matter(desk
     page.locator("#variables-form").get_by_role("button", name="Save").click()
     expect(answer).to_contain_text("Saved 4 variables")
     expect(page.locator("#unsaved")).to_be_hidden()
+    page.get_by_label("Value of cooldown").fill("6m")
+    expect(answer).to_be_empty()
+    expect(page.locator("#unsaved")).to_be_visible()
+    page.get_by_label("Key 4", exact=True).fill("")
+    page.locator("#variables-form").get_by_role("button", name="Save").click()
+    expect(answer).to_contain_text("has no name")
+    expect(said(page)).to_be_empty()
+
+
+def test_trouble_that_is_not_applied_is_said_beside_the_big_button(open_page: OpenPage) -> None:
+    page = open_page()
+    badge, on = page.locator("#unapplied"), page.locator("#badges")
+    open_tab(page, "Trouble")
+    page.get_by_label("Latency").fill("1")
+    page.locator("#open-questions-title").click()
+    page.locator("select[name=press_scope]").select_option("null")
+    expect(badge).to_be_visible()
+    expect(page.locator("#unsaved")).to_be_hidden()
+    page.locator("#facts-form").get_by_role("button", name="Apply").click()
+    expect(on).to_contain_text("Trouble is on")
+    expect(badge).to_be_visible()
+    page.locator("#trouble-form").get_by_role("button", name="Apply").click()
+    expect(badge).to_be_hidden()
+    page.get_by_role("button", name="All is well").click()
+    expect(on).to_be_empty()
+    expect(page.locator("select[name=press_scope]")).to_have_value("list")
+
+
+def test_two_phones_swap_their_users_when_one_is_to_show_the_other_s(desk: Desk, open_page: OpenPage) -> None:
+    page = open_page()
+    show(page, "Emi Tanaka", 1)
+    show(page, "Femi Okafor", 2)
+    show(page, "Femi Okafor", 1)
+    expect(page.locator("#phone-2")).to_have_attribute("aria-label", "Phone of Emi Tanaka")
+    show(page, "Femi Okafor", 2)
+    expect(page.locator("#phone-1")).to_have_attribute("aria-label", "Phone of Emi Tanaka")
+    ring(page)
+    page.locator("#board tbody a", has_text="Femi Okafor").click()
+    expect(page.locator("#phone-1")).to_have_attribute("aria-label", "Phone of Femi Okafor")
+    expect(page.locator("#phone-2")).to_have_attribute("aria-label", "Phone of Emi Tanaka")
 
 
 def test_an_external_run_that_nobody_hears_is_not_green(desk: Desk, open_page: OpenPage) -> None:

@@ -16,7 +16,7 @@ class Preset:
 
 
 PRESETS = {
-    "well": Preset("All is well", "TagoIO answers every request"),
+    "well": Preset("All is well", "TagoIO answers every request, as its documents say"),
     "502": Preset("502", "TagoIO answers some with 502, carried out or not"),
     "limit": Preset("Rate limit", f"TagoIO takes {LIMIT} notifications a minute"),
     "kill": Preset("Killed", f"Killed after {KILLED_AFTER} notifications; the same event comes again"),

@@ -155,7 +155,10 @@ def _done(request: web.Request, said: str) -> web.Response:
 
 
 def _refused(request: web.Request, error: BadInput, typed: list[dict[str, str]] | None = None) -> web.Response:
-    """The sentence alone for a script, which keeps what was typed; else the page with it."""
+    """The sentence alone for a script, which keeps what was typed; else the page with it. What was said last was
+    before."""
+    request.app[DESK].said = ""
+    request.app[CHANGES].tell()
     if request.headers.get("x-page") == "script":
         return web.Response(status=400, text=str(error))
     return rendered(request, wrong=str(error), status=400, variables=typed)

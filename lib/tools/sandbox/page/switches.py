@@ -7,7 +7,7 @@ from lib.tools.sandbox.page.plain import Weather
 from lib.tools.sandbox.page.presets import KILLED_AFTER, LIMIT, PRESETS, faults_of
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.trouble import KINDS, PLANS, Fault
-from lib.tools.sandbox.unknowns import UNKNOWNS
+from lib.tools.sandbox.unknowns import UNKNOWNS, default_facts
 
 
 class Switches:
@@ -29,11 +29,13 @@ class Switches:
             self._usual_plan = plan
 
     def set_preset(self, form: Form) -> str:
-        """One of PRESETS, in the place of all trouble that is on."""
+        """One of PRESETS, in the place of all trouble that is on; where all is well, TagoIO is as its documents say."""
         name = text_of(form, "preset")
         if name not in PRESETS:
             raise BadInput("There is no such trouble")
         self.kills, self.trouble.latency, self.trouble.faults = name == "kill", 0.0, faults_of(name, self.store)
+        if name == "well":
+            self.store.facts.update(default_facts())
         if name == "limit":
             self.set_plan("other", LIMIT)
         else:
@@ -83,18 +85,27 @@ class Switches:
     def preset(self) -> str:
         """Which of PRESETS is on, "" for trouble of one's own."""
         on = self._shown()
-        return next((name for name in PRESETS if on == self._preset_shown(name)), "")
+        found = next((name for name in PRESETS if on == self._preset_shown(name)), "")
+        return "" if found == "well" and self.otherwise else found
+
+    @property
+    def otherwise(self) -> list[str]:
+        """What is not as TagoIO's documents say, or as is likelier."""
+        usual = default_facts()
+        return [f"{name} {value}" for name, value in self.store.facts.items() if value != usual.get(name)]
 
     @property
     def says(self) -> str:
         """What is on in words, "" where all is well."""
         if self.preset:
-            return "" if self.preset == "well" else PRESETS[self.preset].says
+            on = [] if self.preset == "well" else [PRESETS[self.preset].says]
+            return ", ".join([*on, *self.otherwise])
         limit, latency, faults, kills = self._shown()
         parts = [f"{limit} notifications a minute"] if limit else []
         parts += [f"{latency:g} s latency"] if latency else []
         parts += sorted({fault.kind for fault in faults})
-        return ", ".join([*parts, "the run is killed"] if kills else parts)
+        parts += ["the run is killed"] if kills else []
+        return ", ".join([*parts, *self.otherwise])
 
     def _shown(self) -> tuple[Any, ...]:
         limit = self.trouble.rate_limit if self.plan == "other" else None

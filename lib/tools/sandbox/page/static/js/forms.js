@@ -20,7 +20,7 @@ export async function send(address, fields, form) {
     if (place.matches(".answer")) say(text, false);
     if (form) {
       typedIn.delete(form);
-      byId("unsaved").hidden = !typedIn.has(byId("variables-form"));
+      badges();
     }
     if (form?.dataset.newest !== undefined) {
       const shown = new URL(location);
@@ -41,6 +41,12 @@ document.addEventListener("submit", (event) => {
   send(form.action, new FormData(form, event.submitter), form).finally(() => event.submitter?.classList.remove("busy"));
 });
 
+/** What was typed and not sent is said beside the big button. */
+function badges() {
+  const waiting = new Set([...typedIn].map((form) => form.dataset.renew));
+  for (const id of ["unsaved", "unapplied"]) byId(id).hidden = !waiting.has(id);
+}
+
 function label() {
   const degrees = Number(byId("degrees").value);
   const verb = degrees <= 8 ? "is back to" : "reaches";
@@ -50,8 +56,11 @@ function label() {
 
 document.addEventListener("input", (event) => {
   const { form, dataset, id } = event.target;
-  if (form?.dataset.renew !== undefined) typedIn.add(form);
-  if (form?.id === "variables-form") byId("unsaved").hidden = false;
+  if (form?.dataset.renew !== undefined) {
+    typedIn.add(form);
+    badges();
+    for (const each of form.querySelectorAll(".answer:not(.wrong)")) each.textContent = ""; // it was before
+  }
   if (dataset.chooses) byId(dataset.chooses).checked = true;
   if (id === "degrees") label();
 });
