@@ -202,7 +202,7 @@ def test_keys_are_the_same_in_a_later_version() -> None:
         ({"alarm": "t", "all_clear": "x", "translations": {"pt": {"all_clear": "$TIME$"}}}, "the same for everybody"),
         ({"alarm": "t", "repeated": "$FOO$ since $SINCE$"}, r"repeated: \$FOO\$ is not known; it takes \$NTH\$"),
         ({"alarm": "t", "translations": {"pt": {"repeated": "$VALUE$"}}}, r"repeated: \$VALUE\$ is not known"),
-        ({"alarm": "t", "all_clear": "x" * 251}, "all_clear: 251 characters are too many for a line; 250 at most"),
+        ({"alarm": "t", "repeated": "x" * 251}, "repeated: 251 characters are too many for a line; 250 at most"),
         ({"alarm": 3}, "alarm must be text"),
         ({"alarm": "t", "answers": "each"}, 'alarm needs answers "first"'),
     ],

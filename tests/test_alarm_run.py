@@ -189,6 +189,44 @@ def test_the_end_is_told_when_the_copies_are_closed(journaled: Journaled) -> Non
     assert all(note["buttons_enabled"] for note in copies(journaled)[1:])
 
 
+def test_a_copy_that_tagoio_lists_late_gets_its_line_all_the_same(journaled: Journaled) -> None:  # noqa: F811
+    journaled.sandbox.store.facts["notifications_show_after"] = "3"
+    reads_at_once(journaled, 9)
+    ran = reads_at_once(journaled, 4)
+    assert ran.code == 0, ran.out + ran.err
+    assert all("\nBack to normal: 4 °C, " in note["message"] for note in copies(journaled))
+
+
+def test_an_event_handed_in_again_after_the_end_is_no_repeat(journaled: Journaled) -> None:  # noqa: F811
+    point = {"id": "again", "variable": "temperature", "value": 11, "unit": "°C", "device": "d" * 24}
+    given = {"notification": json.dumps(WARM), **EVENT}
+    reads(journaled, 9)
+    journaled.age()
+    journaled.run([point], **given)
+    reads(journaled, 4)
+    before = copy.deepcopy(journaled.sandbox.store.notifications)
+    for dry_run in ("true", "false"):
+        journaled.age()
+        ran = journaled.run([point], dry_run=dry_run, **given)
+        assert "dealt with before" in ran.out
+        assert "is open" not in ran.out
+        assert "would repeat it" not in ran.out
+    assert journaled.sandbox.store.notifications == before
+
+
+def test_who_could_not_be_changed_is_named(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    (bens,) = [key for key, note in journaled.sandbox.store.notifications.items() if note is copies(journaled)[0]]
+    fault = Fault("400", route=("PUT", f"/run/notification/{bens}"), attempts=99)
+    journaled.sandbox.trouble.faults = [fault]
+    for value, said in ((10, "could not be brought up to date"), (4, "could not be closed")):
+        ran = reads(journaled, value)
+        assert ran.code == 1
+        (note,) = [line for line in ran.out.splitlines() if said in line]
+        assert note.startswith(f"  note: 1 copy {said}")
+        assert note.endswith(": Ben Carter")
+
+
 def test_an_end_whose_telling_was_not_begun_is_told_by_the_next_run(journaled: Journaled) -> None:  # noqa: F811
     telling = {**WARM, "all_clear_tell": True}
     reads(journaled, 9, telling)

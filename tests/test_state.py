@@ -477,6 +477,21 @@ def test_the_oldest_end_is_the_end() -> None:
     assert (fold([other]).ending, fold([other]).repeats, fold([other]).why_over) == (None, 0, "decided meanwhile")
 
 
+def test_a_decision_that_is_answered_after_the_end_gets_its_line_too() -> None:
+    ended = [*outcome_rows(KEY, [told("u1")]), press(), end("cleared", "Over"), verdict("verified")]
+    at_end = closed_rows(KEY, ["n-u1"], B, ended=True)
+    answered = decision_row(KEY, "answered", B, "c" * 12, line="by Ana")
+    state = of(*ended, *at_end)
+    assert (state.copies(), [word.answer.line for word in state.last_words]) == ({}, ["Over"])
+    late = of(*ended, *closed_rows(KEY, ["n-u1"], B, ended=True), answered)
+    assert (late.copies(), [word.answer.line for word in late.last_words]) == ({"u1": "n-u1"}, ["by Ana", "Over"])
+    assert late.closed_by(late.last_words[0]) == set()
+    whole = of(*ended, answered, *closed_rows(KEY, ["n-u1"], B, ended=True), *closed_rows(KEY, ["n-u1"], B))
+    assert whole.copies() == {}
+    silent = decision_row(KEY, "answered", B, "c" * 12, line="")
+    assert of(*ended, *closed_rows(KEY, ["n-u1"], B, ended=True), silent).copies() == {}
+
+
 def added(*users: str, by: str = B) -> list[Row]:
     return [repeat("e2", added=len(users), run=by), *audience_rows(KEY, users, by=by)]
 

@@ -72,7 +72,10 @@ class Alarms:
             return
         older = state if turn.kind == "repeated" else next((each for each in ended if each.key == turn.replaced), None)
         self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, older, own.alarm.again))
-        if turn.kind == "repeated" and state.started:
+        if turn.kind == "repeated" and state.ending:
+            self._note(f'this event of the alarm "{own.alarm.name}" was dealt with before; it is over: {state.key}')
+            yield from self._changed(state, own)
+        elif turn.kind == "repeated" and state.started:
             self._note(
                 f'the alarm "{own.alarm.name}" of this device is open, and was '
                 f"{'answered' if state.is_decided else 'told'} as campaign {state.key}; this is event {turn.count}"
@@ -123,7 +126,8 @@ class Alarms:
     def _repeated(self, own: Job, turn: Turn) -> tuple[CampaignState, list[Row]]:
         """The campaign of the event, and the rows that say that it repeats it. Raises TagoIOError."""
         state = self._state(turn.campaign)
-        return state, self._repeats(own, state) if turn.kind == "repeated" and state.started else []
+        is_open = state.started and not state.ending
+        return state, self._repeats(own, state) if turn.kind == "repeated" and is_open else []
 
     def _repeats(self, own: Job, state: CampaignState) -> list[Row]:
         joined = [] if state.is_over else [each.id for each in own.waiting if state.lacks(each.id)]
@@ -160,7 +164,10 @@ class Alarms:
         try:
             states = self._cleared(key, own, all_clear)
         except TagoIOError as error:
-            note = f'the alarm "{all_clear.alarm}" could not be ended now: {error.message}'
+            note = (
+                f'whether the alarm "{all_clear.alarm}" was ended is not known ({error.message}): if it was, the next '
+                "run closes its copies, else the next event that clears it does"
+            )
             self.left.report.note(note, undone=1)
             return
         if not states:
@@ -168,7 +175,8 @@ class Alarms:
             self._note(f'nothing to end: no alarm "{all_clear.alarm}" of this device is open')
         for turn, state in states:
             self.judged.append(Judged(all_clear.alarm, own.trigger.device, turn, state))
-            self._note(f'the alarm "{all_clear.alarm}" of this device is over: campaign {state.key} ends')
+            ends = f"campaign {state.key} ends" if state.started else "nobody had been told of it"
+            self._note(f'the alarm "{all_clear.alarm}" of this device is over: {ends}')
             yield from self._changed(state, own)
 
     def _cleared(self, key: str, own: Job, all_clear: AllClear) -> list[tuple[Turn, CampaignState]]:

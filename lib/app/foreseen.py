@@ -20,7 +20,7 @@ def foreseen(plan: Plan, judged: Judged) -> Iterator[str]:
     turn, older = judged.turn, judged.older
     if not (turn and older and older.started):
         return
-    if turn.kind == "repeated":
+    if turn.kind == "repeated" and not older.ending:
         yield "  nobody would be told again"
     yield f"  {_copies(plan, older)}"
     if any(map(edits_of, plan.jobs)):
@@ -41,6 +41,8 @@ def _event(judged: Judged) -> str:
     turn, older = judged.turn, judged.older
     if turn is None:
         return "none is open, so there would be nothing to end"
+    if turn.kind == "repeated" and older and older.ending:
+        return "it is over, and this event was dealt with before"
     since = f"open since {datetime.fromtimestamp(turn.since, UTC):%H:%M} UTC"
     if turn.kind == "cleared":
         return f"{since}; this event would clear it"

@@ -1,13 +1,14 @@
 """What earlier runs left: which of it this run takes up, and who is to be told of it."""
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Set
 from dataclasses import replace
 
 from lib.app.job import Job, Sorting
 from lib.app.report import Report
 from lib.app.settings import Settings
 from lib.base.errors import SetupError, TagoIOError
+from lib.base.text import NAMES_SHOWN
 from lib.campaign.alarm import Alarm, alarm_key, all_clear_key
 from lib.campaign.next_steps import Policy, TakeStep, Tell, TellEnd, next_steps
 from lib.campaign.outcome import EARLIER, Outcome, Status
@@ -153,7 +154,8 @@ class Left:
             self.report.note(f"campaign {job.key} was {job.state.why_over}; the rest is not told")
             wanted = [user for user in tell.users if job.state.may_hide_it(user, self.policy.run)]
             untold = tell.users.keys() - set(wanted)
-            job.settled += [Outcome(user, "", "skipped", job.state.why_over) for user in tell.users if user in untold]
+            names, why = self._names(untold), job.state.why_over
+            job.settled += [Outcome(user, names.get(user, ""), "skipped", why) for user in tell.users if user in untold]
         missing = set(wanted) - known.keys()
         found = {**known, **users_by_id(self.run_users, missing, self.sleep)} if missing else known
         users = deque(found[user] for user in wanted if user in found)
@@ -162,6 +164,14 @@ class Left:
             count = sum(user.active for user in users)
             self.report.note(f"took up campaign {job.key}, which an earlier run left with {count} to tell")
         self.sorting.sort(job, users, ruled=job.state.why_over if tell.only_ask else "")
+
+    def _names(self, users: Set[str]) -> dict[str, str]:
+        """Of so many as the report names."""
+        try:
+            found = users_by_id(self.run_users, set(users), self.sleep) if len(users) <= NAMES_SHOWN else {}
+        except SetupError:
+            return {}  # then they are named by id
+        return {user: each.name for user, each in found.items()}
 
     def _take_step(self, job: Job, action: TakeStep) -> dict[str, User]:
         """The users that a step adds. One that cannot be taken waits for the next run and keeps no other back."""

@@ -58,8 +58,8 @@ def alarm_problems(given: Any) -> Iterator[str]:
     if given.alarm and given.answers == "each":
         yield 'alarm needs answers "first": where each answer counts, nobody settles it'
     said = [given.all_clear, *(texts.get("all_clear") for texts in given.translations.values())]
-    yield from (f"all_clear: {problem}" for text in said if (problem := _too_long(text)))
     counted = [given.repeated, *(texts.get("repeated") for texts in given.translations.values())]
+    yield from (f"repeated: {problem}" for text in counted if (problem := _too_long(text)))
     for name in (found for text in counted if isinstance(text, str) for found in NAMED.findall(text)):
         if name.upper() not in COUNTS:
             yield f"repeated: ${name}$ is not known; it takes {', '.join(f'${each}$' for each in COUNTS)}"

@@ -15,10 +15,9 @@ from lib.campaign.lease import MARGIN
 from lib.message.placeholders import zone_of
 from lib.message.user import User
 from lib.tagoio.audience import RunUsers, retrying, users_by_id
-from lib.tagoio.inbox import Inbox, Listed
+from lib.tagoio.inbox import LOOK_AGAIN, Inbox, Listed
 
 CLOSERS = 20  # copies closed at once
-AGAIN = 2.0  # seconds between two looks whether TagoIO lists a copy
 BATCH = 100  # copies after which it is written down which are closed
 CLOSING_LINE = re.compile(r"\n.+, \d\d:\d\d(?: UTC)?$")  # how a closing line ends a message
 
@@ -124,7 +123,7 @@ class Closing:
             is_here = any(entry.id == copy.notification_id for entry in listed)
             if is_here or copy.notification_id in self.gone or not self.may_show(copy.user_id) or self.is_over():
                 return listed
-            self.sleep(AGAIN)
+            self.sleep(LOOK_AGAIN)
 
     def _disable(self, user_id: str, notification_id: str) -> bool:
         """Whether nobody can press it any more."""

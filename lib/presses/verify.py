@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from lib.base.text import harmless
 from lib.campaign.key import marked_parts
+from lib.campaign.lease import LATE
 from lib.campaign.state import CampaignState
 from lib.message.trigger import PressIds
 from lib.message.user import User, without_contact
 from lib.tagoio.audience import RunUsers, retrying, users_by_id
-from lib.tagoio.inbox import UNPROVEN, WHOLE, Inbox, Listed
+from lib.tagoio.inbox import LOOK_AGAIN, UNPROVEN, WHOLE, Inbox, Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,16 @@ def verify(
         raise PressRefused(f"there is no TagoRUN user {ids.user_id}")
     plain, key, each_counts = marked_parts(ids.button_id)
     listed: list[Listed] = retrying(lambda: inbox.listed(user.id), sleep)
-    found = next((each for each in listed if each.id == ids.notification_id), None)
+    found = _in(listed, ids)
+    state = None if found else state_of(key) if key else None
+    outcome = state.outcomes.get(user.id) if state else None
+    shows_until = outcome.at + LATE if outcome and outcome.notification_id == ids.notification_id else 0.0
+    for _ in range(ceil(max(shows_until - now.timestamp(), 0.0) / LOOK_AGAIN)):  # sent a moment ago
+        if found:
+            break
+        sleep(LOOK_AGAIN)
+        listed = retrying(lambda: inbox.listed(user.id), sleep)
+        found = _in(listed, ids)
     sent_at, label = found.at if found else 0.0, plain
     if found and found.buttons:
         labels = dict(found.buttons)
@@ -68,6 +79,10 @@ def verify(
         sent_at = sent_at or outcome.at
     after = max(now.timestamp() - sent_at, 0.0) if sent_at else None
     return Press(user, plain, label, key, now, ids.notification_id, after, each_counts)
+
+
+def _in(listed: list[Listed], ids: PressIds) -> Listed | None:
+    return next((each for each in listed if each.id == ids.notification_id), None)
 
 
 def _why_refused(user: User, ids: PressIds, listed: list[Listed], found: Listed | None) -> str:

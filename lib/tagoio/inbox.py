@@ -13,6 +13,7 @@ from lib.campaign.rows import seconds_of
 from lib.message.notification import Notification, wire_form
 
 WHOLE = 20  # a list shorter than this is no part of one: TagoIO's default page, the smallest cut that was thought of
+LOOK_AGAIN = 2.0  # seconds between two looks whether a notification is listed by now
 PROOF_EVERY = 3.0  # seconds between two attempts to see anything at all
 SKEW = 3.0  # seconds that TagoIO's Date header and its `created_at` may differ
 UNPROVEN = "TagoIO lists no notification at all, so nothing can be told from that: allow Run User / Access notification"

@@ -201,6 +201,8 @@ class Journal:
                 f"the journal was away ({self.gone}): this run told people without it, looking into each inbox first, "
                 "and wrote down at its end whom"
             )
+        elif self.gone and not any(outcome.status in ("sent", "unknown") for _, outcome in self._outcomes):
+            yield f"THE JOURNAL IS GONE ({self.gone}): nobody was told without it, but it lacks what this run did"
         elif self.gone:
             yield (
                 f"THE JOURNAL IS GONE ({self.gone}): this run told people without a memory, and a later run "
