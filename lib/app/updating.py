@@ -37,6 +37,9 @@ class Updating:
     ) -> int:
         """Notification id by user; how many were changed."""
         state = job.state
+        if not self.journal.keeps:  # others may have written something newer
+            self._note("could not be brought up to date (the journal is gone)", *copies)
+            return 0
         if state.lacks_points and not self._sees(state, [POINT], lambda _: not state.lacks_points, copies):
             return 0
         trigger = replace(state.trigger, analysis_id=job.trigger.analysis_id)
@@ -52,7 +55,7 @@ class Updating:
             done: list[str] = []
 
             def change(copy: Copy, done: list[str] = done) -> None:
-                if state.repeats > number or self.journal.may_tell(job.key) is not True:
+                if state.repeats > number or not self.journal.keeps or self.journal.may_tell(job.key) is not True:
                     return  # this run was away, and another may have written something newer: it is due still
                 reader = readers.get(copy.user_id)
                 text = self._text(job, reader) if reader else {}

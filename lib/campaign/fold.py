@@ -127,6 +127,7 @@ class Fold:
         self.claims: dict[str, list[tuple[float, str, str]]] = {}  # who takes a press up: (at, id, run)
         self.closed: set[str] = set()
         self.ending: Ending | None = None
+        self._ended_by = (True, 0.0)
         self.is_end_told = False  # or begun to be, in a campaign of its own
         self.updated: dict[str, int] = {}  # copies, with the number of the event that they are of
         self._closed_at_end: set[str] = set()
@@ -196,7 +197,8 @@ class Fold:
             found = (row.at if row.id else float("inf"), row.id, row.number("points"))  # not shown yet: the newest
             self._repeated[event] = min(self._repeated.get(event, found), found)
             self._adding[row.run] = row.number("added")
-        elif row.value == "ended" and (self.ending is None or row.at < self.ending.at):
+        elif row.value == "ended" and (self.ending is None or (not row.id, row.at) < self._ended_by):
+            self._ended_by = not row.id, row.at  # one that is not shown yet bears our clock's time
             self.ending = Ending(row.at, row.text("why"), answer_in(row), row.about.get("tell") is True)
         elif row.value == "told":
             self.is_end_told = True
