@@ -208,8 +208,8 @@ ALARMS = (
         ("worse is a repeat", "severity >= self.severity and", "True and"),
         (
             "all-clear does not clear",
-            'self._end(self.campaign)\n        self.campaign = ""',
-            "self._end(self.campaign)",
+            'self.cleared.add(self.campaign)\n        self.campaign = ""',
+            "self.cleared.add(self.campaign)",
         ),
         ("handed in twice counts twice", "if event not in self.turns:", "if True:"),
         of_alarms=True,
