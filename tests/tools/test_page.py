@@ -139,6 +139,50 @@ def test_whom_a_plain_loop_was_not_run_for_it_has_not_lost(desk: Desk) -> None:
     assert board.loops[0].verdict.text == "1 lost, 0 told twice"
 
 
+def test_of_two_who_press_at_once_the_board_tells_whose_press_counts(desk: Desk) -> None:
+    reads(desk, 9)
+    users = [user for user in desk.store.users if desk.store.inbox(user)][:2]
+    for user in users:
+        (note,) = desk.store.inbox(user)
+        post(desk, "/page/press", {"user": user, "note": note["id"], "button": note["buttons"][0]["id"]})
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    rows = board_of(desk, desk.days()[0]).rows
+    assert sorted(row.end.text for row in rows if row.user_id in users) == ["answered", "answered, settled before"]
+
+
+def test_an_alarm_of_which_no_copy_is_known_yet_is_being_told(desk: Desk) -> None:
+    post(desk, "/page/trouble", {"plan": "none", "latency": "0.5"})
+    form = {"how": "action", "variable": "temperature", "value": "9", "device": "Refrigerator 7"}
+    post(desk, "/page/run", form)
+    deadline = time.monotonic() + 20
+    while "open since" not in (said := alarms_on(desk)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "1 event; being told; nobody has answered" in said
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    assert "7 of 7 copies open" in alarms_on(desk)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            "print('Nobody was notified. Please mend:\\n  - tag_key is not set')",
+            "Nobody was notified: tag_key is not set",
+        ),
+        ("print('x' * 300)", "x" * 199 + "…"),
+        ("pass", "exit code 1"),
+    ],
+)
+def test_why_a_run_failed_stands_beside_its_button(desk: Desk, tmp_path: Path, script: str, said: str) -> None:
+    (tmp_path / "analysis.py").write_text(f"{script}\nraise SystemExit(1)")
+    post(desk, "/page/run", {"how": "hand", "beside": "hand"})
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    page = get(desk).text
+    fault = page[page.index('id="fault-hand"') :].partition("</p>")[0]
+    assert f"{said} <a" in fault
+    assert 'id="fault-ring" role="alert" data-live></p>' in page
+
+
 def test_without_a_journal_the_page_knows_of_no_alarm_and_says_so(desk: Desk) -> None:
     names, values = zip(*((each["key"], each["value"]) for each in desk.variables), strict=True)
     emptied = ["" if name == "delivery_log_token" else value for name, value in zip(names, values, strict=True)]
@@ -392,6 +436,23 @@ def test_what_is_on_is_shown_whoever_switched_it_on(desk: Desk) -> None:
     assert desk.sandbox.trouble.rate_limit == 100, "the plan is what it was"
     desk.sandbox.trouble.faults.append(Fault("reset"))
     assert (switches.preset, switches.says) == ("", "reset")
+
+
+def test_the_page_shows_and_runs_the_analysis_that_is_chosen(desk: Desk) -> None:
+    listed = [{"key": "tag_key", "value": "group"}]
+    installed = desk.store.add_analysis({"name": "Notify TagoRUN users", "variables": listed})
+    assert "Variables of Notify and Notify (external)</h2>" in get(desk).text
+    page = get(desk, f"/?analysis={installed['id']}").text
+    assert "Variables of Notify TagoRUN users</h2>" in page
+    assert "Runs Notify TagoRUN users</span>" in page
+    form = {"name": "tag_key", "value": "site", "analysis": installed["id"], "version": desk.version_of(installed)}
+    own = desk.variables
+    post(desk, "/page/variables", form)
+    assert desk.said == "Saved 1 variable; the next run of Notify TagoRUN users has them"
+    assert (installed["variables"], desk.variables) == ([{"key": "tag_key", "value": "site"}], own)
+    post(desk, f"/page/run?analysis={installed['id']}", {"how": "action", "variable": "temperature", "value": "38"})
+    post(desk, "/page/run", {"how": "action", "variable": "temperature", "value": "38"})
+    assert [run.analysis_id for run in desk.sandbox.runner.runs] == [installed["id"], desk.analyses[0]["id"]]
 
 
 def test_what_the_documents_leave_open_can_be_switched(desk: Desk) -> None:

@@ -364,6 +364,8 @@ def test_an_external_run_that_nobody_hears_is_not_green(desk: Desk, open_page: O
     installed = desk.store.add_analysis({"name": "Installed", "run_on": "external"})
     page = open_page()
     page.locator("#hand select").select_option(label="Installed")
+    expect(page.locator("#runs-chosen")).to_have_text("Runs Installed")
+    expect(page.locator("#variables-heading")).to_have_text("Variables of Installed")
     run_by_hand(page)
     answer = page.locator("#hand .answer")
     expect(answer).to_have_text("Nobody listens for Installed: start it, then do this again")
@@ -405,7 +407,7 @@ def test_what_an_external_run_does_shows_on_the_board(desk: Desk, open_page: Ope
     rows = page.locator("#board tbody tr")
     with listening(desk):
         run_by_hand(page)
-        expect(page.locator("#hand .answer")).to_have_text("Runs by hand")
+        expect(page.locator("#hand .answer")).to_have_text("Runs Notify (external) by hand")
         expect(verdict(page)).to_have_text("Run elsewhere: 7 told, nobody told twice")
         assert "good" not in str(verdict(page).get_attribute("class")), "whom it meant to tell, nobody here knows"
         expect(rows).to_have_count(7)
@@ -657,6 +659,35 @@ def test_the_console_follows_its_end_and_a_run_can_be_stopped(desk: Desk, open_p
     expect(said(page)).to_contain_text("Run 1: stopped")
     expect(page.locator("#stop-run")).to_have_count(0)
     assert console.evaluate("each => each.offsetTop") == place, "nothing has jumped meanwhile"
+
+
+def test_beside_the_button_of_a_run_that_failed_nothing_is_green(desk: Desk, open_page: OpenPage) -> None:
+    page = open_page()
+    set_variable(page, notification="{")
+    ring(page)
+    fault, answer = page.locator("#fault-ring"), page.locator("#answer-ring")
+    expect(fault).to_contain_text("Nobody was notified: ")
+    expect(answer).to_be_hidden()
+    open_tab(page, "Variables")
+    fault.get_by_role("link", name="Console").click()
+    expect(page.locator("#console")).to_be_focused()
+    open_tab(page, "Variables")
+    page.get_by_label("Value of notification").fill(json.dumps(WARM))
+    page.locator("#variables-form").get_by_role("button", name="Save").click()
+    expect(page.locator("#unsaved")).to_be_hidden()
+    ring(page)
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice")
+    expect(fault).to_be_empty()
+    expect(answer).to_be_visible()
+
+
+def test_without_a_temperature_there_is_nothing_to_press(open_page: OpenPage) -> None:
+    page = open_page()
+    page.locator("#degrees").fill("")
+    expect(page.locator("#ring")).to_be_disabled()
+    expect(page.locator("#ring")).to_have_text("Refrigerator 7 reaches 38 °C")
+    page.locator("#degrees").fill("0")
+    expect(page.locator("#ring")).to_have_text("Refrigerator 7 is back to 0 °C")
 
 
 def test_what_is_wrong_stays_until_it_is_mended(desk: Desk, open_page: OpenPage) -> None:

@@ -1,6 +1,6 @@
 """The alarms that the page shows, as the rows of the sandbox's journal tell of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,15 +39,33 @@ class Alarms:
 
 def alarms_of(store: Store, variables: Sequence[dict[str, str]]) -> Alarms:
     """Of the journal that the Analysis' variables name."""
-    token = next((each["value"] for each in variables if each["key"].lower() == "delivery_log_token"), "")
-    bearer = store.tokens.get(token)
-    if bearer is None or bearer.kind != "device":
+    rows = _journal(store, variables)
+    if rows is None:
         return Alarms(is_kept=False, open=[], last=None)
-    rows = [row for row in map(read_row, store.rows_of(bearer.id)) if row]
     found = list(_found(store, rows))
     ended = [each for each in found if each.ended]
     last = max(ended, key=lambda each: each.ended_at, default=None)
     return Alarms(is_kept=True, open=[each for each in found if not each.ended], last=last)
+
+
+def deciders(store: Store, variables: Sequence[dict[str, str]], campaigns: Iterable[str]) -> dict[str, str]:
+    """Who settled each of the campaigns that somebody has settled."""
+    rows, found = _journal(store, variables) or [], {}
+    for campaign in campaigns:
+        state = CampaignState(campaign)
+        state.take(rows)
+        if state.decision:
+            found[campaign] = state.decision.user_id
+    return found
+
+
+def _journal(store: Store, variables: Sequence[dict[str, str]]) -> list[Row] | None:
+    """Its rows; None where the variables name none."""
+    token = next((each["value"] for each in variables if each["key"].lower() == "delivery_log_token"), "")
+    bearer = store.tokens.get(token)
+    if bearer is None or bearer.kind != "device":
+        return None
+    return [row for row in map(read_row, store.rows_of(bearer.id)) if row]
 
 
 def _found(store: Store, rows: list[Row]) -> Iterator[AlarmView]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lib.base.text import counted
+from lib.tools.sandbox.page.alarms import deciders
 from lib.tools.sandbox.page.days import LEFT_OUT, Day
 from lib.tools.sandbox.page.desk import Desk
 from lib.tools.sandbox.page.plain import LOOPS, PlainDay
@@ -105,12 +106,17 @@ def board_of(desk: Desk, day: Day) -> Board:
     rows: list[Row] = []
     left_out: list[Row] = []
     known: dict[str, Known] = {}
+    variables = desk.variables_of(desk.chosen(day.runs[0].analysis_id))
+    several = sum(event.kind == "pressed" for event in store.events) > 1
+    settled = deciders(store, variables, {step.campaign for step in steps} - {""}) if several else {}
     for user in users:
         own, outcome = [step for step in steps if step.user_id == user], outcomes.get(user, {})
         each = Known(own, outcome, _told(own))
         cells = [_loop_cell(loop, user) for loop in loops]
         unread = sum(not note["read"] for note in store.inbox(user))
-        row = Row(user, str(store.users[user]["name"]), unread, list(_chips(own, day)), _end(desk, day, each), cells)
+        row = Row(
+            user, str(store.users[user]["name"]), unread, list(_chips(own, day)), _end(desk, day, each, settled), cells
+        )
         if not own and outcome.get("status") in LEFT_OUT:
             left_out.append(row)
         else:
@@ -177,7 +183,8 @@ def _chips(steps: list[Step], day: Day) -> Iterator[Chip]:
         yield last
 
 
-def _end(desk: Desk, day: Day, known: Known) -> Cell:
+def _end(desk: Desk, day: Day, known: Known, settled: dict[str, str]) -> Cell:
+    """`settled` says by whom each campaign is."""
     notes = {step.note_id for step in known.steps if step.note_id}
     pressed = [event for event in desk.store.events if event.kind == "pressed" and event.note_id in notes]
     status, outcome = known.status, known.outcome
@@ -185,7 +192,11 @@ def _end(desk: Desk, day: Day, known: Known) -> Cell:
         return Cell("bad", f"told {known.told} times")
     is_of_today = any("button_id" in run.extra for run in day.runs)
     if pressed and (is_of_today or not known.changed):
-        return Cell("good", "answered")
+        answered = {event.note_id for event in pressed}
+        who = pressed[0].user_id
+        of = {step.campaign for step in known.steps if step.note_id in answered} - {""}
+        counts = not of or any(settled.get(campaign, who) == who for campaign in of)
+        return Cell("good", "answered" if counts else "answered, settled before")
     if known.told and (status == "sent" or day.is_external):
         there = _told_by(known.steps) & set(desk.store.notifications)
         closed = any(not desk.store.notifications[note]["buttons_enabled"] for note in there)

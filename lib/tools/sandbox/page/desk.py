@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp.web import AppKey
 
 from lib.base.duration import shown_duration
+from lib.base.text import counted
 from lib.tools.sandbox.page.days import Day, days_of
 from lib.tools.sandbox.page.forms import BadInput, Form, number_of_text, text_of, typed_value
 from lib.tools.sandbox.page.plain import LOOPS, PlainDay, Weather
@@ -30,8 +31,8 @@ Clients = list[tuple[str, str]]  # heading and text
 
 
 class Desk:
-    """The page's hands. `analyses` are those it can run, the first unless told otherwise; they share variables. `key`
-    opens the page: another at each start, and kept nowhere."""
+    """The page's hands. `analyses` are the sandbox's own, which share variables; the page runs the first unless another
+    is chosen. `key` opens the page: another at each start, and kept nowhere."""
 
     def __init__(self, sandbox: Sandbox, analyses: list[Record], clients: "Callable[[Desk], Clients]") -> None:
         self.sandbox = sandbox
@@ -45,12 +46,13 @@ class Desk:
         self.again: set[int] = set()  # the runs to which an event was handed once more
         self.weathers: dict[int, Weather] = {}  # by the run with which a day began
         self.weather_said: dict[int, str] = {}
+        self.beside: dict[int, str] = {}  # the form with which a day began
         self.plain: dict[int, list[PlainDay]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         sandbox.trouble.on_seen = self.witness.saw
         sandbox.trouble.on_kill = self._hand_in_again
         self.schedule = Schedule(self._scheduled)
-        self._on_schedule: Run | None = None
+        self._on_schedule = str(analyses[0]["id"])
         self._actions = {kind: self._action(kind) for kind in ("condition", "interval")}
 
     @property
@@ -67,33 +69,49 @@ class Desk:
         """What to set for other clients."""
         return self._clients(self)
 
+    def chosen(self, analysis_id: str) -> Record:
+        """The Analysis of that id, else the first."""
+        return self.store.analyses.get(analysis_id, self.analyses[0])
+
+    def sharing(self, analysis: Record) -> list[Record]:
+        """The Analyses that have the variables of this one."""
+        own = {each["id"] for each in self.analyses}
+        return self.analyses if analysis["id"] in own else [analysis]
+
     @property
     def variables(self) -> list[dict[str, str]]:
-        """Of the first Analysis, as text: an API client may have put anything there."""
-        listed = self.analyses[0].get("variables")
+        """Of the first Analysis."""
+        return self.variables_of(self.analyses[0])
+
+    def variables_of(self, analysis: Record) -> list[dict[str, str]]:
+        """As text: an API client may have put anything there."""
+        listed = analysis.get("variables")
         entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
         return [{"key": str(each.get("key", "")), "value": str(each.get("value", ""))} for each in entries]
 
     @property
     def version(self) -> str:
-        """Another one when somebody else has changed the variables."""
-        return hashlib.sha256(json.dumps(self.variables).encode()).hexdigest()[:12]
+        """Of the first Analysis."""
+        return self.version_of(self.analyses[0])
+
+    def version_of(self, analysis: Record) -> str:
+        """Another one when somebody else has changed its variables."""
+        return hashlib.sha256(json.dumps(self.variables_of(analysis)).encode()).hexdigest()[:12]
 
     @property
     def clock(self) -> str:
         ahead = f", {shown_duration(self.store.ahead)} ahead" if self.store.ahead else ""
         return f"{datetime.fromtimestamp(self.store.clock()):%Y-%m-%d %H:%M}{ahead}"
 
-    async def run(self, form: Form) -> str:
-        """By hand, or with a `variable` as an Action on that data point would."""
-        analysis = self.store.analyses.get(str(form.get("analysis") or self.analyses[0]["id"]))
-        if analysis is None:
-            raise BadInput("This Analysis is not here any more: load the page again")
+    async def run(self, form: Form, chosen: str = "") -> str:
+        """By hand, or with a `variable` as an Action on that data point would; the form's Analysis, else the one that
+        is chosen."""
+        analysis = self._analysis(form, chosen)
         newest = self._newest
         if form.get("how") != "action":
             await self._start(analysis, {}, None)
-            self._check_heard(newest)
-            return "Runs by hand"
+            self._note_form(form, newest)
+            return f"Runs {analysis['name']} by hand"
         name = text_of(form, "variable").lower()  # as TagoIO stores it: D docs sending-data.md
         if not name:
             raise BadInput("A data point needs a variable, such as temperature")
@@ -106,18 +124,20 @@ class Desk:
         except Refusal as refusal:
             raise BadInput(refusal.message) from refusal
         await self._start(analysis, {**extra, "_device_id": device["id"]}, [point])
-        self._check_heard(newest)
+        self._note_form(form, newest)
         return f"{device['name']}: {name} {point['value']} {point['unit']}".strip()
 
-    async def set_schedule(self, form: Form) -> str:
-        """`seconds`, empty or 0 to end it."""
+    async def set_schedule(self, form: Form, chosen: str = "") -> str:
+        """`seconds`, empty or 0 to end it; of the Analysis that is chosen."""
         text = text_of(form, "seconds")
         seconds = number_of_text(text or "0", "Seconds", 0, LONGEST)
         if form.get("stop") or not seconds:
             self.schedule.stop()
             return "The schedule is off"
+        analysis = self.chosen(chosen)
+        self._on_schedule = str(analysis["id"])
         self.schedule.set(max(math.ceil(seconds), SHORTEST))
-        return f"Runs every {self.schedule.seconds} s"
+        return f"Runs {analysis['name']} every {self.schedule.seconds} s"
 
     def stop(self, form: Form) -> str:
         """End a `run`, by its number."""
@@ -144,18 +164,20 @@ class Desk:
         self.store.edit_notification(note, {"read": True})
         return f"{user['name']} opened {note['title']}"
 
-    def set_variables(self, names: list[str], values: list[str], version: str) -> str:
-        """For all of `analyses`; `version` is of those that were to be changed."""
+    def set_variables(self, names: list[str], values: list[str], form: Form) -> str:
+        """Of the form's Analysis, and of those that share them; its `version` is of those that were to be changed."""
+        analysis = self._analysis(form)
         values = [value.replace("\r\n", "\n") for value in values]
         given = [(name.strip(), value.strip()) for name, value in zip(names, values, strict=False)]
         problems = list(_variable_problems(given))
-        if version != self.version:
+        if text_of(form, "version") != self.version_of(analysis):
             problems.append("the variables were changed elsewhere meanwhile: load the page again")
         if problems:
             raise BadInput("; ".join(problems))
-        for analysis in self.analyses:
-            analysis["variables"] = [{"key": name, "value": value} for name, value in given if name]
-        return f"Saved {len(self.variables)} variables; the next run has them"
+        for each in self.sharing(analysis):
+            each["variables"] = [{"key": name, "value": value} for name, value in given if name]
+        saved = counted(len(self.variables_of(analysis)), "variable")
+        return f"Saved {saved}; the next run of {analysis['name']} has them"
 
     def move_clock(self, form: Form) -> str:
         """TagoIO's clock goes on by so many `minutes`."""
@@ -191,6 +213,7 @@ class Desk:
         self.witness.steps.clear()
         self.again.clear()
         self.weathers.clear()
+        self.beside.clear()
         self.plain.clear()
         self.sandbox.trouble.kill_after = None
         return "Inboxes and journal are empty"
@@ -212,6 +235,10 @@ class Desk:
     @property
     def _newest(self) -> Run | None:
         return self.sandbox.runner.runs[-1] if self.sandbox.runner.runs else None
+
+    def _note_form(self, form: Form, before: Run | None) -> None:
+        self.beside[self.sandbox.runner.runs[-1].number] = text_of(form, "beside")
+        self._check_heard(before)
 
     def _check_heard(self, before: Run | None) -> None:
         """Raises BadInput where a run was begun since that went to an external Analysis for which nobody listens."""
@@ -246,7 +273,8 @@ class Desk:
         runs = self.sandbox.runner.runs
         if any(not run.ended and run.extra.get("_action_id") == self._actions["interval"] for run in runs):
             return
-        await self._start(self.analyses[0], {"_action_id": self._actions["interval"], "_action_type": "interval"}, None)
+        extra = {"_action_id": self._actions["interval"], "_action_type": "interval"}
+        await self._start(self.chosen(self._on_schedule), extra, None)
 
     def _action(self, kind: str) -> str:
         """The Action that the page's runs come from: the same after a restart."""
@@ -267,6 +295,12 @@ class Desk:
     def _device(self, name: str) -> Record:
         found = next((device for device in self.store.devices.values() if device["name"] == name), None)
         return found or self.store.add_device({"name": name})[0]
+
+    def _analysis(self, form: Form, chosen: str = "") -> Record:
+        named = text_of(form, "analysis")
+        if named and named not in self.store.analyses:
+            raise BadInput("This Analysis is not here any more: load the page again")
+        return self.chosen(named or chosen)
 
     def _user(self, form: Form) -> Record:
         user = self.store.users.get(text_of(form, "user"))

@@ -16,7 +16,7 @@ from lib.tools.sandbox.page.desk import DESK, MAX_VARIABLES, Desk
 from lib.tools.sandbox.page.figures import course, now_at
 from lib.tools.sandbox.page.plain import SCRIPT
 from lib.tools.sandbox.page.presets import PRESETS
-from lib.tools.sandbox.page.runs import run_view
+from lib.tools.sandbox.page.runs import failure_of, run_view
 from lib.tools.sandbox.page.view import phone, pushed
 from lib.tools.sandbox.trouble import KINDS, PLANS
 from lib.tools.sandbox.unknowns import UNKNOWNS
@@ -57,6 +57,9 @@ def rendered(
     number, tab = request.query.get("run", ""), request.query.get("tab", "")
     run = next((run for run in runs if str(run.number) == number), runs[-1] if runs else None)
     day = day_with(desk.days(), run)
+    chosen = desk.chosen(request.query.get("analysis", ""))
+    own_variables = desk.variables_of(chosen)
+    newest = next(iter(desk.days()[-1:]), None)
     steps = course(desk.store.events)
     content = templates.get_template("page.html").render(
         instance=INSTANCE,
@@ -67,20 +70,22 @@ def rendered(
         tab=tab if tab in TABS else "run",
         people=list(desk.store.users.values())[:USERS_SHOWN],
         phones=[phone(desk.store, each, runs) for each in _shown(desk, request)],
-        alarms=alarms_of(desk.store, desk.variables),
+        alarms=alarms_of(desk.store, own_variables),
+        is_telling=any(not each.ended for each in runs),
         board=board_of(desk, day) if day else None,
         is_newest_day=day is not None and runs[-1] in day.runs,
         analyses=list(desk.store.analyses.values()),
-        chosen=request.query.get("analysis", ""),
+        chosen=chosen,
+        failure=failure_of(newest.runs, desk.beside.get(newest.number, "")) if newest else None,
         presets=PRESETS,
         script=SCRIPT.read_text(encoding="utf-8"),
         runs=[run_view(desk.store, run, whole=False) for run in runs[: -RUNS_SHOWN - 1 : -1]],
         run=run_view(desk.store, run) if run else None,
         figures=now_at(steps),
         plot=_plot(desk, steps),
-        variables=desk.variables if variables is None else variables,
-        version=desk.version,
-        spare=range(min(SPARE_ROWS, MAX_VARIABLES - len(desk.variables))),
+        variables=own_variables if variables is None else variables,
+        version=desk.version_of(chosen),
+        spare=range(min(SPARE_ROWS, MAX_VARIABLES - len(own_variables))),
         quota=desk.switches.quota_left,
         clock=desk.clock,
         switches=desk.switches,

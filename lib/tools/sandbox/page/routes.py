@@ -63,7 +63,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
 
 @routes.post("/page/run")
 async def run(request: web.Request) -> web.Response:
-    return _done(request, await request.app[DESK].run(await request.post()))
+    return _done(request, await request.app[DESK].run(await request.post(), _chosen(request)))
 
 
 @routes.post("/page/preset")
@@ -83,7 +83,7 @@ async def start_over(request: web.Request) -> web.Response:
 
 @routes.post("/page/schedule")
 async def schedule(request: web.Request) -> web.Response:
-    return _done(request, await request.app[DESK].set_schedule(await request.post()))
+    return _done(request, await request.app[DESK].set_schedule(await request.post(), _chosen(request)))
 
 
 @routes.post("/page/stop")
@@ -96,7 +96,7 @@ async def variables(request: web.Request) -> web.Response:
     form, desk = await request.post(), request.app[DESK]
     names, values = _all(form, "name"), _all(form, "value")
     try:
-        return _done(request, desk.set_variables(names, values, str(form.get("version", ""))))
+        return _done(request, desk.set_variables(names, values, form))
     except BadInput as error:
         typed = [{"key": name, "value": value} for name, value in zip(names, values, strict=False) if name or value]
         return _refused(request, error, typed)
@@ -139,6 +139,11 @@ async def say_what_is_wrong(request: web.Request, handler: Any) -> web.StreamRes
     except web.HTTPRequestEntityTooLarge:
         return _refused(request, BadInput("That is more than the sandbox takes"))
     return answer
+
+
+def _chosen(request: web.Request) -> str:
+    """The Analysis that the page shows."""
+    return str(request.query.get("analysis", ""))
 
 
 def _all(form: MultiDictProxy[Any], name: str) -> list[str]:

@@ -1,12 +1,16 @@
 """The runs that the page shows: why each ran, what it printed, what became of each user in it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lib.campaign.outcome import STATUSES
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.store import Store
+
+MEND = "Nobody was notified"
+ENDINGS = (MEND, "Notified ", "Stopped by")  # what the console says at last
+LONGEST = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,31 @@ def run_view(store: Store, run: Run, *, whole: bool = True) -> RunView:
         outcomes=list(_outcomes(run, names)) if whole else [],
         summary=", ".join(_counted(run)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Of a run, by its number: why, in a line, and `beside` which form that is said."""
+
+    beside: str
+    number: int
+    text: str
+
+
+def failure_of(runs: Sequence[Run], beside: str) -> Failure:
+    """Of a day's runs, but for those of presses; without a text where the last has not failed."""
+    run = [each for each in runs if "button_id" not in each.extra][-1]
+    return Failure(beside, run.number, _why_failed(run) if (run.code or 0) > 0 else "")
+
+
+def _why_failed(run: Run) -> str:
+    lines = [line.strip() for line in run.lines if line.strip() and not _is_log(line)]
+    places = (place for place, line in enumerate(lines) if line.startswith(ENDINGS))
+    place = next(places, len(lines) - 1)
+    line, *below = lines[place : place + 2] or [f"exit code {run.code}"]
+    if line.startswith(MEND) and below:
+        line = f"{MEND}: {below[0].removeprefix('- ')}"
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def _state(run: Run) -> str:

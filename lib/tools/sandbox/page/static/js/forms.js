@@ -48,9 +48,11 @@ function badges() {
 }
 
 function label() {
+  byId("ring").disabled = byId("degrees").value === "";
+  if (byId("ring").disabled) return; // the last number stays
   const degrees = Number(byId("degrees").value);
   const verb = degrees <= 8 ? "is back to" : "reaches";
-  byId("ring-text").textContent = `Refrigerator 7 ${verb} ${byId("degrees").value || "…"}\u00a0°C`;
+  byId("ring-text").textContent = `Refrigerator 7 ${verb} ${degrees}\u00a0°C`;
   byId("ring").classList.toggle("cool", degrees <= 8);
 }
 
