@@ -392,13 +392,15 @@ def listening(desk: Desk) -> Iterator[None]:
     env |= {"T_ANALYSIS_TOKEN": token, "T_ANALYSIS_ID": external["id"]}
     heard = desk.sandbox.runner.listeners[f"analysis_trigger.{external['id']}"]
     with subprocess.Popen([sys.executable, "analysis.py"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 30
-        while not heard:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        yield
-        process.kill()
+        try:
+            until = time.monotonic() + 30
+            while not heard:
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            yield
+        finally:
+            process.kill()
 
 
 def test_what_an_external_run_does_shows_on_the_board(desk: Desk, open_page: OpenPage) -> None:
