@@ -197,6 +197,8 @@ class Dispatch:
             self._show_progress()
             if time.monotonic() - self._looked_at >= LOOK_EVERY:
                 self._look_for_presses(lanes)
+                for lane in lanes:  # this run may wait a minute for its next window
+                    self._close(lane)
 
         delivery.deliver(tick)
         self.is_out_of_time = self.is_out_of_time or delivery.stopped == NO_TIME
@@ -236,15 +238,19 @@ class Dispatch:
         self._look_for_presses([lane])
         self._answer_presses(lane)
         self.journal.add(updated_rows(lane.key, lane.told_of_repeat, self.journal.run, lane.job.event_number))
+        self._close(lane)
         for action in self._due(lane):
+            if isinstance(action, Update):
+                self._bring_up_to_date(lane, action)
+            elif isinstance(action, SayUnknown):
+                self._say_unknown(lane, action.users)
+
+    def _close(self, lane: CampaignLane) -> None:
+        for action in self._due(lane) if lane.is_ours and lane.state.is_over else ():
             if isinstance(action, Close):
                 number = self.answers.close(lane.state, action.copies)
                 self.report.note(f"closed {counted(number, 'copy', 'copies')} of campaign {lane.key}")
                 self._say_price(number)
-            elif isinstance(action, Update):
-                self._bring_up_to_date(lane, action)
-            elif isinstance(action, SayUnknown):
-                self._say_unknown(lane, action.users)
 
     def _bring_up_to_date(self, lane: CampaignLane, action: Update) -> None:
         updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
