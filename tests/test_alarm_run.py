@@ -208,7 +208,7 @@ def test_an_event_handed_in_again_after_the_end_is_no_repeat(journaled: Journale
     for dry_run in ("true", "false"):
         journaled.age()
         ran = journaled.run([point], dry_run=dry_run, **given)
-        assert "dealt with before" in ran.out
+        assert "this event repeats is over" in ran.out
         assert "is open" not in ran.out
         assert "would repeat it" not in ran.out
     assert journaled.sandbox.store.notifications == before

@@ -73,7 +73,7 @@ class Alarms:
         older = state if turn.kind == "repeated" else next((each for each in ended if each.key == turn.replaced), None)
         self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, older, own.alarm.again))
         if turn.kind == "repeated" and state.ending:
-            self._note(f'this event of the alarm "{own.alarm.name}" was dealt with before; it is over: {state.key}')
+            self._note(f'the alarm "{own.alarm.name}" that this event repeats is over, as campaign {state.key}')
             yield from self._changed(state, own)
         elif turn.kind == "repeated" and state.started:
             self._note(

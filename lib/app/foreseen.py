@@ -42,7 +42,7 @@ def _event(judged: Judged) -> str:
     if turn is None:
         return "none is open, so there would be nothing to end"
     if turn.kind == "repeated" and older and older.ending:
-        return "it is over, and this event was dealt with before"
+        return "what this event repeats is over; nobody would be told"
     since = f"open since {datetime.fromtimestamp(turn.since, UTC):%H:%M} UTC"
     if turn.kind == "cleared":
         return f"{since}; this event would clear it"
