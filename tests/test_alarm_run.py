@@ -4,13 +4,18 @@ import copy
 import itertools
 import json
 import re
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault
-from tests.conftest import MAINTENANCE, Ran
+from tests.conftest import ANALYSIS, MAINTENANCE, Ran
 from tests.test_decision import press
 from tests.test_dispatch import EVENT, Journaled, journaled  # noqa: F401  # a fixture
 
@@ -243,6 +248,32 @@ def test_an_end_whose_telling_was_not_begun_is_told_by_the_next_run(journaled: J
     assert ran.code == 0, ran.out + ran.err
     assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
     assert {note["title"] for note in copies(journaled)} == {"Fridge is warm", "Back to normal: 4 °C"}
+
+
+@pytest.mark.parametrize("after", [0.6, 1.2, 1.8])
+def test_an_end_whose_run_is_killed_is_told_once_and_closed_by_the_next(
+    journaled: Journaled,  # noqa: F811
+    after: float,
+) -> None:
+    telling = {**WARM, "all_clear_tell": True}
+    reads(journaled, 9, telling)
+    journaled.age()
+    point = {"id": "cold", "variable": "temperature", "value": 4, "unit": "°C", "device": "d" * 24}
+    given = {"notification": json.dumps(telling), **EVENT}
+    journaled.sandbox.trouble.latency = 0.1
+    process = subprocess.Popen([sys.executable, str(ANALYSIS)], env=journaled.env([point], **given))
+    time.sleep(after)
+    process.kill()
+    process.wait()
+    time.sleep(0.3)
+    journaled.sandbox.trouble.latency = 0
+    for _ in range(2):  # TagoIO hands the event in again
+        journaled.age()
+        ran = journaled.run([point], **given)
+        assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    warm = [note for note in journaled.sandbox.store.notifications.values() if note["buttons"]]
+    assert not any(note["buttons_enabled"] for note in warm)
 
 
 def test_without_a_line_a_copy_has_the_new_text_alone_and_a_long_all_clear_is_cut(
