@@ -180,6 +180,7 @@ def test_who_was_left_out_by_a_rule_is_told_by_a_repeat_when_it_leaves_them_out_
     assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
     assert copies(journaled)[1]["message"].startswith("It is at 30 °C\n2nd time since ")
     assert "which an earlier run left" not in repeated.out
+    assert "is open, and was raised as campaign" in repeated.out
 
 
 def test_the_end_is_told_when_the_copies_are_closed(journaled: Journaled) -> None:  # noqa: F811

@@ -76,9 +76,10 @@ class Alarms:
             self._note(f'the alarm "{own.alarm.name}" that this event repeats is over, as campaign {state.key}')
             yield from self._changed(state, own)
         elif turn.kind == "repeated" and state.started:
+            became = "answered" if state.is_decided else "told" if state.first_told_at else "raised"
             self._note(
-                f'the alarm "{own.alarm.name}" of this device is open, and was '
-                f"{'answered' if state.is_decided else 'told'} as campaign {state.key}; this is event {turn.count}"
+                f'the alarm "{own.alarm.name}" of this device is open, and was {became} as campaign {state.key}; '
+                f"this is event {turn.count}"
             )
             self.left.sorting.rules.forget(own.key)
             yield from self._changed(state, own)  # nobody is told again but who has no copy
