@@ -43,11 +43,6 @@ class Rejected(TagoIOError):
 class Doubtful(TagoIOError):
     """Carried out or not, nobody can tell from the answer: timeout, reset, cut or contradictory answer, 5xx."""
 
-    @property
-    def may_come_late(self) -> bool:
-        """Nobody answered for the request (we, or a gateway, stopped waiting): TagoIO may still be at it."""
-        return self.status in (408, 504)
-
 
 def one_error(problems: Iterable[str]) -> None:
     """Raise all problems as one SetupError; nothing where there are none."""
