@@ -41,13 +41,13 @@ def test_composes_result_is_sent_and_none_leaves_the_user_out() -> None:
 @pytest.mark.parametrize("name", ["Ke$ha$", "$USER.EMAIL$", "$NONSENSE$", "$$", "$VALUE$ off", "US$5 and CA$6"])
 def test_what_compose_returns_is_text_as_it_stands(name: str) -> None:
     def compose_all(trigger: Trigger, user: User) -> Notification:
-        button = Button("a", user.name, link="https://x.io/?a=$USER.NAME$")
+        button = Button("a", user.name, link=f"https://x.io/?a={quote(user.name)}")
         return Notification(user.name, f"to {user.name}", (button,))
 
     given = Content(compose_all, (), str)(Trigger("action", (DataPoint("t", 1),)), User("u", name, "a@b.c"))
     assert isinstance(given, Notification)
     assert (given.title, given.message, given.buttons[0].label) == (name, f"to {name}", name)
-    assert given.buttons[0].link == "https://x.io/?a=$USER.NAME$"
+    assert given.buttons[0].link == f"https://x.io/?a={quote(name)}"
 
 
 @pytest.mark.parametrize("name", ["Ke$ha$", "$USER.EMAIL$", "$NONSENSE$", "$$", "$VALUE$ off", "US$5 and CA$6"])

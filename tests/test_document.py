@@ -53,7 +53,7 @@ def test_the_documents_object_is_taken_with_its_comments() -> None:
         ('{"title": "t", "message": "m", "buttons": {}}', None),
         ('{"title": "t", "message": "m", "buttons": ["a"]}', "buttons must be a list of objects"),
         ('{"title": "t", "mesage": "m"}', 'did you mean "message"?'),
-        ('{"title": "t", "message": "m", "when": {"variabel": "t"}}', "when must be an object such as"),
+        ('{"title": "t", "message": "m", "when": {"variabel": "t"}}', 'did you mean "variable"?'),
         ('{"title": "t", "message": "m", "when": {"variable": "t", "valeu": 1}}', 'did you mean "value"?'),
         (
             '{"title": "t", "message": "m", "buttons": [{"id": "a", "lable": "A", "url": "https://a"}]}',
@@ -152,7 +152,7 @@ def test_variants_come_with_their_conditions() -> None:
     ("when", "problem"),
     [
         ("5", "when must be an object such as"),
-        ('{"is": "<"}', "when must be an object such as"),
+        ('{"is": "<"}', "when: variable is missing: "),
         ('{"variable": "t", "is": "=="}', 'is "==" is not one of < > = ! >< *'),
         ('{"variable": "t", "is": "<"}', "value is missing"),
         ('{"variable": "t", "is": "<", "value": "warm"}', 'value "warm" is not a number'),

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from lib.base.errors import Rejected, SetupError
+from lib.base.text import did_you_mean
+from lib.message.alarm import AllClear
 from lib.message.content import Content, composed
-from lib.message.mistake import did_you_mean
 from lib.message.notification import Button, Notification
 from lib.message.trigger import DataPoint, Trigger
 from lib.message.user import User
@@ -15,10 +16,9 @@ from lib.message.user import User
 WARM = Trigger("action", (DataPoint("temperature", 12, "C", device="d"),))
 
 
-def said(compose: Callable[[Any, Any], Any], trigger: Trigger = WARM) -> str:
-    content = Content(compose, (), str)
+def said(compose: Callable[..., Any], trigger: Trigger = WARM) -> str:
     with pytest.raises(SetupError) as caught:
-        composed(User("u", "Ana"), lambda user: content(trigger, user))
+        composed(User("u", "Ana"), lambda user: Content(compose, (), str)(trigger, user))
     return str(caught.value)
 
 
@@ -27,7 +27,7 @@ def test_a_notification_that_is_dropped_asks_for_return_with_its_line() -> None:
         Notification("t", "m")
 
     line = compose.__code__.co_firstlineno + 1
-    expected = f"compose makes a Notification in line {line} and drops it: is `return` missing?"
+    expected = f"compose makes a Notification in line {line} and does not return it: is `return` missing?"
     assert said(compose) == expected
 
 
@@ -38,7 +38,26 @@ def test_one_that_is_dropped_in_one_branch_only_is_found_too() -> None:
         Notification("warm", "m")
         return None
 
-    assert "drops it: is `return` missing?" in said(compose)
+    assert "does not return it: is `return` missing?" in said(compose)
+
+
+def test_an_all_clear_that_is_dropped_would_be_a_false_alarm_to_everybody() -> None:
+    def compose(trigger: Trigger, user: User) -> Notification:
+        if (trigger.value("temperature") or 0) < 8:
+            AllClear("temperature", "Back to normal")
+        return Notification("warm", "m")
+
+    line = compose.__code__.co_firstlineno + 2
+    assert said(compose) == f"compose makes an AllClear in line {line} and does not return it: is `return` missing?"
+
+
+def test_a_placeholder_of_the_json_is_not_sent_as_it_stands() -> None:
+    def compose(trigger: Trigger, user: User) -> Notification:
+        """Not here: $VALUE$."""
+        return Notification("warm", f"{user.name}: $DEVICE.NAME$", repeated="$NTH$ time")
+
+    expected = f"compose has $DEVICE.NAME$ in line {compose.__code__.co_firstlineno + 2}: placeholders are filled in"
+    assert said(compose).startswith(expected)
 
 
 def test_one_that_is_kept_and_never_returned_asks_for_return() -> None:
@@ -46,7 +65,7 @@ def test_one_that_is_kept_and_never_returned_asks_for_return() -> None:
         made = Notification("t", "m")
         print(made.title)
 
-    assert "never returns it: is `return` missing?" in said(compose)
+    assert "does not return it: is `return` missing?" in said(compose)
 
 
 def test_none_on_purpose_is_no_mistake() -> None:
@@ -65,6 +84,12 @@ def test_none_on_purpose_is_no_mistake() -> None:
         (lambda trigger, user: Notification("t", "m", buttens=()), '"buttons"'),  # type: ignore[call-arg]
         (lambda trigger, user: Notification("t", "m", prio="high"), '"priority"'),  # type: ignore[call-arg]
         (lambda trigger, user: Notification("t", "m", (Button("a", "A", colour="red"),)), '"color"'),  # type: ignore[call-arg]
+        (lambda trigger, user: Notification("t", text="m"), '"message"'),  # type: ignore[call-arg]
+        (lambda trigger, user: Notification("t", "m", (Button("a", "A", url="https://a.b"),)), '"link"'),  # type: ignore[call-arg]
+        (lambda trigger, user: AllClear("t", mesage="m"), '"message"'),  # type: ignore[call-arg]
+        (lambda trigger, user: Notificaton("t", "m"), '"Notification"'),  # type: ignore[name-defined]  # noqa: F821
+        (lambda trigger, user: Notification("t", str(usr)), '"user"'),  # type: ignore[name-defined]  # noqa: F821
+        (lambda trigger, user: Notification("t", "m", priority="hihg"), '"high"'),
         (lambda trigger, user: Notification("t", user.nmae), '"name"'),
         (lambda trigger, user: Notification("t", trigger.devicename), '"device_name"'),
     ],
@@ -81,6 +106,41 @@ def test_the_line_is_that_of_compose_however_deep_the_error_is() -> None:
         return Notification("t", str(helper()))
 
     assert f"in line {compose.__code__.co_firstlineno + 1}" in said(compose)
+
+
+@pytest.mark.parametrize(
+    ("compose", "hint"),
+    [
+        (lambda trigger, user: trigger.value("temperature") < "8", "one is text and the other a number"),
+        (lambda trigger, user: trigger.value("temperature") < (8, 5), "a decimal has a point, 8.5"),
+        (lambda trigger, user: trigger.value("humidity") < 8, "something here is None"),
+        (lambda trigger, user: Notification("t", "m", Button("a", "A")), "buttons takes a list"),  # type: ignore[arg-type]
+        (lambda trigger, user: Notification(5, "m"), "title must be text"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_python_says_of_types_comes_with_what_to_do(compose: Callable[..., Any], hint: str) -> None:
+    assert hint in said(compose)
+    assert said(compose).endswith(f", in line {compose.__code__.co_firstlineno}")
+
+
+def test_a_notification_that_is_not_valid_is_named_by_the_line_that_makes_it() -> None:
+    def compose(trigger: Trigger, user: User) -> Notification:
+        return Notification("t", "m", (Button("a b", "A", page="/x"),))
+
+    expected = f'Button 1: id "a b" contains a space; use "a_b", in line {compose.__code__.co_firstlineno + 1}'
+    assert said(compose) == expected
+
+
+def test_a_compose_of_other_arguments_is_told_how_it_is_called() -> None:
+    def compose(trigger: Trigger) -> Notification:
+        return Notification("t", "m")
+
+    assert said(compose).endswith("2 were given; it is called as compose(trigger, user)")
+
+
+def test_a_value_that_only_looks_like_a_number_is_said_to_be_none() -> None:
+    odd = Trigger("action", (DataPoint("temperature", "9,5", "°C"), DataPoint("door", "open")))
+    assert odd.brought == "this run brought temperature = 9,5 °C (which is no number), door = open"
 
 
 def test_a_method_without_its_brackets_never_reaches_a_person() -> None:

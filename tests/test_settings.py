@@ -148,3 +148,28 @@ def test_the_defaults_in_env_example_are_the_models() -> None:
     model = Settings()
     for name in ("max_recipients", "dry_run", "log_level"):
         assert VARIABLES[name](given[name]) == getattr(model, name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['dry_run="true', "dry_run='true\"", "dry_run: true", "dry_run true", "dry_run", 'notification="{"title": "t"}"'],
+)
+def test_a_line_of_env_that_cannot_be_read_is_named_and_not_left_out(tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"tag_key=group\n# seen\n\n{line}\ntag_value=maintenance\n")
+    with pytest.raises(SetupError) as caught:
+        read_env_file(file)
+    name = re.match(r"\w+", line)
+    assert name
+    assert str(caught.value).startswith(f".env, line 4 ({name[0]} …) cannot be read: write name=value")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("dryrun=true", "dry_run"), ("dry=true", "dry_run"), ("tag_vaule=x", "tag_value"), ("max_recipents=2", "max_rec")],
+)
+def test_a_misspelt_name_in_env_is_not_left_out(tmp_path: Path, line: str, meant: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"account_token=p-1\n{line}\nTAGOIO_API=http://x\nMY_OWN=1\n")
+    with pytest.raises(SetupError, match=f"is {meant}"):
+        read_env_file(file)

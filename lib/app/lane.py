@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from lib.app.job import Job
 from lib.app.plan import Plan
+from lib.base.errors import SetupError
 from lib.campaign.courtesy import subject_key
 from lib.campaign.lease import LATE, MARGIN
 from lib.campaign.outcome import EARLIER, Outcome, Status
 from lib.campaign.rows import campaign_row
 from lib.delivery.delivery import Task
+from lib.message.content import composed
 from lib.message.notification import PRIORITIES, Notification
 from lib.message.user import User
 from lib.tagoio.inbox import Inbox, Look
@@ -97,10 +99,10 @@ class CampaignLane:
     def _composed(self, user: User) -> Notification | Outcome:
         """The text for a user, or what becomes of whoever gets none after all."""
         try:
-            notification = self.plan.sorting.compose(self.job, user)
-        except Exception as error:
+            notification = composed(user, lambda each: self.plan.sorting.compose(self.job, each))
+        except SetupError as error:
             status: Status = "failed" if self.job.is_own else "pending"
-            return Outcome(user.id, user.name, status, f"compose failed: {type(error).__name__}: {error}")
+            return Outcome(user.id, user.name, status, str(error))
         if isinstance(notification, str):
             return Outcome(user.id, user.name, "skipped", notification)
         return notification

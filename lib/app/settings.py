@@ -27,6 +27,7 @@ USABLE_TOKENS = ("p-", "a-")
 SHORTEST_BUDGET = 10  # seconds
 FROM_TAGOIO = ("button_id", "user_id", "notification_id")  # with a pressed button
 RENAMED = {"escalate_after": "remind_after"}
+SHORTEST_NAME = 3  # letters of a name that may be the beginning of one of ours, such as dry
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -120,14 +121,32 @@ def read_env_file(path: Path) -> dict[str, str | None]:
     try:
         content = path.read_bytes()
         is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes a file
-        values = dotenv_values(stream=io.StringIO(content.decode("utf-16" if is_wide else "utf-8-sig")))
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SetupError(f"{path.name} cannot be read: {why}") from error
+    one_error(f"{path.name}, {problem}" for problem in _unread_lines(text))
+    values = dotenv_values(stream=io.StringIO(text))
+    one_error(f"{path.name}: {problem}" for problem in _misspelt(values))
     for name in ("T_ANALYSIS_TOKEN", "T_ANALYSIS_ID", "TAGOIO_API", "TAGOIO_SSE"):
         if values.get(name):
             os.environ.setdefault(name, values[name] or "")
     return values
+
+
+def _unread_lines(text: str) -> Iterator[str]:
+    """What dotenv would leave out with a warning. Values are not shown: one may be a token."""
+    from dotenv.parser import parse_stream
+
+    for binding in parse_stream(io.StringIO(text)):
+        name = re.match(r"\s*(?:export\s+)?([\w-]*)", binding.original.string)
+        if binding.error or (binding.key and binding.value is None and binding.key.lower() in VARIABLES):
+            begins = f" ({name[1]} …)" if name and name[1] else ""
+            line = binding.original.line + len(re.match(r"\n*", binding.original.string)[0])  # type: ignore[index]
+            yield (
+                f"line {line}{begins} cannot be read: write name=value; a value with quotes, spaces or # goes into "
+                "single quotes, name='…'"
+            )
 
 
 def region_addresses(region: str) -> tuple[str, str]:
@@ -173,7 +192,7 @@ def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
         word = name.replace("-", "_")
         near = difflib.get_close_matches(word, VARIABLES, 1, 0.8)
         near += [new for old, new in RENAMED.items() if old == word]
-        near += [known for known in VARIABLES if len(word) > 3 and known.startswith(f"{word}_")]
+        near += [known for known in VARIABLES if len(word) >= SHORTEST_NAME and known.startswith(f"{word}_")]
         if near and name not in VARIABLES and name not in FROM_TAGOIO:
             yield f'"{key}" is not a variable of this Analysis; is {near[0]} meant? Rename it, or remove it'
 

@@ -127,6 +127,9 @@ def _guarded(
     except KeyboardInterrupt:
         console.say(["Stopped by hand. Nobody was notified beyond what is said above."])
     except Exception as error:
+        if isinstance(error, NameError) and error.name in ("compose", "decide"):
+            _explain(console, SetupError(f"analysis.py has no function {error.name}: it must have that name"))
+            return 1
         tolerant(sys.stderr).write(redact(traceback.format_exc()))
         console.say([f"Stopped by an unexpected {type(error).__name__}: {error}. The traceback is on stderr."])
     return 1

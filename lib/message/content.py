@@ -9,7 +9,7 @@ import structlog
 from lib.base.errors import SetupError, TagoIOError
 from lib.message.alarm import AllClear
 from lib.message.document import Variant
-from lib.message.mistake import check_returns, explained_mistake
+from lib.message.mistake import check_source, explained_mistake, in_line
 from lib.message.notification import Notification
 from lib.message.placeholders import Values, fill, fill_words, placeholder_values
 from lib.message.trigger import Trigger
@@ -32,7 +32,8 @@ class Content:
         self.variants = variants
         self.name_of_device = name_of_device
         self._names: dict[str, str] = {}
-        self._is_checked = False
+        if not variants:
+            check_source(compose)
 
     def __call__(self, trigger: Trigger, user: User) -> Notification | str:
         """Raises SetupError where a placeholder cannot be filled. Only a document has placeholders: what `compose`
@@ -50,7 +51,6 @@ class Content:
         if not self.variants:
             composed = self._composed(trigger, user)
             if composed is None:
-                self._check_returns()
                 return f"compose returned None; {trigger.brought}"
             if isinstance(composed, AllClear):
                 return f'all clear of the alarm "{composed.alarm}"; {trigger.brought}'
@@ -85,19 +85,19 @@ class Content:
         return AllClear(notification.alarm, line, notification.all_clear_tell, lines)
 
     def _composed(self, trigger: Trigger, user: User) -> Notification | AllClear | None:
-        """Raises SetupError for what is neither."""
-        composed = self.compose(replace(trigger, name_of=self.name_or_id), user)
+        """Raises SetupError for what is neither, and for a mistake in `compose`."""
+        try:
+            composed = self.compose(replace(trigger, name_of=self.name_or_id), user)
+        except SetupError as error:  # a notification that is not valid
+            raise SetupError(*(f"{each}{in_line(error, self.compose)}" for each in error.problems)) from error
+        except Exception as error:
+            raise SetupError(f"compose failed: {explained_mistake(error, self.compose)}") from error
         if isinstance(composed, Notification) and composed.all_clear:
             raise SetupError(f'all_clear is for the JSON; compose returns AllClear("{composed.alarm}", "…") at the end')
         if composed is None or isinstance(composed, Notification | AllClear):
             return composed
         kind = type(composed).__name__
         raise SetupError(f"compose must return a Notification, an AllClear or None, not {kind}")
-
-    def _check_returns(self) -> None:
-        if not self._is_checked:
-            self._is_checked = True
-            check_returns(self.compose)
 
     def _compared(self, trigger: Trigger) -> str:
         """What the conditions were compared with."""
@@ -142,5 +142,6 @@ def composed(user: User, compose: Callable[[User], Notification | str]) -> Notif
         return compose(user)
     except SetupError as error:
         raise SetupError(*(without_contact(problem, user) for problem in error.problems)) from error
-    except Exception as error:
-        raise SetupError(f"compose failed: {without_contact(explained_mistake(error, 'compose'), user)}") from error
+    except Exception as error:  # of ours: it must not end the run for the others
+        said = without_contact(f"{type(error).__name__}: {error}", user)
+        raise SetupError(f"the text cannot be made: {said}") from error

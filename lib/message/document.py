@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from lib.base.errors import SetupError
-from lib.base.text import MISLEADING
+from lib.base.text import MISLEADING, did_you_mean
 from lib.message.address import is_path, is_web_address
-from lib.message.mistake import did_you_mean
 from lib.message.notification import PLACEHOLDER, Button, Notification
 from lib.message.trigger import Trigger, number_of
 
 BUTTON_FIELDS = ("label", "id", "color", "url", "analysis")
+NAMES_ELSEWHERE = {"page": "url", "link": "url", "href": "url", "body": "message", "text": "message"}
 AROUND = 40  # characters of a line that are shown before a mistake in the JSON, and after
 OPERATORS = ("<", ">", "=", "!", "><", "*")  # an Action's, C mcp create-action.ts
 
@@ -130,7 +130,9 @@ def _button_problems(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unknown(key: str, known: Sequence[str], what: str) -> str:
-    return f'"{key}" is not known; {what} takes {", ".join(known)}{did_you_mean(key, known)}'
+    meant = NAMES_ELSEWHERE.get(key)
+    near = f'; did you mean "{meant}"?' if meant in known else did_you_mean(key, known)
+    return f'"{key}" is not known; {what} takes {", ".join(known)}{near}'
 
 
 def _not_json(text: str, error: json.JSONDecodeError) -> str:
@@ -139,7 +141,10 @@ def _not_json(text: str, error: json.JSONDecodeError) -> str:
     begin = max(error.colno - 1 - AROUND, 0)
     mark = " " * (error.colno - 1 - begin) + "^"
     where = f"line {error.lineno}, column {error.colno}"
-    return f"notification is not valid JSON: {error.msg} at {where}\n{line[begin : begin + 2 * AROUND]}\n{mark}"
+    said = error.msg.removesuffix(" at")
+    if said.startswith("Unterminated") or error.pos >= len(text.rstrip()):
+        where += "; it ends too soon: in .env a text with a # goes into single quotes, '{…}'"
+    return f"notification is not valid JSON: {said} at {where}\n{line[begin : begin + 2 * AROUND]}\n{mark}"
 
 
 def _button(given: Mapping[str, Any]) -> Button:
@@ -157,11 +162,14 @@ def _condition_problems(given: Any) -> Iterator[str]:
     if given is None:
         return
     example = '{"variable": "temperature", "is": ">", "value": 8}'
-    if not isinstance(given, dict) or not isinstance(given.get("variable"), str):
+    if not isinstance(given, dict):
         yield f"when must be an object such as {example}"
         return
     known = ("variable", "is", "value", "second_value")
     yield from (f"when: {_unknown(key, known, 'it')}" for key in given if key not in known)
+    if not isinstance(given.get("variable"), str):
+        yield f"when: variable is missing: {example}"
+        return
     operator = given.get("is", "*")
     if operator not in OPERATORS:
         yield f'when: is "{operator}" is not one of {" ".join(OPERATORS)}'

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.base.errors import SetupError, one_error
+from lib.base.text import did_you_mean
 from lib.message.address import admin_address, is_path, is_web_address
 from lib.message.alarm import REPEATED, REPEATS, alarm_problems
 from lib.message.escalation import escalation_problems, read_steps
@@ -111,6 +112,8 @@ class Notification:
     buttons_enabled: bool = True
 
     def __post_init__(self) -> None:
+        if isinstance(self.buttons, Button):
+            raise SetupError("Notification: buttons takes a list, also of one: buttons=[Button(…)]")
         object.__setattr__(self, "buttons", tuple(self.buttons))
         object.__setattr__(self, "subject", self.subject or self.title)
         one_error(self._problems())
@@ -128,7 +131,7 @@ class Notification:
                 yield f'Notification: {times} buttons have the id "{button_id}"; give each its own'
 
     def _field_problems(self) -> Iterator[str]:
-        if not isinstance(self.subject, str):
+        if not isinstance(self.subject, str) and self.subject != self.title:
             yield f"Notification: subject must be text, not {type(self.subject).__name__}"
         for name in ("title", "message"):
             value = getattr(self, name)
@@ -144,7 +147,8 @@ class Notification:
         if self.answers not in ANSWERS:
             yield f'Notification: answers "{self.answers}" is not one of {", ".join(ANSWERS)}'
         if self.priority not in PRIORITIES:
-            yield f'Notification: priority "{self.priority}" is not one of {", ".join(PRIORITIES)}'
+            near = did_you_mean(str(self.priority), PRIORITIES)
+            yield f'Notification: priority "{self.priority}" is not one of {", ".join(PRIORITIES)}{near}'
         yield from (f"Notification: {problem}" for problem in icon_problems(self.icon))
         problems = list(self._translation_problems())
         yield from problems

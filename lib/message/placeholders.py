@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lib.base.errors import SetupError
-from lib.base.text import harmless
-from lib.message.mistake import did_you_mean
+from lib.base.text import did_you_mean, harmless
 from lib.message.notification import PLACEHOLDER, Notification
 from lib.message.trigger import Trigger
 from lib.message.user import User
@@ -52,6 +51,12 @@ def placeholder_values(trigger: Trigger, user: User, device_name: Callable[[str]
 
 USER_NAMES = ("USER.NAME", "USER.EMAIL", "USER.COMPANY", "USER.PHONE")
 POINT_NAMES = ("VARIABLE", "VALUE", "UNIT", "TIME", "LOCATION")
+NAMES = ("ACTION.STATE", "DEVICE", DEVICE_NAME, *POINT_NAMES, *USER_NAMES)
+
+
+def is_known(name: str) -> bool:
+    """Whether a placeholder of that name, in capitals, may be filled by some run."""
+    return name in NAMES or name.startswith("USER.TAG.")
 
 
 def fill(notification: Notification, values: Values) -> Notification:
@@ -102,11 +107,10 @@ def fill_text(text: str, values: Values, *, for_link: bool = False) -> str:
 
 def _why_empty(wanted: str, values: Values) -> str:
     """What a run without data lacks, what this one has, and which name may be meant."""
-    names = ["ACTION.STATE", "DEVICE", *POINT_NAMES, *USER_NAMES]
-    has = _has([f"${name}$" for name in names if values(name) is not None])
+    has = _has([f"${name}$" for name in NAMES if name != DEVICE_NAME and values(name) is not None])
     name = wanted.upper()
-    if name not in (DEVICE_NAME, *names):
-        return has + ("" if name.startswith("USER.TAG.") else did_you_mean(wanted, [DEVICE_NAME, *names]))
+    if name not in NAMES:
+        return has + ("" if is_known(name) else did_you_mean(wanted, NAMES))
     if values("VARIABLE") is not None or name in USER_NAMES:
         return has
     lacks = "device" if name.startswith("DEVICE") else "Action" if name == "ACTION.STATE" else "data"

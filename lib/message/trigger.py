@@ -82,7 +82,7 @@ class Trigger:
     def brought(self) -> str:
         """What it brought, for people: the newest value of each variable."""
         newest = {point.variable: point for point in self.points}
-        shown = [f"{name} = {self.text(name)} {point.unit}".strip() for name, point in newest.items()]
+        shown = [f"{name} = {_named(self.text(name), point)}" for name, point in newest.items()]
         more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
         return f"this run brought {', '.join(shown[:SHOWN])}{more}" if shown else "this run brought no data"
 
@@ -109,6 +109,12 @@ def number_of(value: Any) -> int | float | None:
     if not math.isfinite(number):
         return None
     return int(number) if number.is_integer() else number
+
+
+def _named(text: str, point: DataPoint) -> str:
+    """The value with its unit, and that it is no number where it looks like one."""
+    is_odd = text[:1].isdigit() and number_of(point.value) is None
+    return f"{text} {point.unit}".strip() + (" (which is no number)" if is_odd else "")
 
 
 def read_trigger(environment: Sequence[Mapping[str, Any]] | None, scope: Any, analysis_id: str = "") -> Trigger:

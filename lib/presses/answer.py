@@ -123,9 +123,11 @@ class Answers:
         try:
             given = self.decide(press)
         except (Exception, SystemExit) as error:
-            said = without_contact(explained_mistake(error, "decide"), press.user)
+            said = without_contact(explained_mistake(error, self.decide), press.user)
             self._note(f"decide failed, the decision is recorded all the same: {said}")
             return Answer(run=self.journal.run)
+        if given is None:
+            self.lines.append("  decide returned nothing: no copy gets a text (is `return` missing?)")
         if not isinstance(given, Mapping):
             return Answer(self._fitting(str(given or "")), run=self.journal.run)
         lines = {str(code).lower(): self._fitting(str(text)) for code, text in list(given.items())[:LANGUAGES]}

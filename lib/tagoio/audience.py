@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
-from lib.base.text import harmless
+from lib.base.text import did_you_mean, harmless
 from lib.campaign.outcome import NO_TIME
-from lib.message.mistake import did_you_mean
 from lib.message.user import EMAIL, User, read_user
 
 PAGE = 1000  # asked for; TagoIO may give fewer (at most 10,000, C mcp global-params.model.ts), so nothing rests on it
@@ -173,7 +172,8 @@ class _Finder:
                 )
             else:
                 form = "id" if ID.fullmatch(entry) else "e-mail" if EMAIL.fullmatch(entry) else "id, e-mail or name"
-                problems.append(f'send_to: no TagoRUN user has the {form} "{entry}"')
+                near = did_you_mean(entry, (user.name for user in everyone or ()))
+                problems.append(f'send_to: no TagoRUN user has the {form} "{entry}"{near}')
         if problems:
             raise SetupError(*problems)
         yield from found.values()

@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lib.base.log import guard_output
-from lib.base.text import one_line
-from lib.message.mistake import did_you_mean
+from lib.base.text import did_you_mean, one_line
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.campaign.reading import find, open_device, read_campaign
 from lib.tools.campaign.shown import as_table
