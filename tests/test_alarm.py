@@ -63,8 +63,16 @@ def test_each_event_has_the_whole_of_what_it_was() -> None:
         Turn("raised", "e3", "e1", 1, BEGAN + 3),
         Turn("cleared", "e3", "", 1, BEGAN + 3),
     ]
-    assert (alarm.campaign, alarm.ended) == ("", ["e1", "e3"])
-    assert (NEW.campaign, NEW.ended, Turn("nothing")) == ("", [], Turn("nothing", "", "", 0, 0.0))
+    assert (alarm.campaign, alarm.older, alarm.cleared) == ("", [], ["e1", "e3"])
+    assert (NEW.campaign, NEW.older, NEW.cleared) == ("", [], [])
+
+
+def test_one_in_whose_place_another_is_raised_is_older_until_all_are_cleared() -> None:
+    rows = [holds(NEW, "e1", 1), holds(NEW, "e2", 2, (0, 0)), holds(NEW, "e3", 3, (0, 0), again=True)]
+    alarm = Alarm(rows)
+    assert (alarm.campaign, alarm.older, alarm.cleared) == ("e3", ["e1", "e2"], [])
+    closed_by_hand = holds(alarm, "e4", 4, (1, 0), over="e3")
+    assert Alarm([*rows, closed_by_hand, clears("c", 5)]).cleared == ["e1", "e2", "e4"]
 
 
 def test_the_row_of_an_event_says_what_its_writer_saw_open() -> None:
@@ -95,19 +103,19 @@ def test_what_a_writer_saw_open_is_open_for_whoever_reads_only_its_row(severity:
 
 
 @pytest.mark.parametrize(
-    ("between", "ended"),
+    ("between", "cleared"),
     [
         ([clears("c1", 2)], ["e1"]),
         ([holds(NEW, "e2", 2, (0, 0)), clears("c1", 3)], ["e1", "e2"]),
         ([holds(NEW, "e2", 2, over="e1"), clears("c1", 3)], ["e2"]),
     ],
 )
-def test_what_is_over_is_not_opened_by_one_that_still_saw_it_open(between: list[Row], ended: list[str]) -> None:
+def test_what_is_over_is_not_opened_by_one_that_still_saw_it_open(between: list[Row], cleared: list[str]) -> None:
     first = holds(NEW, "e1", 1)
     late = holds(Alarm([first]), "e9", 9)
     alarm = Alarm([first, *between, late])
     assert alarm.turns["e9"] == Turn("raised", "e9", "", 1, BEGAN + 9)
-    assert alarm.ended == ended
+    assert alarm.cleared == cleared
 
 
 def test_a_clear_ends_what_is_open_and_nothing_else() -> None:

@@ -11,7 +11,7 @@ from lib.app.job import Job
 from lib.app.left import Left
 from lib.base.errors import TagoIOError
 from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
-from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows
+from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows, replaced_row
 from lib.campaign.state import CampaignState
 from lib.message.alarm import LONGEST, AllClear
 from lib.message.content import composed
@@ -65,13 +65,13 @@ class Alarms:
         key = alarm_key(own.trigger.analysis_id, own.trigger.device, own.alarm.name)
         own.about["alarm"] = own.alarm.name
         try:
-            turn, state, ended = self._judged(key, own)
+            turn, state, older, ended = self._judged(key, own)
         except TagoIOError as error:
             self.journal.give_up(error.message)  # an alarm goes out all the same
             yield own
             return
-        older = state if turn.kind == "repeated" else next((each for each in ended if each.key == turn.replaced), None)
-        self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, older, own.alarm.again))
+        changed = {each.key: each for each in older}.get(turn.replaced) if turn.kind == "raised" else state
+        self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, changed, own.alarm.again))
         if turn.kind == "repeated" and state.ending:
             self._note(f'the alarm "{own.alarm.name}" that this event repeats is over, as campaign {state.key}')
             yield from self._changed(state, own)
@@ -82,56 +82,66 @@ class Alarms:
                 f"this is event {turn.count}"
             )
             self.left.sorting.rules.forget(own.key)
-            yield from self._changed(state, own)  # nobody is told again but who has no copy
+            for each in (state, *older):
+                yield from self._changed(each, own)  # nobody is told again but who has no copy
         else:
             self.journal.states.pop(own.key, None)
             if turn.kind == "repeated":  # maybe of an alarm raised by a run that came to tell nobody
                 own.as_repeat = self._repeats(own, state)
             own.state = self.journal.states[state.key] = state
+            own.about["replaces"] = " ".join(each.key for each in older)
+            self._defer(older)
             yield own
         for each in ended:
             if each.key != state.key:
                 yield from self._changed(each, own)
 
-    def _judged(self, key: str, own: Job) -> tuple[Turn, CampaignState, list[CampaignState]]:
-        """Written, and seen; in a dry run what it would be: with the campaign that the event belongs to, and those that
-        have ended. What follows from the event is written in the same call, for this run may be gone after it; what
-        TagoIO's order makes otherwise is written after it. Raises TagoIOError."""
+    def _judged(self, key: str, own: Job) -> tuple[Turn, CampaignState, list[CampaignState], list[CampaignState]]:
+        """Written, and seen; in a dry run what it would be: with the campaign that the event belongs to, the older ones
+        in whose place that was raised, and those that have ended. What follows from the event is written in the same
+        call, for this run may be gone after it; what TagoIO's order makes otherwise is written after it. Raises
+        TagoIOError."""
         alarm = self._alarm(key)
         is_over = bool(alarm.campaign) and self._state(alarm.campaign).ending is not None
         facts = own.alarm
         closed = alarm.campaign if is_over else ""
         row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=closed)
         foreseen = alarm.take(replace(row, at=self.journal.now()))
-        why = "told anew" if facts.again else "replaced by a worse one"
-
-        def came_after() -> AllClear:
-            return AllClear(facts.name, *self._titles(own))
-
-        state, rows = self._repeated(own, foreseen)
-        ended = self._ended(alarm, why, came_after)
+        state, older, rows = self._following(own, alarm, foreseen)
+        ended = self._ended(alarm, lambda: self._came_after(own))
         alarm = self._seen(alarm, row, *rows, *ended)
         turn = alarm.turns[own.key]
         may_be_begun_now = turn.kind == "repeated" and not state.started
         if may_be_begun_now or (turn.kind, turn.campaign) != (foreseen.kind, foreseen.campaign):
-            state, rows = self._repeated(own, turn)
+            state, older, rows = self._following(own, alarm, turn)
             self._write(rows)
-        late = self._ended(alarm, why, came_after)
+        late = self._ended(alarm, lambda: self._came_after(own))
         self._write(late)
         over = {row.key: self._over(row) for row in (*ended, *late)}
         state = over.get(state.key, state)  # ended by another event meanwhile
-        known = max((each.at for each in state.presences.values()), default=0.0)  # our clock may be behind
-        state.take(replace(each, at=max(self.journal.now(), known + 0.001)) for each in rows)
-        return turn, state, list(over.values())
+        for each in (state, *older):
+            known = max((each.at for each in each.presences.values()), default=0.0)  # our clock may be behind
+            each.take(replace(row, at=max(self.journal.now(), known + 0.001)) for row in rows)
+        return turn, state, older, list(over.values())
 
-    def _repeated(self, own: Job, turn: Turn) -> tuple[CampaignState, list[Row]]:
-        """The campaign of the event, and the rows that say that it repeats it. Raises TagoIOError."""
-        state = self._state(turn.campaign)
-        is_open = state.started and not state.ending
-        return state, self._repeats(own, state) if turn.kind == "repeated" and is_open else []
+    def _following(self, own: Job, alarm: Alarm, turn: Turn) -> tuple[CampaignState, list[CampaignState], list[Row]]:
+        """The campaign of the event, the older ones, and the rows that say what the event is to them: it repeats all
+        that are open, and those who are told anew read what came in the place of the older. Raises TagoIOError."""
+        ended = self.journal.device.ended if self.journal.device else set()
+        state, *older = self._states([turn.campaign, *(key for key in alarm.older if key not in ended)])
+        older = [each for each in older if each.started and not each.ending]
+        is_repeat = turn.kind == "repeated" and state.started and not state.ending
+        rows = [row for each in ([state] if is_repeat else []) + older for row in self._repeats(own, each, state)]
+        if older and turn.kind == "raised":
+            why, word = "told anew" if own.alarm.again else "replaced by a worse one", self._came_after(own)
+            run, by = self.journal.run, turn.campaign
+            rows += [replaced_row(each.key, run, by, why, word.message, word.translations) for each in older]
+        return state, older, rows
 
-    def _repeats(self, own: Job, state: CampaignState) -> list[Row]:
-        joined = [] if state.is_over else [each.id for each in own.waiting if state.lacks(each.id)]
+    def _repeats(self, own: Job, state: CampaignState, open_one: CampaignState | None = None) -> list[Row]:
+        """Only the open campaign tells who has joined."""
+        is_open = open_one in (None, state) and not state.is_over
+        joined = [each.id for each in own.waiting if state.lacks(each.id)] if is_open else []
         about = {"run": self.journal.run, "event": own.key, "points": len(own.trigger.points), "added": len(joined)}
         repeated = Row(state.key, CHANGE, "repeated", about)
         points = point_rows(state.key, own.trigger, own.key)
@@ -185,19 +195,19 @@ class Alarms:
         gone after it. Raises TagoIOError."""
         alarm = self._alarm(key)
         row = clear_row(key, own.key, self.journal.run)
-        if not alarm.take(replace(row, at=self.journal.now())).campaign:
+        if alarm.take(replace(row, at=self.journal.now())).kind == "nothing":
             return []
-        ended = self._ended(alarm, "cleared", lambda: all_clear)
+        ended = self._ended(alarm, lambda: all_clear)
         alarm = self._seen(alarm, row, *ended)
-        late = self._ended(alarm, "cleared", lambda: all_clear)  # raised meanwhile
+        late = self._ended(alarm, lambda: all_clear)  # raised meanwhile
         self._write(late)
         return [(alarm.turns[own.key], self._over(row)) for row in (*ended, *late)]
 
-    def _ended(self, alarm: Alarm, why: str, word_of: Callable[[], AllClear]) -> list[Row]:
-        """The rows that end what is over and of which no row says so yet: ended by this event, or by one whose run was
-        gone before it saw that it had. They count from now on."""
+    def _ended(self, alarm: Alarm, word_of: Callable[[], AllClear]) -> list[Row]:
+        """The rows that end what is over and of which no row says so yet: cleared by this event, or by one whose run
+        was gone before it saw that it had. They count from now on."""
         known = self.journal.device.ended if self.journal.device else set()
-        keys = [key for key in alarm.ended if key not in known and self.journal.state(key).ending is None]
+        keys = [key for key in alarm.cleared if key not in known and self.journal.state(key).ending is None]
         if not keys:
             return []
         word = word_of()
@@ -206,7 +216,7 @@ class Alarms:
         longest = max(map(len, (word.message, *word.translations.values())))
         if longest > LONGEST:
             self._note(f"the all-clear has {longest} characters; it is cut to {LONGEST}")
-        rows = [ended_row(key, self.journal.run, why, line, lines, tell=word.tell) for key in keys]
+        rows = [ended_row(key, self.journal.run, "cleared", line, lines, tell=word.tell) for key in keys]
         for row in rows:
             self.journal.state(row.key).take([replace(row, at=self.journal.now())])
         return rows
@@ -220,26 +230,37 @@ class Alarms:
 
     def _changed(self, state: CampaignState, own: Job) -> Iterator[Job]:
         """The job of a campaign after what was written of it, unless another run may be at it, which finds that."""
-        before, _ = self.planned.pop(state.key, None), self.planned.pop(all_clear_key(state.key), None)
-        self.journal.states[state.key] = state
+        before = self.planned.pop(state.key, None)
+        self._defer([state])
         if not self.is_left_to_another(state):
             yield from self.left.jobs(state, own.trigger, before, own.waiting)
 
+    def _defer(self, states: list[CampaignState]) -> None:
+        """What was planned of these campaigns waits until it is known who is told anew, or of the end."""
+        for state in states:
+            self.planned.pop(state.key, None)
+            self.planned.pop(all_clear_key(state.key), None)
+            self.journal.states[state.key] = state
+
     def _state(self, key: str) -> CampaignState:
         """As its rows show it now. Raises TagoIOError."""
-        device = self.journal.device
-        planned = self.planned.get(key)
-        if planned or device is None:
-            return planned.state if planned else self.journal.state(key)
-        return device.states([key])[key]
+        return self._states([key])[0]
 
-    def _titles(self, own: Job) -> tuple[str, bool, dict[str, str]]:
+    def _states(self, keys: list[str]) -> list[CampaignState]:
+        device = self.journal.device
+        unread = [key for key in keys if key not in self.planned]
+        read = device.states(unread) if device and unread else {}
+        planned = {key: job.state for key, job in self.planned.items()}
+        return [planned.get(key) or read.get(key) or self.journal.state(key) for key in keys]
+
+    def _came_after(self, own: Job) -> AllClear:
         """What the older copies are closed with: the title of what came in their place, by language."""
         titles: dict[str, str] = {}
         for user in own.waiting:
             if user.language not in titles and len(titles) <= MOST_LANGUAGES:
                 notification = composed(user, lambda each: self.left.sorting.compose(own, each))
                 if isinstance(notification, Notification):
-                    titles[user.language] = f"→ {notification.title}"
+                    titles[user.language] = f"→ {notification.title}"[:LONGEST]
         first = next(iter(titles.values()), "→ told anew")
-        return first, False, {code.lower().replace("_", "-"): title for code, title in titles.items() if code}
+        by_language = {code.lower().replace("_", "-"): title for code, title in titles.items() if code}
+        return AllClear(own.alarm.name, first, translations=by_language)

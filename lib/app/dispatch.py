@@ -21,6 +21,7 @@ from lib.campaign.next_steps import (
     Close,
     Decide,
     Policy,
+    Replace,
     SayUnknown,
     TellOtherwise,
     Update,
@@ -32,8 +33,10 @@ from lib.campaign.rows import (
     CHANGE,
     DECISION,
     PRESS,
+    anew_rows,
     ended_row,
     fallback_rows,
+    passed_rows,
     told_row,
     updated_rows,
 )
@@ -114,19 +117,24 @@ class Dispatch:
     # ---- one round
 
     def _rounds(self, jobs: list[Job]) -> None:
-        """That an alarm is over is told when its copies are closed."""
+        """Then what came due by them of other campaigns; that an alarm is over is told when its copies are closed."""
         self.lanes = []
         all_clears = [job for job in jobs if job.all_clear]
         self._round([job for job in jobs if not job.all_clear])
+        following = [*all_clears, *self.plan.following([lane.job for lane in self.lanes if lane.is_ours])]
+        self._round([job for job in following if not job.all_clear])
+        all_clears = [job for job in following if job.all_clear]
         if all_clears and self.plan.is_late():
             self.is_out_of_time = True
             self.report.note(f"that an alarm is over is not told yet: {NO_TIME}", undone=1)
-        elif all_clears:
+        else:
             self._round(all_clears)
         for lane in self.lanes:
             self._end(lane)
 
     def _round(self, jobs: list[Job]) -> None:
+        if not jobs:
+            return
         lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
         self.lanes += lanes
         if any(lane.job.all_clear for lane in lanes):
@@ -135,6 +143,8 @@ class Dispatch:
             if lane.job.size and lane.is_ours:  # somebody may have decided, and nobody more is told then
                 self._answer_presses(lane)
         self._tell(lanes)
+        for lane in lanes:
+            self._replace(lane)
         for lane in lanes:
             self._look_after(lane)
         self._reach(lanes)
@@ -198,6 +208,7 @@ class Dispatch:
             if time.monotonic() - self._looked_at >= LOOK_EVERY:
                 self._look_for_presses(lanes)
                 for lane in lanes:  # this run may wait a minute for its next window
+                    self._replace(lane)
                     self._close(lane)
 
         delivery.deliver(tick)
@@ -245,8 +256,22 @@ class Dispatch:
             elif isinstance(action, SayUnknown):
                 self._say_unknown(lane, action.users)
 
+    def _replace(self, lane: CampaignLane) -> None:
+        """Write down of the older campaigns of the alarm who was told anew. One of which nobody is left has ended."""
+        for action in self._due(lane) if lane.is_ours and lane.state.replaces else ():
+            if not isinstance(action, Replace):
+                continue
+            run = self.journal.run
+            for older in map(self.journal.state, lane.state.replaces):
+                anew = older.told & action.users
+                self.journal.add(anew_rows(older.key, run, lane.key, anew))
+                word = older.replaced.get(lane.key)
+                if word and anew and not older.told and not older.ending:
+                    self.journal.add([ended_row(older.key, run, word.why, word.answer.line, word.answer.lines)])
+            self.journal.add(passed_rows(lane.key, run, action.users))
+
     def _close(self, lane: CampaignLane) -> None:
-        for action in self._due(lane) if lane.is_ours and lane.state.is_over else ():
+        for action in self._due(lane) if lane.is_ours else ():
             if isinstance(action, Close):
                 number = self.answers.close(lane.state, action.copies)
                 self.report.note(f"closed {counted(number, 'copy', 'copies')} of campaign {lane.key}")

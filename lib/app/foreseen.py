@@ -22,7 +22,7 @@ def foreseen(plan: Plan, judged: Judged) -> Iterator[str]:
         return
     if turn.kind == "repeated" and not older.ending:
         yield "  nobody would be told again"
-    yield f"  {_copies(plan, older)}"
+    yield f"  {_replaced(plan, older) if turn.kind == 'raised' else _copies(plan, older)}"
     if any(map(edits_of, plan.jobs)):
         yield from (f"  {line}" for line in said_of_edits(probed_facts(plan.settings.probed)))
     if turn.kind == "repeated" and (joined := sum(len(job.waiting) for job in plan.jobs if job.key == older.key)):
@@ -56,6 +56,16 @@ def _event(judged: Judged) -> str:
     return f"an older one is open; this event would be told as new, as {why}"
 
 
+def _replaced(plan: Plan, older: CampaignState) -> str:
+    """What would become of the copies of the older campaign, when some or all are told anew."""
+    anew = {user.id for job in plan.jobs if job.is_own for user in job.waiting}
+    closed, word = len(older.told & anew), next(reversed(older.replaced.values()), None)
+    lines = ", ".join(f'"{line}"' for line in word.answer.all_lines()) if word else ""
+    said = f"{counted(closed, 'copy', 'copies')} of campaign {older.key} would be closed with {lines}"
+    others = len(older.told) - closed
+    return f"{said}; {others} of users who are not told anew would stay" if others else said
+
+
 def _copies(plan: Plan, state: CampaignState) -> str:
     """What would become of the copies of an open alarm."""
     if any(each.key == state.key for each in plan.watched):
@@ -65,7 +75,7 @@ def _copies(plan: Plan, state: CampaignState) -> str:
     closed = sum(len(action.copies) for action in actions if isinstance(action, Close))
     if state.last_words and (closed or state.ending):
         answers = [word.answer for word in state.last_words if word.is_end or not state.ending]
-        said = dict.fromkeys(line for answer in answers for line in (answer.line, *answer.lines.values()))
+        said = dict.fromkeys(line for answer in answers for line in answer.all_lines())
         lines = ", ".join(f'"{line}"' for line in said)
         return f"{counted(closed, 'copy', 'copies')} of campaign {state.key} would be closed with {lines}"
     if state.is_decided:

@@ -37,7 +37,7 @@ class HandOn:
 
     def perform(self, states: Iterable[CampaignState], *, is_wanted: bool) -> None:
         """Start the successor where a campaign that this run holds has users left, and say so."""
-        open_ones = [state for state in states if not state.is_over]
+        open_ones = [state for state in states if not state.tells_nobody]
         left = sum(state.is_due(user) for state in open_ones for user in state.unsettled())
         if not left or not self.trigger.analysis_id:
             return

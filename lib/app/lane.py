@@ -132,7 +132,7 @@ class CampaignLane:
         return True if self.job.is_empty else self.journal.may_tell(self.key)
 
     def why_not(self) -> tuple[Status, str] | None:
-        return ("skipped", self.state.why_over) if self.state.is_over else None
+        return ("skipped", self.state.why_over) if self.state.tells_nobody else None
 
     def may_hide_it(self, user: User) -> bool:
         return self.state.may_hide_it(user.id, self.journal.run)

@@ -47,13 +47,29 @@ class Left:
     ) -> Iterator[Job]:
         """What is due of it now. `before` is what was planned of it before something new became known; `known` users
         need not be looked up."""
-        now = self.journal.now()
-        job = self._job(state, trigger, now, before, {user.id: user for user in known})
+        job = self._job(state, trigger, self.journal.now(), before, {user.id: user for user in known})
         if job:
+            self._read(state.replaces)
             yield job
-            for action in job.actions:
-                if isinstance(action, TellEnd):
-                    yield from self._all_clear(job, action, now)
+
+    def following(self, job: Job, is_left_to_another: Callable[[CampaignState], bool]) -> Iterator[Job]:
+        """What is due of other campaigns after what was done of this one: to close the older copies of who was told
+        anew, and to tell who had been told that it is over."""
+        for key in job.state.replaces:
+            older = self.journal.state(key)
+            if not is_left_to_another(older):
+                yield from self.jobs(older, job.trigger)
+        for action in next_steps(job.state, self.journal.now(), self.policy):
+            if isinstance(action, TellEnd):
+                yield from self._all_clear(job, action, self.journal.now())
+
+    def _read(self, keys: list[str]) -> None:
+        """The campaigns that one replaces, which may be finished."""
+        device, unknown = self.journal.device, [key for key in keys if key not in self.journal.states]
+        try:
+            self.journal.states |= device.states(unknown) if device and unknown else {}
+        except TagoIOError as error:
+            self.journal.give_up(error.message)
 
     def _job(
         self, state: CampaignState, trigger: Trigger, now: float, before: Job | None, known: dict[str, User]
@@ -94,15 +110,21 @@ class Left:
         try:
             alarm = self._alarm(job)
             is_last = ended.key in (alarm.campaign, *([] if alarm.campaign else alarm.cleared))
-            if self._is_begun(job.key) or not is_last:
-                ended.rows.append(told_row(ended.key, self.policy.run))
+            users = set(due.users) - self._told_anew(ended.key)
+            if self._is_begun(job.key) or not is_last or not users:
+                self.journal.add([told_row(ended.key, self.policy.run)])
                 return
-            self.sorting.sort(job, deque(users_by_id(self.run_users, set(due.users), self.sleep).values()))
+            self.sorting.sort(job, deque(users_by_id(self.run_users, users, self.sleep).values()))
         except (TagoIOError, SetupError) as error:
             self.report.note(f"that campaign {ended.key} is over is not told yet: {error}", undone=1)
             return
         self.journal.states[job.key] = job.state
         yield job
+
+    def _told_anew(self, key: str) -> set[str]:
+        """Users who are told the end of the campaign that replaces that one."""
+        newer = [state for state in self.journal.states.values() if key in state.replaces]
+        return {user for state in newer for user in state.told}
 
     def _is_begun(self, key: str) -> bool:
         device = self.journal.device

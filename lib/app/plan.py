@@ -15,7 +15,7 @@ from lib.base.errors import Rejected, SetupError, TagoIOError, one_error
 from lib.campaign.courtesy import COOLDOWN
 from lib.campaign.key import campaign_key, is_repeatable
 from lib.campaign.lease import GIVEN_UP
-from lib.campaign.next_steps import Policy, is_let_be, next_steps
+from lib.campaign.next_steps import Policy, TellEnd, is_let_be, next_steps
 from lib.campaign.outcome import ELSEWHERE, NO_TIME, Outcome
 from lib.campaign.state import CampaignState
 from lib.fallback.fallback import Fallback
@@ -85,6 +85,7 @@ class Plan:
             self._add(trigger)
         if self.settings.dry_run:
             self._judge_alarms(is_written=False)
+            self.jobs += self.following(self.jobs)
 
     def after_watching(self, trigger: Trigger) -> list[Job]:
         """The jobs of campaigns that another run might have been at, after waiting whether it is."""
@@ -130,7 +131,7 @@ class Plan:
         out."""
         self._judge_alarms(is_written=True)
         own = sum(len(job.waiting) for job in self.jobs if job.is_own)
-        late = sum(len(job.waiting) for job in self.jobs if not job.is_own)
+        late = sum(len(job.waiting) for job in self.jobs if not job.is_own) + sum(map(told_of_the_end, self.jobs))
         if not own + late:
             return
         quota = quota_left(self.profile)
@@ -145,6 +146,10 @@ class Plan:
             self.jobs = [job for job in self.jobs if job.is_own]
             note = f"what earlier runs left does not fit the push quota ({quota[0]} left) and waits"
             self.report.note(note, undone=max(late, 1))
+
+    def following(self, jobs: list[Job]) -> list[Job]:
+        """What came due of other campaigns by what was done of these."""
+        return [each for job in jobs for each in self.left.following(job, self._is_left_to_another)]
 
     def is_late(self) -> bool:
         """Only the last words are left to be said."""
@@ -278,6 +283,11 @@ class Plan:
     def _now(self) -> float:
         """When a campaign starts, so that nothing which it creates can seem older."""
         return self.journal.now() - 1.0
+
+
+def told_of_the_end(job: Job) -> int:
+    """How many users would be told that it is over."""
+    return sum(len(action.users) for action in job.actions if isinstance(action, TellEnd))
 
 
 def open_journal(

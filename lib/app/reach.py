@@ -165,7 +165,7 @@ class Reach:
 
     def _tell(self, each: TellOtherwise) -> None:
         user, notification = self._ready[each.user_id]
-        if self.job.state.is_over:
+        if self.job.state.tells_nobody:
             attempt = Attempt("refused", reason="decided meanwhile")
         else:
             attempt = self.plan.fallback.tell(user, notification, each.why)

@@ -8,6 +8,9 @@ so all come to the same answer of what an event was. An alarm that nobody clears
 | the condition holds                  | raised              | repeated               | raised, in its place    |
 | the condition holds, `repeat: again` | raised              | raised, in its place   | raised, in its place    |
 | the condition does not hold          | nothing             | cleared                | –                       |
+
+A campaign in whose place another was raised is older, and not over: whoever is not told anew keeps their copy of it,
+until the alarm is cleared.
 """
 
 import base64
@@ -37,8 +40,8 @@ class Turn:
 
 
 class Alarm:
-    """`campaign` is the open one, "" where none is; `turns` what each event was; `ended` the campaigns that events have
-    cleared or replaced, `cleared` the former."""
+    """`campaign` is the open one, "" where none is; `older` those in whose place it was raised; `turns` what each event
+    was; `cleared` the campaigns that events have cleared."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.campaign = ""
@@ -46,8 +49,8 @@ class Alarm:
         self.count = 0
         self.severity: Severity = (0, 0)
         self.turns: dict[str, Turn] = {}
-        self.ended: list[str] = []
-        self.cleared: set[str] = set()
+        self.older: list[str] = []
+        self.cleared: list[str] = []
         self._over: set[str] = set()  # besides, who was let go
         for row in sorted(rows, key=lambda row: (row.at, row.id)):
             self.take(row)
@@ -67,10 +70,11 @@ class Alarm:
             self.campaign = ""
 
     def _cleared(self) -> Turn:
-        turn = Turn("cleared" if self.campaign else "nothing", self.campaign, count=self.count, since=self.since)
-        self._end(self.campaign)
-        self.cleared.add(self.campaign)
-        self.campaign = ""
+        ended = [*self.older, *([self.campaign] if self.campaign else [])]
+        turn = Turn("cleared" if ended else "nothing", ended[-1] if ended else "", count=self.count, since=self.since)
+        self._over.update(ended)
+        self.cleared += ended
+        self.campaign, self.older = "", []
         return turn
 
     def _held(self, row: Row, event: str) -> Turn:
@@ -81,13 +85,10 @@ class Alarm:
             return Turn("repeated", self.campaign, count=self.count, since=self.since)
         replaced, self.campaign, self.since, self.count = self.campaign, event, row.at, 1
         self.severity = severity
-        self._end(replaced)
+        if replaced:
+            self._over.add(replaced)
+            self.older.append(replaced)
         return Turn("raised", event, replaced, 1, row.at)
-
-    def _end(self, campaign: str) -> None:
-        if campaign:
-            self._over.add(campaign)
-            self.ended.append(campaign)
 
     def _adopt(self, row: Row) -> None:
         """What its writer saw open, and was raised before the rows that were read."""

@@ -80,6 +80,9 @@ class Answer:
         code = language.lower().replace("_", "-")
         return self.lines.get(code) or self.lines.get(code.split("-")[0]) or self.line
 
+    def all_lines(self) -> list[str]:
+        return list(dict.fromkeys([self.line, *self.lines.values()]))
+
     def about(self) -> dict[str, str]:
         return line_about(self.line, self.lines)
 
@@ -129,6 +132,9 @@ class Fold:
         self.ending: Ending | None = None
         self._ended_by = (True, 0.0)
         self.is_end_told = False  # or begun to be, in a campaign of its own
+        self.replaced: dict[str, Ending] = {}  # by campaign of the alarm that was raised in its place
+        self.anew: dict[str, tuple[float, str]] = {}  # users whom one of them has told: when, and which
+        self.passed: set[str] = set()  # users of whom the campaigns that this one replaces know that they were told
         self.updated: dict[str, int] = {}  # copies, with the number of the event that they are of
         self._closed_at_end: set[str] = set()
         self._closed_by_decision: set[str] = set()
@@ -178,6 +184,8 @@ class Fold:
             self._seen_at_end = max(self._seen_at_end, row.number("seen"))
         elif value == "escalated":
             self.steps_taken.add(row.number("step"))
+        elif value == "passed":
+            self.passed.update(row.words("users"))
         if value == "started" and (self.started is None or row.at < self.started.at):
             self.started = row
         if value in ("started", "resumed"):
@@ -194,12 +202,19 @@ class Fold:
     def _change(self, row: Row) -> None:
         event = row.text("event")
         if row.value == "repeated":
-            found = (row.at if row.id else float("inf"), row.id, row.number("points"))  # not shown yet: the newest
-            self._repeated[event] = min(self._repeated.get(event, found), found)
+            new = (row.at if row.id else float("inf"), row.id, row.number("points"))  # not shown yet: the newest
+            self._repeated[event] = min(self._repeated.get(event, new), new)
             self._adding[row.run] = row.number("added")
         elif row.value == "ended" and (self.ending is None or (not row.id, row.at) < self._ended_by):
             self._ended_by = not row.id, row.at  # one that is not shown yet bears our clock's time
-            self.ending = Ending(row.at, row.text("why"), answer_in(row), row.about.get("tell") is True)
+            self.ending = _ending_in(row)
+        elif row.value == "replaced":
+            found = _ending_in(row)
+            known = self.replaced.setdefault(row.text("by"), found)
+            self.replaced[row.text("by")] = min(known, found, key=lambda each: each.at)
+        elif row.value == "anew":
+            for user in row.words("users"):
+                self.anew[user] = min(self.anew.get(user, (row.at, row.text("by"))), (row.at, row.text("by")))
         elif row.value == "told":
             self.is_end_told = True
         elif row.value == "late":
@@ -298,6 +313,10 @@ FOLDS = {
 
 def answer_in(row: Row) -> Answer:
     return Answer(row.text("line"), _lines(row.about.get("lines")), row.run)
+
+
+def _ending_in(row: Row) -> Ending:
+    return Ending(row.at, row.text("why"), answer_in(row), row.about.get("tell") is True)
 
 
 def _lines(given: Any) -> Mapping[str, str]:

@@ -5,6 +5,7 @@
 | a press that counts, no answer, its run is gone      | claim and verify it, call `decide`     | decision           |
 | answered or ended, a copy still open                 | close it: buttons off, then the line   | closed             |
 | ended, to be told and not begun to be                | tell who had been told, once closed    | told               |
+| told users anew of an alarm                          | their older copies are to be closed    | anew, passed       |
 | an alarm repeated, an open copy is of an older event | bring it up to date                    | updated            |
 | in the audience, no outcome, *pending* or *unknown*  | tell; where another run may have told  | outcome            |
 |                                                      | ask first; once over only ask          |                    |
@@ -15,7 +16,8 @@
 | fallback begun by a run that is gone                 | say *unknown*                          | fallback, outcome  |
 | nothing of these, now or later (`wakes_at` is None)  | –                                      | finished           |
 
-What is over, decided or ended, wins over everything but closing. A campaign older than a day is let be; one that was
+What is over, decided or ended, wins over everything but closing. An older campaign of an alarm tells nobody more once
+somebody is told anew; the copies of the others stay open. A campaign older than a day is let be; one that was
 pressed or ended since counts from then. All times are seconds since the epoch by TagoIO's clock. Nothing here has a
 clock of its own or does anything.
 """
@@ -26,7 +28,7 @@ from dataclasses import dataclass, field
 from lib.base.duration import shown_duration
 from lib.campaign.fold import PressFact
 from lib.campaign.lease import DAY
-from lib.campaign.outcome import ELSEWHERE, TOLD
+from lib.campaign.outcome import ELSEWHERE
 from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
 
@@ -60,6 +62,13 @@ class Close:
 @dataclass(frozen=True, slots=True)
 class TellEnd:
     """Tell these users, who had been told, that it is over: in a campaign of its own, so that they are told once."""
+
+    users: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """These users have been told, so that their copies of the older campaigns of the alarm are to be closed."""
 
     users: frozenset[str]
 
@@ -106,7 +115,7 @@ class SayUnknown:
     users: tuple[str, ...]
 
 
-Action = Decide | Close | TellEnd | Update | Tell | TakeStep | TellOtherwise | SayUnknown
+Action = Decide | Close | TellEnd | Replace | Update | Tell | TakeStep | TellOtherwise | SayUnknown
 
 
 def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]:
@@ -116,10 +125,12 @@ def next_steps(state: CampaignState, now: float, policy: Policy) -> list[Action]
 
 def wakes_at(state: CampaignState, now: float, policy: Policy) -> float | None:
     """When something is due next; None: never."""
-    has_press = next(_open_presses(state), None) is not None
-    if state.is_over:
-        return now if has_press or state.copies() or any(tell_end(state, now, policy)) else None
-    times = [now] if has_press or next(state.unsettled(), None) or state.outdated() or state.lacks_added else []
+    is_due = next(_open_presses(state), None) is not None or (bool(state.last_words) and bool(state.copies()))
+    is_due = is_due or any(tell_end(state, now, policy)) or any(replace_older(state, now, policy))
+    is_due = is_due or (not state.is_over and bool(state.outdated()))
+    if state.tells_nobody:
+        return now if is_due else None
+    times = [now] if is_due or next(state.unsettled(), None) or state.lacks_added else []
     if len(state.steps_taken) < len(state.steps):
         start = state.first_sent_at
         taken = state.steps_taken
@@ -148,10 +159,13 @@ def close_copies(state: CampaignState, now: float, policy: Policy) -> Iterator[C
 
 
 def tell_end(state: CampaignState, now: float, policy: Policy) -> Iterator[TellEnd]:
-    if state.ending and state.ending.tell and not state.is_end_told:
-        told = frozenset(user for user, outcome in state.outcomes.items() if outcome.status in TOLD)
-        if told:
-            yield TellEnd(told)
+    if state.ending and state.ending.tell and not state.is_end_told and state.told:
+        yield TellEnd(frozenset(state.told))
+
+
+def replace_older(state: CampaignState, now: float, policy: Policy) -> Iterator[Replace]:
+    if state.replaces and not state.told <= state.passed:
+        yield Replace(frozenset(state.told - state.passed))
 
 
 def bring_up_to_date(state: CampaignState, now: float, policy: Policy) -> Iterator[Update]:
@@ -164,12 +178,12 @@ def bring_up_to_date(state: CampaignState, now: float, policy: Policy) -> Iterat
 def resume(state: CampaignState, now: float, policy: Policy) -> Iterator[Tell]:
     users = {user: state.may_have_it(user, policy.run) for user in state.unsettled()}
     if users:
-        yield Tell(users, only_ask=state.is_over)
+        yield Tell(users, only_ask=state.tells_nobody)
 
 
 def escalate(state: CampaignState, now: float, policy: Policy) -> Iterator[TakeStep]:
     start = state.first_sent_at
-    if state.is_over or not start:
+    if state.tells_nobody or not start:
         return
     for number, step in enumerate(state.steps, start=1):
         if number not in state.steps_taken and now >= start + step.after:
@@ -177,7 +191,7 @@ def escalate(state: CampaignState, now: float, policy: Policy) -> Iterator[TakeS
 
 
 def fall_back(state: CampaignState, now: float, policy: Policy) -> Iterator[TellOtherwise]:
-    if not policy.has_fallback or state.is_over:
+    if not policy.has_fallback or state.tells_nobody:
         return
     wanted = ("failed",) if policy.has_memory else ("failed", "unknown", "pending")
     for user, outcome in state.outcomes.items():
@@ -202,6 +216,7 @@ FEATURES: list[Callable[[CampaignState, float, Policy], Iterator[Action]]] = [
     answer_presses,
     close_copies,
     tell_end,
+    replace_older,
     bring_up_to_date,
     resume,
     escalate,
@@ -217,7 +232,7 @@ def _open_presses(state: CampaignState) -> Iterator[PressFact]:
 
 def _reminders(state: CampaignState, policy: Policy) -> Iterator[tuple[str, float]]:
     """Who is to be reminded, and when."""
-    if not policy.remind_after or not policy.has_fallback or state.is_over:
+    if not policy.remind_after or not policy.has_fallback or state.tells_nobody:
         return
     answered = {press.user_id for press in state.standing()}
     for user, outcome in state.outcomes.items():

@@ -4,13 +4,15 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
 
 - `notify_campaign`: `started`, `resumed` (by another run), `escalated`, `left` (in good order; something is or will be
   due) or `finished`. Metadata of `started`: `trigger`, `analysis`, `action`, `action_state`, `device`, `started_at`,
-  `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis), `alarm` (its name), `all_clear`
+  `size`, `escalate` (its steps), `buttons` (the ids of those that run an Analysis), `alarm` (its name), `replaces`
+  (the older campaigns of the alarm; `passed` is a row of the users whom those know to be told anew), `all_clear`
   (the alarm that it tells the end of, with the `line`, or `lines` by language); of `finished`: what it has `seen` of
   presses, repeats and the end; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
 - `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event` with how many
   `points`, and how many users it has `added`; of what is over `ended`: `why`, the `line` (or `lines` by language), and
-  whether to `tell` it; `told`: that is begun; and `late`: what a run that lost its journal wrote down at its end only,
-  as its `sent` outcomes.
+  whether to `tell` it; `told`: that is begun; of an older campaign of an alarm `replaced`: the line of those who are
+  told anew, `by` which campaign, and `anew`: which `users` were; and `late`: what a run that lost its journal wrote
+  down at its end only, as its `sent` outcomes.
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
@@ -58,7 +60,7 @@ RUN = re.compile("[0-9a-f]{12}")
 METADATA = 9_000  # bytes of a row's metadata: TagoIO takes 10 kB (D docs sending-data.md)
 REASON = 500  # characters of a reason that are kept
 WORDS = 500  # characters that are kept of any text but these, which fit or are built to
-WHOLE_TEXTS = ("users", "notifications", "escalate", "lines", "id", "buttons")
+WHOLE_TEXTS = ("users", "notifications", "escalate", "lines", "id", "buttons", "replaces")
 
 WireRow = dict[str, Any]
 
@@ -208,6 +210,20 @@ def updated_rows(key: str, notifications: Iterable[str], run: str, count: int) -
 def ended_row(key: str, run: str, why: str, line: str, lines: Mapping[str, str], *, tell: bool = False) -> Row:
     about = {"run": run, "why": why, **line_about(line, lines)}
     return Row(key, CHANGE, "ended", {**about, "tell": True} if tell else about)
+
+
+def replaced_row(key: str, run: str, by: str, why: str, line: str, lines: Mapping[str, str]) -> Row:
+    return Row(key, CHANGE, "replaced", {"run": run, "by": by, "why": why, **line_about(line, lines)})
+
+
+def anew_rows(key: str, run: str, by: str, users: Iterable[str]) -> Iterator[Row]:
+    for part in _fitting(users, len):
+        yield Row(key, CHANGE, "anew", {"run": run, "by": by, "users": " ".join(part)})
+
+
+def passed_rows(key: str, run: str, users: Iterable[str]) -> Iterator[Row]:
+    for part in _fitting(users, len):
+        yield Row(key, CAMPAIGN, "passed", {"run": run, "users": " ".join(part)})
 
 
 def line_about(line: str, lines: Mapping[str, str]) -> dict[str, str]:

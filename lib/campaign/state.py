@@ -1,12 +1,12 @@
 """The state of a campaign: what can be read from the fold of its rows."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lib.campaign.fold import Answer, Fold, Presence, PressFact, answer_in
 from lib.campaign.lease import GIVEN_UP, LATE, MARGIN
-from lib.campaign.outcome import DECIDED, FINAL
+from lib.campaign.outcome import DECIDED, FINAL, TOLD
 from lib.campaign.rows import CAMPAIGN, Row
 from lib.message.escalation import Step, steps_from
 from lib.message.trigger import Trigger
@@ -14,11 +14,17 @@ from lib.message.trigger import Trigger
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What copies are closed with, and the time that stands behind it."""
+    """What copies are closed with, and the time that stands behind it. With `users` theirs alone, else those of all but
+    whom another has told `besides`."""
 
     answer: Answer
     at: float
     is_end: bool = False
+    users: Collection[str] | None = None
+    besides: Collection[str] = frozenset()
+
+    def is_for(self, user: str) -> bool:
+        return user not in self.besides if self.users is None else user in self.users
 
 
 class CampaignState(Fold):
@@ -92,12 +98,29 @@ class CampaignState(Fold):
             + bool(self.ending)
             + sum(map(bool, self._adding.values()))
             + len(self._late)
+            + len(self.anew)
         )
 
     @property
     def is_over(self) -> bool:
         """Nobody more is told, and the copies are closed."""
         return self.ending is not None or self.is_decided
+
+    @property
+    def tells_nobody(self) -> bool:
+        """Nobody more is told: it is over, or its alarm is told anew by another campaign."""
+        return self.is_over or bool(self.anew)
+
+    @property
+    def replaces(self) -> list[str]:
+        """The campaigns of its alarm in whose place it was raised."""
+        return self.started.words("replaces") if self.started else []
+
+    @property
+    def told(self) -> set[str]:
+        """Users who were told, those left out that another campaign of its alarm has told anew."""
+        told = {user for user, outcome in list(self.outcomes.items()) if outcome.status in TOLD}
+        return told - self.anew.keys()
 
     @property
     def all_clear(self) -> Answer | None:
@@ -212,9 +235,17 @@ class CampaignState(Fold):
         if self.all_clear:
             return {}  # nobody can answer it
         pressed = {each.user_id: each.notification_id for each in self.standing() if each.run in self.verdicts}
-        copies = {**pressed, **dict(self.told_ids())}
-        closed = [self.closed_by(word) for word in self.last_words] or [self.closed]
-        return {user: each for user, each in copies.items() if each and any(each not in ids for ids in closed)}
+        copies = {user: each for user, each in {**pressed, **dict(self.told_ids())}.items() if each}
+        words = self.last_words
+        if not words:
+            return {user: each for user, each in copies.items() if each not in self.closed}
+        lacking = (self.lacking(word, copies) for word in words)
+        return {user: each for due in lacking for user, each in due.items()}
+
+    def lacking(self, word: Word, copies: Mapping[str, str]) -> dict[str, str]:
+        """Those of these copies that are to be closed with that word and are not."""
+        closed = self.closed_by(word)
+        return {user: each for user, each in copies.items() if each not in closed and word.is_for(user)}
 
     def closed_by(self, word: Word) -> set[str]:
         """The copies that have it."""
@@ -225,23 +256,29 @@ class CampaignState(Fold):
         return {
             user: notification
             for user, notification in self.told_ids()
-            if self.updated.get(notification, 1) < self.repeats
+            if self.updated.get(notification, 1) < self.repeats and user not in self.anew
         }
 
     @property
     def why_over(self) -> str:
         """The reason of whoever is not told any more."""
-        return f"{self.ending.why} meanwhile" if self.ending else DECIDED
+        replaced = next((self.replaced[by] for _, by in self.anew.values() if by in self.replaced), None)
+        ending = self.ending or (None if self.is_decided else replaced)
+        return f"{ending.why} meanwhile" if ending else DECIDED
 
     @property
     def last_words(self) -> list[Word]:
-        """What every copy is closed with: the decision's line, once it is answered, and that of the end."""
+        """What copies are closed with: the decision's line, once it is answered; that of the end; and for whoever was
+        told anew by another campaign of the alarm what points to that."""
         words = []
         answer = self.answers.get(self.decision.run) if self.decision else None
         if self.decision and answer and (answer.line or answer.lines or not self.ending):
             words.append(Word(answer, self.decision.at))
+        for by, replaced in self.replaced.items():
+            users = {user for user, (_, told_by) in self.anew.items() if told_by == by}
+            words += [Word(replaced.answer, replaced.at, True, users)] if users else []
         if self.ending:
-            words.append(Word(self.ending.answer, self.ending.at, is_end=True))
+            words.append(Word(self.ending.answer, self.ending.at, is_end=True, besides=frozenset(self.anew)))
         return words
 
     @property

@@ -107,7 +107,8 @@ class Answers:
             return outcome is not None and self.journal.now() <= outcome.at + LATE
 
         for word in state.last_words:
-            due = {user: each for user, each in copies.items() if again or each not in state.closed_by(word)}
+            due = {user: each for user, each in copies.items() if word.is_for(user)}
+            due = due if again else state.lacking(word, due)
             closing = Closing(
                 self.run, self.inbox, state.key, word.answer, word.at, sleep=self.sleep, is_over=self.is_over,
                 may_show=may_show,
