@@ -12,21 +12,24 @@ import argparse
 import sys
 from pathlib import Path
 
-from lib.base.log import guard_output
 from lib.tools.bundle.layout import LARGEST, NOTHING_BELOW, bundle
 from lib.tools.bundle.source import BundleError
 from lib.tools.bundle.wheel import HEADER, script_for, write_wheel
+from lib.tools.terminal import perform, typed
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lib.tools.bundle", description=__doc__)
+    return perform(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog=typed("lib.tools.bundle"), description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("notify.py"), help="the file to write (notify.py)")
     parser.add_argument("--wheel", action="store_true", help="a wheel of lib beside it; the file is analysis.py alone")
     parser.add_argument("--at", default="", metavar="URL", help="for --wheel: the folder where it will be found")
     options = parser.parse_args(arguments)
-    guard_output()
     output: Path = options.output
     try:
         if options.at and not options.wheel:

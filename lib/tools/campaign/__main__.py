@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lib.app.settings import read_env_file, use_region
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.log import guard_output, hide, redact
+from lib.base.log import hide, redact
 from lib.base.text import one_line
 from lib.campaign.state import CampaignState
 from lib.message.alarm import LONGEST
@@ -25,13 +25,17 @@ from lib.tools.campaign.reading import NoSuchCampaign, campaigns, find, iso, ope
 from lib.tools.campaign.shown import as_csv, as_json, as_list, as_table
 from lib.tools.campaign.taking_back import take_back
 from lib.tools.campaign.verbs import Verb, close, correct, recall
+from lib.tools.terminal import perform, typed
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def main(arguments: list[str] | None = None) -> int:
+    return perform(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     options = _parser().parse_args(arguments)
-    guard_output()
     try:
         tago, journal = _connect()
         if options.verb in ("recall", "correct", "close"):
@@ -41,16 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (SetupError, TagoIOError) as error:
         sys.stderr.write(redact(f"{error}\n"))
         return 1
-    except BrokenPipeError:  # by `| head`, which has read enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it once more at its end
-    except KeyboardInterrupt:
-        return 130  # as a shell has it
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lib.tools.campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=typed("lib.tools.campaign"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(verb="list", output=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")

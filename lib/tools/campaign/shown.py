@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lib.base.text import one_line
 from lib.tools.campaign.reading import Found, Line, figures, seconds_between
+from lib.tools.terminal import typed
 
 FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 HEADINGS = ("User", "Outcome", "Read", "Pressed", "After", "Why")
@@ -24,7 +25,7 @@ def as_list(campaigns: Iterable[Found]) -> str:
     """The newest first."""
     rows = ((each.key, each.began[:19], one_line(each.title), each.outcomes) for each in campaigns)
     table = drawn(("Key", "Began", "Title", "Outcomes"), rows)
-    return f"{table}\nOne of them: python -m lib.tools.campaign show KEY, or last"
+    return f"{table}\nOne of them: {typed('lib.tools.campaign')} show KEY, or last"
 
 
 def drawn(titles: Iterable[str], rows: Iterable[Iterable[str]], before: str = "") -> str:

@@ -30,7 +30,7 @@ from lib.tools.campaign.shown import drawn
 from lib.tools.campaign.verbs import Verb
 from lib.tools.install.probed import known_facts
 from lib.tools.sandbox.unknowns import Facts
-from lib.tools.terminal import ask, say
+from lib.tools.terminal import ask, say, typed
 
 USED_TO_TAKE_BACK = {Run: ("notificationDelete", "notificationEdit", "notificationList")}
 LOOK_AGAIN = 3.0  # seconds; a run looks every five whether the campaign is over
@@ -105,7 +105,8 @@ def _unknowns(verb: Verb, facts: Facts) -> Iterator[str]:
     if len(verb.text) > PUSH_CHARACTERS:
         does = {"taken": "takes", "cut": "cuts", "refused": "refuses"}.get(facts.get("long_message", ""))
         long = f"a text of more than {PUSH_CHARACTERS} characters (here {len(verb.text)})"
-        yield f"  TagoIO {does} {long}" if does else f"  What TagoIO does with {long} is not known (lib.tools.probe)"
+        unknown = f"What TagoIO does with {long} is not known ({typed('lib.tools.probe')})"
+        yield f"  TagoIO {does} {long}" if does else f"  {unknown}"
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Nobody is told before you say so: it ends with a dry run on TagoIO, and asks.
 """
 
 import argparse
-import getpass
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
-from lib.base.log import guard_output, hide, redact
+from lib.base.log import hide, redact
 from lib.message.address import ADMIN
 from lib.tagoio.transport import Client, web_address
 from lib.tools.bundle.layout import bundle
@@ -29,25 +28,29 @@ from lib.tools.install.probed import costs_of_alarms, known_facts, refusals
 from lib.tools.install.trial import Trial, is_dry
 from lib.tools.install.triggers import Trigger, at_cron, every, tag_of, when
 from lib.tools.install.values import Values
-from lib.tools.terminal import ask, say
+from lib.tools.terminal import ask, ask_secret, perform, say, typed
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = "python -m lib.tools.install"
+COMMAND = "lib.tools.install"
+AGAIN = "it goes on where it was."
 BELONGS = (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("unlock", "when"), ("clear", "when"))
 
 
 def main(arguments: list[str] | None = None) -> int:
+    return perform(lambda: _main(arguments), again=f"Run it again: {AGAIN}")
+
+
+def _main(arguments: list[str] | None) -> int:
     options = _parser().parse_args(arguments)
-    guard_output()
     try:
         return _install(options)
     except (SetupError, TagoIOError, BundleError) as error:
-        sys.stderr.write(redact(f"{_explained(error)}\nRun it again when that is mended: it goes on where it was.\n"))
+        sys.stderr.write(redact(f"{_explained(error)}\nRun it again when that is mended: {AGAIN}\n"))
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser = argparse.ArgumentParser(prog=typed(COMMAND), description=__doc__)
     add = parser.add_argument
     add("--name", default="Notify TagoRUN users", help="of the Analysis and the Actions")
     add("--region", default="", help="us-e1, eu-w1, or the id of a TagoDeploy project (default: TAGOIO_API, or us-e1)")
@@ -121,11 +124,11 @@ def _end(options: argparse.Namespace, trial: Trial, values: Values) -> int:
     if live is None:
         say(f"Next: mend what the console says, then run this again. The Analysis: {page}")
     elif not live:
-        say(f"Nobody can be told yet: dry_run = true is set. Next, when the dry run is right: {COMMAND} --live")
+        say(f"Nobody can be told yet: dry_run = true is set. Next, when the dry run is right: {typed(COMMAND)} --live")
     elif any(part in trial.hand.record for part in ("every", "cron", "when")):
         say(f"It is live, and its Actions start it. Next: watch its console at {page}")
     else:
-        say(f"It is live. Next: press Run at {page}, or let an Action start it: {COMMAND} --help")
+        say(f"It is live. Next: press Run at {page}, or let an Action start it: {typed(COMMAND)} --help")
     return 0 if is_well else 1
 
 
@@ -138,9 +141,10 @@ def given_variables() -> dict[str, str]:
 
 
 def _asked_token() -> str:
-    if not sys.stdin.isatty():
+    token = ask_secret("Profile token (p-…), from My Account > Profile > Tokens")
+    if not token:
         raise SetupError("account_token is not set: put a profile token (p-…) into .env or the environment")
-    return getpass.getpass("Profile token (p-…), from My Account > Profile > Tokens: ").strip()
+    return token
 
 
 def _triggers(options: argparse.Namespace) -> list[Trigger]:

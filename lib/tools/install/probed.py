@@ -9,6 +9,7 @@ from lib.base.errors import SetupError
 from lib.message.document import parse_document
 from lib.message.notification import PUSH_CHARACTERS
 from lib.tools.sandbox.unknowns import FACTS_FILE, Facts, facts_in
+from lib.tools.terminal import typed
 
 
 def known_facts(folder: Path, api: str) -> tuple[Facts, str]:
@@ -21,7 +22,8 @@ def known_facts(folder: Path, api: str) -> tuple[Facts, str]:
             facts = facts_in(path)
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise SetupError(f"{path} cannot be used ({error}); remove it, or run python -m lib.tools.probe") from error
+            probe = typed("lib.tools.probe")
+            raise SetupError(f"{path} cannot be used ({error}); remove it, or run {probe}") from error
         if str(content.get("api", "")).rstrip("/") == api.rstrip("/"):
             return facts, str(content.get("probed_at", ""))[:10]
     return {}, ""

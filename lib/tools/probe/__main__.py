@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.log import guard_output, hide, redact
+from lib.base.log import hide, redact
 from lib.tagoio.transport import Client
 from lib.tools.install.__main__ import addresses, given_variables
 from lib.tools.probe.costly import (
@@ -45,26 +45,27 @@ from lib.tools.probe.questions import (
     texts,
 )
 from lib.tools.sandbox.unknowns import FACTS_FILE, UNKNOWNS, Facts, check_fact, write_facts
-from lib.tools.terminal import ask, say
+from lib.tools.terminal import ask, perform, say, typed
 
 WAIT = 45  # requests that looking for something takes at most, see lab.POLL
 MAKING = 40  # requests that make what is asked with, and remove it, what an earlier probe left apart
 
 
 def main(arguments: list[str] | None = None) -> int:
+    return perform(lambda: _main(arguments), again="Run it again: it removes what is left, and asks anew.")
+
+
+def _main(arguments: list[str] | None) -> int:
     options = _parser().parse_args(arguments)
-    guard_output()
     try:
         return _probe(options)
     except (SetupError, TagoIOError) as error:
         sys.stderr.write(redact(f"{error}\n"))
         return 1
-    except KeyboardInterrupt:
-        return 130  # as a shell has it
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lib.tools.probe", description=__doc__)
+    parser = argparse.ArgumentParser(prog=typed("lib.tools.probe"), description=__doc__)
     add = parser.add_argument
     add("--dry-run", action="store_true", help="show the plan and its cost, and do nothing")
     add("--yes", action="store_true", help="do it without asking")

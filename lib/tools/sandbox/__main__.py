@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lib.base.log import guard_output
 from lib.base.text import did_you_mean, one_line
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.campaign.reading import find, open_device, read_campaign
@@ -28,18 +26,20 @@ from lib.tools.sandbox.serve import JOURNAL, serve
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, new_id
 from lib.tools.sandbox.trouble import Fault
+from lib.tools.terminal import perform, typed
 
 ANALYSIS = Path(__file__).resolve().parents[3] / "analysis.py"
 
 
 def main(arguments: list[str] | None = None) -> int:
+    return perform(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     options = make_parser(__doc__).parse_args(arguments)
-    guard_output()
     if not ANALYSIS.is_file():
         sys.exit(f"{ANALYSIS.name} is not where the sandbox looks for it, at the top of the repository")
-    with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(_run(options))
-    return 130
+    return asyncio.run(_run(options))
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -136,7 +136,7 @@ async def _press(sandbox: Sandbox, wanted: str, journal_token: str) -> int:
             async with browser.put(path, headers={"token": token}) as answer:
                 answer.raise_for_status()
         await sandbox.runner.settled()
-        print("\nThe campaign, as python -m lib.tools.campaign show last has it:\n")
+        print(f"\nThe campaign, as {typed('lib.tools.campaign')} show last has it:\n")
         print(await asyncio.to_thread(_report, sandbox, journal_token))
         return 0
     if is_closed:

@@ -6,10 +6,11 @@ from pathlib import Path
 from lib.tools.sandbox.limits import PLANS
 from lib.tools.sandbox.trouble import KINDS
 from lib.tools.sandbox.unknowns import FACTS_FILE, UNKNOWNS, Facts, facts_in
+from lib.tools.terminal import typed
 
 
 def make_parser(about: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lib.tools.sandbox", description=about)
+    parser = argparse.ArgumentParser(prog=typed("lib.tools.sandbox"), description=about)
     add = parser.add_argument
     add(
         "--set",
