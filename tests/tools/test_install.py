@@ -169,7 +169,7 @@ def test_a_value_changed_on_tagoio_stays_unless_told(bare: Sandbox) -> None:
     install(bare)
     only(bare.store.analyses)["variables"] = [{"key": "tag_key", "value": "site"}, {"key": "own", "value": "x"}]
     kept = install(bare, max_recipients="50")
-    assert "Variables kept as they are on TagoIO: tag_key (--overwrite replaces them)" in kept.out
+    assert "tag_key is site on TagoIO and group in .env; it stays as it is on TagoIO (--overwrite" in kept.out
     assert variables(bare) == {"tag_key": "site", "own": "x", "tag_value": "maintenance", "max_recipients": "50"}
     install(bare, "--overwrite", max_recipients="50")
     assert variables(bare)["tag_key"] == "group"

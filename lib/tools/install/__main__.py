@@ -21,6 +21,8 @@ from lib.tagoio.transport import Client, web_address
 from lib.tools.bundle.layout import bundle
 from lib.tools.bundle.source import BundleError
 from lib.tools.install.checks import audience, warnings
+from lib.tools.install.conditions import conditions
+from lib.tools.install.ending import last_lines
 from lib.tools.install.hand import Hand
 from lib.tools.install.installer import Installer, Wanted
 from lib.tools.install.platform import Platform
@@ -65,9 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="", metavar="ID", help="for --when: whose data")
     add("--device-tag", default="", metavar="KEY=VALUE", help="for --when: the data of all devices with a tag")
     add("--unlock", default="", metavar="CONDITION", help="for --when and --device: what lets it fire again")
-    add("--live", action="store_true", help="send for real from now on, after the dry run")
+    add("--live", action="store_true", help="send for real from now on, after the dry runs")
     add("--run", action="store_true", help="run it once more at the end, for real if it is live")
-    add("--untried", action="store_true", help="leave out the dry run on TagoIO")
+    add("--untried", action="store_true", help="leave out the dry runs on TagoIO")
     add("--overwrite", action="store_true", help="replace what differs on TagoIO: script, variables, Secrets, rights")
     add("--dry-run", action="store_true", help="show the plan, change nothing")
     add("--uninstall", action="store_true", help="list what this command made, and remove it after a question")
@@ -88,9 +90,9 @@ def _install(options: argparse.Namespace) -> int:
     region = options.region or given.get("region", "")
     api, sse = addresses(region)
     hand = Hand(Platform(Client(api), token, time.sleep), partial(admin_link, region), say, dry_run=options.dry_run)
-    installer = Installer(hand)
+    installer = Installer(hand, ask)
     if options.uninstall:
-        return 0 if installer.uninstall(lambda question: options.yes or ask(question)) else 1
+        return 0 if installer.uninstall(unasked=options.yes) else 1
     given.pop("region", "")
     facts, probed = known_facts(ROOT, api)
     wanted = Wanted(
@@ -114,21 +116,17 @@ def _install(options: argparse.Namespace) -> int:
 def _end(options: argparse.Namespace, trial: Trial, values: Values) -> int:
     """The dry run, the question, the run; the last lines are the next step."""
     live: bool | None = not is_dry(values)
+    started_by = list(conditions(trial.hand))
     if not live:
-        live = trial.go_live(values, lambda question: options.live or ask(question), with_trial=not options.untried)
+        live = trial.go_live(
+            values, lambda question: options.live or ask(question), started_by, with_trial=not options.untried
+        )
     is_well = live is not None
     if options.run and is_well:
         is_well = trial.run("Running" if live else "Running, with dry_run = true")
-    page = trial.hand.link(f"analysis/{trial.hand.analysis_id}")
     say("")
-    if live is None:
-        say(f"Next: mend what the console says, then run this again. The Analysis: {page}")
-    elif not live:
-        say(f"Nobody can be told yet: dry_run = true is set. Next, when the dry run is right: {typed(COMMAND)} --live")
-    elif any(part in trial.hand.record for part in ("every", "cron", "when")):
-        say(f"It is live, and its Actions start it. Next: watch its console at {page}")
-    else:
-        say(f"It is live. Next: press Run at {page}, or let an Action start it: {typed(COMMAND)} --help")
+    for line in last_lines(trial.hand, values, typed(COMMAND), started_by, live=live):
+        say(line)
     return 0 if is_well else 1
 
 

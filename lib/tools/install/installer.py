@@ -42,10 +42,12 @@ class Wanted:
 
 class Installer:
     """Every step looks first, changes what differs, and says what it did; so a run that was cut off is completed by the
-    next one. All that it makes is named by the record in the Analysis' tags, and it touches nothing else."""
+    next one. All that it makes is named by the record in the Analysis' tags, and it touches nothing else. `confirm`
+    asks the developer."""
 
-    def __init__(self, hand: Hand) -> None:
+    def __init__(self, hand: Hand, confirm: Callable[[str], bool]) -> None:
         self.hand = hand
+        self.confirm = confirm
         self.values: Values | None = None
 
     def look(self) -> None:
@@ -117,11 +119,11 @@ class Installer:
             given["probed"] = probed_text(wanted.probed, wanted.facts)
         if self.hand.record.get(LIVE, "no") != "yes" and not values.variables.get("dry_run"):
             given["dry_run"] = "true"  # nobody is told before the developer says so
-        values.put(given, overwrite=wanted.overwrite)
+        values.put(given, overwrite=wanted.overwrite, confirm=self.confirm)
 
     # ---- away again
 
-    def uninstall(self, confirm: Callable[[str], bool]) -> bool:
+    def uninstall(self, *, unasked: bool) -> bool:
         """Remove what the record names, what starts it first; False where it was not to be."""
         self.look()
         hand = self.hand
@@ -133,7 +135,7 @@ class Installer:
         hand.say("To be removed:")
         for kind, record in plan:
             hand.say(f"  {kind.name} {record.get(kind.title)}  {hand.link(kind.page)}")
-        if not hand.dry_run and not confirm("Remove them?"):
+        if not (hand.dry_run or unasked or self.confirm("Remove them?")):
             hand.say("Nothing was removed (--yes removes them without a question)")
             return False
         for kind, record in plan:

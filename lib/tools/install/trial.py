@@ -1,8 +1,13 @@
-"""The first live contact: a dry run on TagoIO, whose console is shown; then the question whether to send for real."""
+"""The first live contact: dry runs on TagoIO, whose console is shown; then the question whether to send for real.
+
+One is by hand. One more for each condition hands in what would meet it, so that what `compose` says of it shows now.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from lib.tools.install.conditions import Condition
 from lib.tools.install.hand import Hand
 from lib.tools.install.record import LIVE
 from lib.tools.install.values import Values
@@ -22,14 +27,14 @@ class Trial:
         self.hand = hand
         self.sse = sse
 
-    def run(self, what: str) -> bool:
-        """Run it once and show its console until its summary has come; whether it ended well."""
+    def run(self, what: str, scope: dict[str, Any] | None = None) -> bool:
+        """Run it once, with this data, and show its console until its summary has come; whether it ended well."""
         analysis_id, platform = self.hand.analysis_id, self.hand.platform
         lines: list[str] = []
         listen = lambda event: lines.extend(_message(event).splitlines())  # noqa: E731
         stream = Stream(self.sse, f"analysis_console.{analysis_id}", platform.token, listen)
         stream.opened.wait(10)
-        platform.analyses.run(analysis_id)
+        platform.analyses.run(analysis_id, scope)
         self.hand.say(f"{what}; its console:")
         began, shown, last = time.monotonic(), 0, time.monotonic()
         while time.monotonic() - began < FOLLOWED:
@@ -46,9 +51,22 @@ class Trial:
         self.hand.say(f"{why}; see its console: {self.hand.link(f'analysis/{analysis_id}')}")
         return False
 
-    def go_live(self, values: Values, confirm: Callable[[str], bool], *, with_trial: bool) -> bool | None:
-        """Whether it may tell real people from now on; None where the dry run did not end well."""
-        if with_trial and not self.run("A dry run on TagoIO, nobody is told"):
+    def dry_runs(self, met: Sequence[Condition]) -> bool:
+        """By hand, then with what meets each condition; whether all ended well. The first that did not is the last."""
+        return self.run("A dry run on TagoIO, nobody is told") and all(map(self._dry_run_with, met))
+
+    def _dry_run_with(self, condition: Condition) -> bool:
+        point = condition.point
+        whose = condition.device_name or "no device"
+        what = f"A dry run with what an Action on {condition.text} hands in, nobody is told"
+        data = f"{point['variable']} = {point['value']} of {whose}, by hand, so without the id of an Action"
+        return self.run(f"{what} ({data})", point)
+
+    def go_live(
+        self, values: Values, confirm: Callable[[str], bool], met: Sequence[Condition], *, with_trial: bool
+    ) -> bool | None:
+        """Whether it may tell real people from now on; None where a dry run did not end well."""
+        if with_trial and not self.dry_runs(met):
             self.hand.say("The dry run did not end well, so dry_run = true stays set")
             return None
         if not confirm("Send for real from now on?"):

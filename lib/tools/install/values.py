@@ -4,10 +4,12 @@ A Secret shows in `context.environment` like a variable, is encrypted, takes 2,0
 Analysis by a tag; a variable of the same name overrides it (D secrets.md).
 """
 
+from collections.abc import Callable
+
 from lib.base.errors import Rejected
 from lib.tools.install.hand import Hand
 from lib.tools.install.rights import SECRETS, Names
-from lib.tools.install.wanted import SECRET_NAMES, TAG, shown
+from lib.tools.install.wanted import SECRET_NAMES, TAG, difference, shown
 
 SECRET_TAG = "tagorun_notify_for"  # the key of a tag; its value is the Analysis' id
 OURS = ("probed",)  # what the installer itself finds out
@@ -15,7 +17,8 @@ LONGEST_SECRET = 2048  # characters, D secrets.md
 
 
 class Values:
-    """What stands on TagoIO, read before anything rests on it. `secrets` are the names of ours among its Secrets."""
+    """What stands on TagoIO, read before anything rests on it. `secrets` are the names of ours among its Secrets.
+    `kept` are the variables that stay though another value is wanted."""
 
     def __init__(self, hand: Hand, names: Names) -> None:
         self.hand = hand
@@ -25,6 +28,7 @@ class Values:
         }
         self.can_keep_secrets = names.are_known and names.by_tag(SECRETS)
         self.secrets: dict[str, str] = {}
+        self.kept: list[str] = []
         self._forgotten: set[str] = set()
         if self.can_keep_secrets and hand.analysis_id:
             kind = hand.platform.kinds["secret"]
@@ -51,16 +55,19 @@ class Values:
         if name in self.variables:
             self.variables[name] = ""
 
-    def put(self, wanted: dict[str, str], *, overwrite: bool) -> None:
-        """What was changed on TagoIO stays, unless told."""
+    def put(self, wanted: dict[str, str], *, overwrite: bool, confirm: Callable[[str], bool]) -> None:
+        """What was changed on TagoIO stays, unless told: by `overwrite`, or by an answer to the question about it."""
         left = {name: value for name, value in wanted.items() if not self._put_secret(name, value, overwrite=overwrite)}
         new = {name: value for name, value in left.items() if not self.variables.get(name)}
         new |= {name: value for name, value in left.items() if name in OURS and self.variables.get(name) != value}
         other = {name: value for name, value in left.items() if name not in new and self.variables[name] != value}
-        if overwrite:
-            new |= other
-        elif other:
-            self.hand.say(f"Variables kept as they are on TagoIO: {', '.join(other)} (--overwrite replaces them)")
+        for name, value in other.items():
+            differs = difference(name, self.variables[name], value)
+            if overwrite or (not self.hand.dry_run and confirm(f"{differs}. Replace it there?")):
+                new[name] = value
+            else:
+                self.kept.append(name)
+                self.hand.say(f"{differs}; it stays as it is on TagoIO (--overwrite replaces it)")
         if new:
             said = ", ".join(shown(name, value) for name, value in new.items())
             self.write(f"Variables set: {said}", {**self.variables, **new})

@@ -44,7 +44,23 @@ def shown(name: str, value: str) -> str:
     if name in SECRET_NAMES or name == "account_token":
         return f"{name} = (hidden)"
     flat = " ".join(value.split())
-    return f"{name} = {flat[:LONGEST_SHOWN]}{'…' if len(flat) > LONGEST_SHOWN else ''}"
+    return f"{name} = {_excerpt(flat, 0)}"
+
+
+def difference(name: str, there: str, wanted: str) -> str:
+    """How a variable on TagoIO differs from what is wanted, as a person may see it."""
+    if name in SECRET_NAMES or name == "account_token":
+        return f"{name} is another on TagoIO than in .env (both hidden)"
+    there, wanted = " ".join(there.split()), " ".join(wanted.split())
+    alike = next((at for at, pair in enumerate(zip(there, wanted, strict=False)) if len(set(pair)) > 1), len(there))
+    begin = max(0, alike - LONGEST_SHOWN // 2) if max(len(there), len(wanted)) > LONGEST_SHOWN else 0
+    there, wanted = (_excerpt(value, begin) for value in (there, wanted))
+    return f"{name} is {there} on TagoIO and {wanted} in .env"
+
+
+def _excerpt(value: str, begin: int) -> str:
+    end = begin + LONGEST_SHOWN
+    return f"{'…' if begin else ''}{value[begin:end]}{'…' if len(value) > end else ''}"
 
 
 def fingerprint(script: str) -> str:
