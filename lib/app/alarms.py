@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from lib.app.job import Job
 from lib.app.left import Left
 from lib.base.errors import TagoIOError
-from lib.campaign.alarm import Alarm, Turn, alarm_key, all_clear_key, clear_row
+from lib.campaign.alarm import Alarm, Turn, alarm_key, clear_row
 from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows, replaced_row
 from lib.campaign.state import CampaignState
 from lib.message.alarm import LONGEST, AllClear
-from lib.message.content import composed
+from lib.message.content import DEFAULT_LINE, composed
 from lib.message.notification import Notification
 from lib.tagoio.journal import Journal
 
@@ -108,14 +108,17 @@ class Alarms:
         row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=closed)
         foreseen = alarm.take(replace(row, at=self.journal.now()))
         state, older, rows = self._following(own, alarm, foreseen)
-        ended = self._ended(alarm, lambda: self._came_after(own))
+        ended = self._ended(alarm, AllClear(facts.name, DEFAULT_LINE))
+        older_ones = alarm.replaced_by(foreseen.campaign)
         alarm = self._seen(alarm, row, *rows, *ended)
         turn = alarm.turns[own.key]
         may_be_begun_now = turn.kind == "repeated" and not state.started
-        if may_be_begun_now or (turn.kind, turn.campaign) != (foreseen.kind, foreseen.campaign):
+        is_foreseen = (turn.kind, turn.campaign) == (foreseen.kind, foreseen.campaign)
+        is_foreseen = is_foreseen and alarm.replaced_by(turn.campaign) == older_ones
+        if may_be_begun_now or not is_foreseen:
             state, older, rows = self._following(own, alarm, turn)
             self._write(rows)
-        late = self._ended(alarm, lambda: self._came_after(own))
+        late = self._ended(alarm, AllClear(facts.name, DEFAULT_LINE))
         self._write(late)
         over = {row.key: self._over(row) for row in (*ended, *late)}
         state = over.get(state.key, state)  # ended by another event meanwhile
@@ -128,10 +131,13 @@ class Alarms:
         """The campaign of the event, the older ones, and the rows that say what the event is to them: it repeats all
         that are open, and those who are told anew read what came in the place of the older. Raises TagoIOError."""
         ended = self.journal.device.ended if self.journal.device else set()
-        state, *older = self._states([turn.campaign, *(key for key in alarm.older if key not in ended)])
-        older = [each for each in older if each.started and not each.ending]
+        state, *older = self._states(
+            [turn.campaign, *(key for key in alarm.replaced_by(turn.campaign) if key not in ended)]
+        )
+        older = [each for each in older if not each.ending]
         is_repeat = turn.kind == "repeated" and state.started and not state.ending
-        rows = [row for each in ([state] if is_repeat else []) + older for row in self._repeats(own, each, state)]
+        repeated = [state] * bool(is_repeat) + [each for each in older if each.started]
+        rows = [row for each in repeated for row in self._repeats(own, each, state)]
         if older and turn.kind == "raised":
             why, word = "told anew" if own.alarm.again else "replaced by a worse one", self._came_after(own)
             run, by = self.journal.run, turn.campaign
@@ -197,26 +203,25 @@ class Alarms:
         row = clear_row(key, own.key, self.journal.run)
         if alarm.take(replace(row, at=self.journal.now())).kind == "nothing":
             return []
-        ended = self._ended(alarm, lambda: all_clear)
+        ended = self._ended(alarm, all_clear, own.key)
         alarm = self._seen(alarm, row, *ended)
-        late = self._ended(alarm, lambda: all_clear)  # raised meanwhile
+        late = self._ended(alarm, all_clear, own.key)  # raised meanwhile
         self._write(late)
         return [(alarm.turns[own.key], self._over(row)) for row in (*ended, *late)]
 
-    def _ended(self, alarm: Alarm, word_of: Callable[[], AllClear]) -> list[Row]:
+    def _ended(self, alarm: Alarm, word: AllClear, by: str = "") -> list[Row]:
         """The rows that end what is over and of which no row says so yet: cleared by this event, or by one whose run
         was gone before it saw that it had. They count from now on."""
         known = self.journal.device.ended if self.journal.device else set()
         keys = [key for key in alarm.cleared if key not in known and self.journal.state(key).ending is None]
         if not keys:
             return []
-        word = word_of()
         lines = {code: line[:LONGEST] for code, line in list(word.translations.items())[:MOST_LANGUAGES]}
         line = word.message[:LONGEST]
         longest = max(map(len, (word.message, *word.translations.values())))
         if longest > LONGEST:
             self._note(f"the all-clear has {longest} characters; it is cut to {LONGEST}")
-        rows = [ended_row(key, self.journal.run, "cleared", line, lines, tell=word.tell) for key in keys]
+        rows = [ended_row(key, self.journal.run, "cleared", line, lines, tell=word.tell, by=by) for key in keys]
         for row in rows:
             self.journal.state(row.key).take([replace(row, at=self.journal.now())])
         return rows
@@ -239,7 +244,6 @@ class Alarms:
         """What was planned of these campaigns waits until it is known who is told anew, or of the end."""
         for state in states:
             self.planned.pop(state.key, None)
-            self.planned.pop(all_clear_key(state.key), None)
             self.journal.states[state.key] = state
 
     def _state(self, key: str) -> CampaignState:

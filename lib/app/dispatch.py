@@ -37,7 +37,6 @@ from lib.campaign.rows import (
     ended_row,
     fallback_rows,
     passed_rows,
-    told_row,
     updated_rows,
 )
 from lib.campaign.state import CampaignState
@@ -169,8 +168,6 @@ class Dispatch:
         for job in jobs:
             if job.is_empty or job.key in ours:
                 lanes.append(CampaignLane(self.plan, self.inbox, self.tally, job, first[job.key]))
-                if job.ended and not job.is_empty:
-                    self.journal.add([told_row(job.ended.key, self.journal.run)])
             else:
                 self.journal.add(job.as_repeat)
                 self.plan.step_back(job.state)
@@ -263,10 +260,13 @@ class Dispatch:
                 continue
             run = self.journal.run
             for older in map(self.journal.state, lane.state.replaces):
-                anew = older.told & action.users
-                self.journal.add(anew_rows(older.key, run, lane.key, anew))
-                word = older.replaced.get(lane.key)
-                if word and anew and not older.told and not older.ending:
+                concerned = action.users & older.audience.keys() if older.started else action.users
+                self.journal.add(anew_rows(older.key, run, lane.key, concerned))
+                word, is_whole = (
+                    older.replaced.get(lane.key),
+                    older.started and older.audience.keys() <= older.anew.keys(),
+                )
+                if word and is_whole and not older.ending:
                     self.journal.add([ended_row(older.key, run, word.why, word.answer.line, word.answer.lines)])
             self.journal.add(passed_rows(lane.key, run, action.users))
 

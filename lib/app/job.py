@@ -115,7 +115,7 @@ class Job:
             "buttons": " ".join(sorted(self.answer_buttons)),
             **self.about,
         }
-        return list(started_rows(self.key, run, self.trigger, users, **about))
+        return [*started_rows(self.key, run, self.trigger, users, **about), *self.rows]
 
 
 class Sorting:

@@ -10,7 +10,7 @@ from lib.app.settings import Settings
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.text import NAMES_SHOWN
 from lib.campaign.alarm import Alarm, alarm_key, all_clear_key
-from lib.campaign.next_steps import Policy, TakeStep, Tell, TellEnd, next_steps
+from lib.campaign.next_steps import Policy, TakeStep, Tell, next_steps, tell_end
 from lib.campaign.outcome import EARLIER, Outcome, Status
 from lib.campaign.rows import audience_rows, campaign_row, told_row
 from lib.campaign.state import CampaignState
@@ -52,16 +52,21 @@ class Left:
             self._read(state.replaces)
             yield job
 
-    def following(self, job: Job, is_left_to_another: Callable[[CampaignState], bool]) -> Iterator[Job]:
-        """What is due of other campaigns after what was done of this one: to close the older copies of who was told
-        anew, and to tell who had been told that it is over."""
+    def older(self, job: Job, is_left_to_another: Callable[[CampaignState], bool]) -> Iterator[Job]:
+        """Of those whom that campaign has told anew the copies of older ones are to be closed."""
         for key in job.state.replaces:
             older = self.journal.state(key)
             if not is_left_to_another(older):
                 yield from self.jobs(older, job.trigger)
-        for action in next_steps(job.state, self.journal.now(), self.policy):
-            if isinstance(action, TellEnd):
-                yield from self._all_clear(job, action, self.journal.now())
+
+    def ends(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """What tells who had been told that an alarm is over."""
+        ended: dict[str, list[Job]] = {}
+        for job in jobs:
+            if any(tell_end(job.state, self.journal.now(), self.policy)) and job.state.ending:
+                ended.setdefault(all_clear_key(job.state.ending.by or job.key), []).append(job)
+        for key, alike in ended.items():
+            yield from self._all_clear(key, alike)
 
     def _read(self, keys: list[str]) -> None:
         """The campaigns that one replaces, which may be finished."""
@@ -99,36 +104,39 @@ class Left:
             return None
         return job
 
-    def _all_clear(self, ended: Job, due: TellEnd, now: float) -> Iterator[Job]:
-        """What tells who had been told that an alarm is over. It has a key that is the same whoever begins it; where
-        another run has begun it, or the alarm was raised again, or worse before it was cleared, there is nothing to
-        tell."""
-        trigger = replace(ended.trigger, points=(), device_id=ended.trigger.device)
-        job = Job(CampaignState(all_clear_key(ended.key)), trigger, now - 1.0, ended=ended.state)
-        name = ended.state.started.text("alarm") if ended.state.started else ""
+    def _all_clear(self, key: str, ended: list[Job]) -> Iterator[Job]:
+        """One campaign for all that an event has cleared, whoever begins it; where another run has, who is not in it
+        yet joins. Where the alarm was raised again there is nothing to tell."""
+        trigger = replace(ended[0].trigger, points=(), device_id=ended[0].trigger.device)
+        job = Job(CampaignState(key), trigger, self.journal.now() - 1.0, ended=ended[0].state)
+        job.rows = [told_row(each.key, self.policy.run) for each in ended]
+        started = ended[0].state.started
+        name = started.text("alarm") if started else ""
         job.about = {"all_clear": name, **job.all_clear.about()} if job.all_clear else {}
         try:
-            alarm = self._alarm(job)
-            is_last = ended.key in (alarm.campaign, *([] if alarm.campaign else alarm.cleared))
-            users = set(due.users) - self._told_anew(ended.key)
-            if self._is_begun(job.key) or not is_last or not users:
-                self.journal.add([told_row(ended.key, self.policy.run)])
+            alarm, begun = self._alarm(job), self._begun(key)
+            last = (alarm.campaign, *([] if alarm.campaign else alarm.cleared))
+            users = {user for each in ended for user in each.state.told} - begun.audience.keys()
+            if users and begun.started and any(each.key in last for each in ended):
+                job.rows += audience_rows(key, users, by=self.policy.run)
+                begun.take(replace(row, at=self.journal.now()) for row in job.rows)
+                self.journal.states[key] = begun
+                yield from self.jobs(begun, trigger, job)
                 return
-            self.sorting.sort(job, deque(users_by_id(self.run_users, users, self.sleep).values()))
+            if users and any(each.key in last for each in ended):
+                self.sorting.sort(job, deque(users_by_id(self.run_users, users, self.sleep).values()))
         except (TagoIOError, SetupError) as error:
-            self.report.note(f"that campaign {ended.key} is over is not told yet: {error}", undone=1)
+            self.report.note(f"that campaign {ended[0].key} is over is not told yet: {error}", undone=1)
             return
-        self.journal.states[job.key] = job.state
-        yield job
+        if job.has_text:
+            self.journal.states[key] = job.state
+            yield job
+        else:
+            self.journal.add(job.rows)
 
-    def _told_anew(self, key: str) -> set[str]:
-        """Users who are told the end of the campaign that replaces that one."""
-        newer = [state for state in self.journal.states.values() if key in state.replaces]
-        return {user for state in newer for user in state.told}
-
-    def _is_begun(self, key: str) -> bool:
+    def _begun(self, key: str) -> CampaignState:
         device = self.journal.device
-        return device is not None and device.states([key])[key].started is not None
+        return device.states([key])[key] if device else CampaignState(key)
 
     def is_raised_again(self, job: Job) -> bool:
         """Whether the alarm is open, the end of which that job tells. Raises TagoIOError."""

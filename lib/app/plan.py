@@ -149,7 +149,8 @@ class Plan:
 
     def following(self, jobs: list[Job]) -> list[Job]:
         """What came due of other campaigns by what was done of these."""
-        return [each for job in jobs for each in self.left.following(job, self._is_left_to_another)]
+        older = [each for job in jobs for each in self.left.older(job, self._is_left_to_another)]
+        return [*older, *self.left.ends(jobs)]
 
     def is_late(self) -> bool:
         """Only the last words are left to be said."""

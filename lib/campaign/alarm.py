@@ -55,6 +55,10 @@ class Alarm:
         for row in sorted(rows, key=lambda row: (row.at, row.id)):
             self.take(row)
 
+    def replaced_by(self, campaign: str) -> list[str]:
+        """Those in whose place it was raised: it may be older itself by now."""
+        return self.older[: self.older.index(campaign)] if campaign in self.older else list(self.older)
+
     def take(self, row: Row) -> Turn:
         """One event, which TagoIO may hand in twice."""
         event = row.text("event")
@@ -113,9 +117,9 @@ def alarm_key(analysis: str, device: str, name: str) -> str:
     return _hashed("alarm", analysis, device, name)
 
 
-def all_clear_key(campaign: str) -> str:
-    """Of the campaign that tells who had been told that it is over: whoever clears it comes to the same."""
-    return _hashed("all clear", campaign)
+def all_clear_key(event: str) -> str:
+    """Of the campaign that tells who had been told that it is over, by the event that has cleared it."""
+    return _hashed("all clear", event)
 
 
 def clear_row(key: str, event: str, run: str) -> Row:

@@ -90,12 +90,13 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The end of the alarm, or of what somebody closed by hand: `why`, the line that every copy gets, and whether to
-    `tell` it to who had been told."""
+    `tell` it to who had been told. `by` is the event that has cleared it, with others."""
 
     at: float
     why: str
     answer: Answer
     tell: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +317,7 @@ def answer_in(row: Row) -> Answer:
 
 
 def _ending_in(row: Row) -> Ending:
-    return Ending(row.at, row.text("why"), answer_in(row), row.about.get("tell") is True)
+    return Ending(row.at, row.text("why"), answer_in(row), row.about.get("tell") is True, row.text("by"))
 
 
 def _lines(given: Any) -> Mapping[str, str]:

@@ -10,9 +10,9 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   presses, repeats and the end; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
 - `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event` with how many
   `points`, and how many users it has `added`; of what is over `ended`: `why`, the `line` (or `lines` by language), and
-  whether to `tell` it; `told`: that is begun; of an older campaign of an alarm `replaced`: the line of those who are
-  told anew, `by` which campaign, and `anew`: which `users` were; and `late`: what a run that lost its journal wrote
-  down at its end only, as its `sent` outcomes.
+  whether to `tell` it, with all that was cleared `by` that event; `told`: that is begun; of an older campaign of an
+  alarm `replaced`: the line of those who are told anew, `by` which campaign, and `anew`: which `users` were; and
+  `late`: what a run that lost its journal wrote down at its end only, as its `sent` outcomes.
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
   to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
@@ -207,9 +207,11 @@ def updated_rows(key: str, notifications: Iterable[str], run: str, count: int) -
         yield Row(key, UPDATED, len(part), {"notifications": " ".join(part), "run": run, "count": count})
 
 
-def ended_row(key: str, run: str, why: str, line: str, lines: Mapping[str, str], *, tell: bool = False) -> Row:
+def ended_row(
+    key: str, run: str, why: str, line: str, lines: Mapping[str, str], *, tell: bool = False, by: str = ""
+) -> Row:
     about = {"run": run, "why": why, **line_about(line, lines)}
-    return Row(key, CHANGE, "ended", {**about, "tell": True} if tell else about)
+    return Row(key, CHANGE, "ended", {**about, "tell": True, "by": by} if tell else about)
 
 
 def replaced_row(key: str, run: str, by: str, why: str, line: str, lines: Mapping[str, str]) -> Row:

@@ -99,10 +99,10 @@ class Journal:
     def begin(self, campaigns: dict[str, list[Row]], holding: Holding = "telling") -> set[str]:
         """Write the rows that begin or resume these campaigns, and see of which this run is the holder: of those it
         returns the keys. A journal that takes no rows stops nobody."""
-        for rows in campaigns.values():
-            with self._lock:
-                self.state(rows[0].key).take(replace(row, at=self.now()) for row in rows)
         opening = [row for rows in campaigns.values() for row in rows]
+        with self._lock:
+            for row in opening:
+                self.state(row.key).take([replace(row, at=self.now())])
         if self.device is None:
             return set(campaigns)
         if self.gone:

@@ -16,12 +16,13 @@ SEEN = 15.0  # seconds after which a run that tells an end has seen that the ala
 
 @dataclass(slots=True)
 class Period:
-    """From an event that raised the alarm until it was cleared, or another took its place."""
+    """From an event that raised the alarm until it was cleared; `is_newest` until another took its place."""
 
     campaign: str
     severity: tuple[int, int]
     at: float
     over_by: str = ""  # the run that wrote it down
+    is_newest: bool = True
 
     @property
     def is_over(self) -> bool:
@@ -39,13 +40,13 @@ def periods(facts: Facts) -> list[Period]:
         seen.add(event)
         current = found[-1] if found and not found[-1].is_over else None
         if stored.row["value"] == "clear":
-            if current:
-                current.over_by = stored.process
+            for each in found:
+                each.over_by = each.over_by or stored.process
             continue
         severity = stored.about["priority"], stored.about["place"]
         if current is None or severity < current.severity:
             if current:
-                current.over_by = stored.process
+                current.is_newest = False
             found.append(Period(event, severity, stored.at))
     return found
 
@@ -101,6 +102,22 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
         if (note.is_enabled and not is_unknown(facts, note)) or not (has_line or is_unknown(facts, note)):
             state = "open" if note.is_enabled else "without its line"
             yield Violation("the end", f"the copy of {note.user} of {campaign_of(note)}, which is over, is {state}", "")
+
+
+def older_copies_are_closed_for_who_is_told_anew(facts: Facts) -> Iterator[Violation]:
+    """And stay open for all others, until the end."""
+    order = {period.campaign: number for number, period in enumerate(periods(facts))}
+    listed = [(note, order[campaign_of(note)]) for note in facts.history.notes() if campaign_of(note) in order]
+    for note, number in listed:
+        newer = [each for each, later in listed if each.user == note.user and later > number]
+        is_pointed = "→" in note.body["message"]
+        if is_pointed and not newer:
+            yield Violation("told anew", f"{note.user} reads {note.body['message']!r}, and was not told anew", "")
+        unsure = any(is_unknown(facts, each) or is_unrecorded(facts, each) for each in (note, *newer))
+        is_next = any(order[campaign_of(each)] for each in newer) and not unsure and not _is_second(facts, note)
+        blind = any(each.by is not None and facts.is_blind(each.by.process) for each in (note, *newer))
+        if is_next and note.is_enabled and not blind:
+            yield Violation("told anew", f"the older copy of {note.user}, of {campaign_of(note)}, is open", "")
 
 
 def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
@@ -195,6 +212,7 @@ PROMISES = (
     nobody_again,
     everybody_of_what_is_open,
     what_is_over_is_closed,
+    older_copies_are_closed_for_who_is_told_anew,
     copies_are_of_the_newest_event,
     the_end_is_told_once,
 )
