@@ -120,7 +120,7 @@ class Alarms:
             self._write(rows)
         late = self._ended(alarm, AllClear(facts.name, DEFAULT_LINE))
         self._write(late)
-        over = {row.key: self._over(row) for row in (*ended, *late)}
+        over = {each.key: each for each in self._over([*ended, *late])}
         state = over.get(state.key, state)  # ended by another event meanwhile
         for each in (state, *older):
             known = max((each.at for each in each.presences.values()), default=0.0)  # our clock may be behind
@@ -130,7 +130,7 @@ class Alarms:
     def _following(self, own: Job, alarm: Alarm, turn: Turn) -> tuple[CampaignState, list[CampaignState], list[Row]]:
         """The campaign of the event, the older ones, and the rows that say what the event is to them: it repeats all
         that are open, and those who are told anew read what came in the place of the older. Raises TagoIOError."""
-        ended = self.journal.device.ended if self.journal.device else set()
+        ended = self.journal.device.over if self.journal.device else set()
         state, *older = self._states(
             [turn.campaign, *(key for key in alarm.replaced_by(turn.campaign) if key not in ended)]
         )
@@ -138,7 +138,7 @@ class Alarms:
         is_repeat = turn.kind == "repeated" and state.started and not state.ending
         repeated = [state] * bool(is_repeat) + [each for each in older if each.started]
         rows = [row for each in repeated for row in self._repeats(own, each, state)]
-        if older and turn.kind == "raised":
+        if older and not state.started:  # raised by this event, or by a run that came to tell nobody
             why, word = "told anew" if own.alarm.again else "replaced by a worse one", self._came_after(own)
             run, by = self.journal.run, turn.campaign
             rows += [replaced_row(each.key, run, by, why, word.message, word.translations) for each in older]
@@ -207,12 +207,12 @@ class Alarms:
         alarm = self._seen(alarm, row, *ended)
         late = self._ended(alarm, all_clear, own.key)  # raised meanwhile
         self._write(late)
-        return [(alarm.turns[own.key], self._over(row)) for row in (*ended, *late)]
+        return [(alarm.turns[own.key], state) for state in self._over([*ended, *late])]
 
     def _ended(self, alarm: Alarm, word: AllClear, by: str = "") -> list[Row]:
         """The rows that end what is over and of which no row says so yet: cleared by this event, or by one whose run
         was gone before it saw that it had. They count from now on."""
-        known = self.journal.device.ended if self.journal.device else set()
+        known = self.journal.device.over if self.journal.device else set()
         keys = [key for key in alarm.cleared if key not in known and self.journal.state(key).ending is None]
         if not keys:
             return []
@@ -226,10 +226,11 @@ class Alarms:
             self.journal.state(row.key).take([replace(row, at=self.journal.now())])
         return rows
 
-    def _over(self, ended: Row) -> CampaignState:
-        state = self._state(ended.key)
-        state.take([replace(ended, at=self.journal.now())])
-        return state
+    def _over(self, ended: list[Row]) -> list[CampaignState]:
+        states = self._states([row.key for row in ended])
+        for state, row in zip(states, ended, strict=True):
+            state.take([replace(row, at=self.journal.now())])
+        return states
 
     # ---- an older campaign that changes
 

@@ -254,7 +254,7 @@ class Dispatch:
                 self._say_unknown(lane, action.users)
 
     def _replace(self, lane: CampaignLane) -> None:
-        """Write down of the older campaigns of the alarm who was told anew. One of which nobody is left has ended."""
+        """Write down of the older campaigns of the alarm who was told anew."""
         for action in self._due(lane) if lane.is_ours and lane.state.replaces else ():
             if not isinstance(action, Replace):
                 continue
@@ -262,12 +262,6 @@ class Dispatch:
             for older in map(self.journal.state, lane.state.replaces):
                 concerned = action.users & older.audience.keys() if older.started else action.users
                 self.journal.add(anew_rows(older.key, run, lane.key, concerned))
-                word, is_whole = (
-                    older.replaced.get(lane.key),
-                    older.started and older.audience.keys() <= older.anew.keys(),
-                )
-                if word and is_whole and not older.ending:
-                    self.journal.add([ended_row(older.key, run, word.why, word.answer.line, word.answer.lines)])
             self.journal.add(passed_rows(lane.key, run, action.users))
 
     def _close(self, lane: CampaignLane) -> None:

@@ -112,6 +112,12 @@ class CampaignState(Fold):
         return self.is_over or bool(self.anew)
 
     @property
+    def is_told_anew(self) -> bool:
+        """Whether everybody in it was told by another campaign of its alarm."""
+        size = self.started.number("size") + sum(self._adding.values()) if self.started else 0
+        return 0 < size <= len(self.anew)
+
+    @property
     def replaces(self) -> list[str]:
         """The campaigns of its alarm in whose place it was raised."""
         return self.started.words("replaces") if self.started else []
