@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +16,7 @@ from rich.text import Text
 from lib.base.text import did_you_mean, one_line
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.campaign.reading import find, open_device, read_campaign
-from lib.tools.campaign.shown import as_table
+from lib.tools.campaign.shown import as_table, rule
 from lib.tools.install.wanted import JOURNAL_STORAGE
 from lib.tools.sandbox.flags import chosen_facts, make_parser
 from lib.tools.sandbox.runner import Run
@@ -167,9 +166,9 @@ def _show_inboxes(sandbox: Sandbox) -> None:
     if not sandbox.store.notifications:
         print("Nobody has received anything.")
         return
-    table = Table(title="What the users have received", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title="What the users have received", title_justify="left", box=rule())
     for heading in ("User", "Tags", "Notification", "Buttons"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     leads: dict[str, str] = {}
     for user in sandbox.store.users.values():
         tags = " ".join(f"{tag['key']}={tag['value']}" for tag in user["tags"])
