@@ -35,6 +35,7 @@ def at_terminal(*arguments: str, answers: Mapping[str, str], **env: str) -> Ran:
             for question in [each for each in waiting if each in shown]:
                 answer = waiting.pop(question)
                 if answer == CTRL_C:
+                    time.sleep(0.5)  # the question shows a moment before anybody reads the answer
                     process.send_signal(signal.SIGINT)
                 else:
                     os.write(ours, (answer if answer == CTRL_D else f"{answer}\n").encode())

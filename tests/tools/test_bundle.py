@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.app.settings import VARIABLES
 from lib.tools.bundle.layout import LARGEST, NOTHING_BELOW, bundle
 from lib.tools.bundle.source import BundleError
 from lib.tools.sandbox.server import Sandbox
@@ -62,6 +63,17 @@ def test_what_can_be_used_stands_above_compose_and_below_it_as_the_readme_s_tabl
     assert 'or AllClear("temperature", "Back to normal") to end an alarm' in above
 
 
+def test_below_it_stands_what_each_variable_does_as_the_readme_and_the_settings_have_them(script: Path) -> None:
+    shown = " ".join(re.findall("^# +(.*)$", below(script.read_text(encoding="utf-8")), re.MULTILINE))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Variables\n")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in readme.splitlines() if line[:3] == "| `"]
+    assert {name.strip("`") for name, *_ in rows} == set(VARIABLES)
+    for name, what, default in rows:
+        plain = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", what).replace("`", "")
+        otherwise = f" (default: {default})".replace("`", "") if default else ""
+        assert f"{name.strip('`')}: {plain}{otherwise}" in shown
+
+
 def below(text: str) -> str:
     return text[text.index("what you can use, as README.md has it") : text.index(NOTHING_BELOW)]
 
@@ -76,10 +88,16 @@ def test_a_readme_that_has_lost_its_tables_is_an_error_and_none_is_no_reference(
     (root / "README.md").write_text("# Mine\n\n## What you write\n\n## Rules\n\n| `a` | b |\n")
     with pytest.raises(BundleError, match=r"README\.md has no tables under '## What you write'"):
         bundle(root)
-    (root / "README.md").write_text("## What you write\n\nSay it.\n\n| `a` | b |\n|---|---|\n| `c` | [d](e.md) |\n")
+    usable = "## What you write\n\nSay it.\n\n| `a` | b |\n|---|---|\n| `c` | [d](e.md) |\n"
+    (root / "README.md").write_text(usable)
+    with pytest.raises(BundleError, match=r"README\.md has no tables under '## Variables'"):
+        bundle(root)
+    (root / "README.md").write_text(
+        f"{usable}\n## Variables\n\n| `v` | it | does |\n|---|---|---|\n| `w` | x | `y` |\n"
+    )
     above = above_edit_me(bundle(root).text)
     assert above.splitlines()[1:3] == ["# Say it.", "# a: c"]
-    assert below(bundle(root).text).splitlines()[1:3] == ["# a:", "#   c: d"]
+    assert below(bundle(root).text).splitlines()[1:5] == ["# a:", "#   c: d", "# v:", "#   w: x (default: y)"]
 
 
 def test_no_search_for_garbage_slows_its_start_and_its_run_has_one(script: Path, tmp_path: Path) -> None:
@@ -381,7 +399,14 @@ def test_with_a_wheel_of_lib_analysis_py_alone_is_run_by_uv(peopled: Sandbox, tm
         assert ran.code == 0, ran.err
     (wheel,) = tmp_path.glob("*.whl")
     assert f"{wheel.as_uri()}#sha256=" in script.read_text()
-    assert "from lib.app.plan import Plan" in script.read_text()
+    text = script.read_text()
+    assert "from lib.app.plan import Plan" in text
+    version = ran.out.splitlines()[0]
+    assert re.fullmatch(r"tagorun-notify \d+\.\d+\.\d+ [0-9a-f]{8}", version)
+    places = [text.index(mark) for mark in ["what you can use; below", "EDIT ME", "def compose", "def decide"]]
+    places += [text.index(mark) for mark in ["#   tag_key: The key of a tag", f"\n# {version}\n", "- the entrypoint\n"]]
+    assert places == sorted(places)
+    assert max(map(len, text.splitlines()[13:])) <= 120, "no text stands on one line"
     with zipfile.ZipFile(wheel) as archive:
         assert archive.testzip() is None
         assert not [name for name in archive.namelist() if "tools" in name]
@@ -397,3 +422,28 @@ def test_the_address_of_the_wheel_is_the_one_that_is_given(tmp_path: Path) -> No
     (wheel,) = tmp_path.glob("*.whl")
     assert f'"tagorun-notify @ https://files.example.com/notify/{wheel.name}#sha256=' in script.read_text()
     assert run_python("-m", "lib.tools.bundle", "--at", "https://x", "-o", script, cwd=ROOT).code == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("files", '--at "files" is not the address of a folder'),
+        ("/srv/files", "is not the address of a folder"),
+        ("ftp://files.example.com", "is not the address of a folder"),
+        ("https://", "is not the address of a folder"),
+        ("file://host/srv", "is not the address of a folder"),
+        ("https://files.example.com/a?b=c", "is not the address of a folder"),
+        ('https://files.example.com/"', "is not the address of a folder"),
+        ("http://files.example.com/notify", "--at is plain http to files.example.com"),
+        ("https://me:hunter22@files.example.com", "--at holds a user or a password"),
+        ("file:///srv/files", ""),
+        ("http://127.0.0.1:8000", ""),
+        ("http://localhost:8000/x", ""),
+    ],
+)
+def test_a_place_from_which_a_wheel_cannot_or_should_not_come_is_refused(tmp_path: Path, at: str, said: str) -> None:
+    ran = run_python("-m", "lib.tools.bundle", "--wheel", "--at", at, "-o", tmp_path / "notify.py", cwd=ROOT)
+    assert ran.code == (1 if said else 0), ran.err
+    assert said in ran.err
+    assert "hunter22" not in ran.out + ran.err
+    assert bool(list(tmp_path.iterdir())) is not bool(said)

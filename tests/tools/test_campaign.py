@@ -17,7 +17,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FloatRect, Page, expect
 
 from lib.tools.campaign.page import as_html
-from lib.tools.campaign.reading import Line, iso
+from lib.tools.campaign.reading import Found, Line, iso
+from lib.tools.campaign.shown import as_list
 from tests.conftest import ROOT, Ran, run_python
 from tests.test_decision import press
 from tests.test_dispatch import Journaled, journaled  # noqa: F401  # a fixture
@@ -79,6 +80,23 @@ def test_a_reader_that_has_read_enough_is_no_error(campaign: Journaled) -> None:
         process.stdout.close()
         assert process.stderr.read().strip() == ""
         assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("letters", "arguments"),
+    [("latin-1", ["list"]), ("ascii", ["list"]), ("ascii", ["show", "last"]), ("utf-8", ["list"])],
+)
+def test_a_table_has_a_rule_in_letters_that_there_are(campaign: Journaled, letters: str, arguments: list[str]) -> None:
+    ran = command(campaign, *arguments, PYTHONIOENCODING=letters)
+    assert ran.code == 0, ran.err
+    assert "\\u2" not in ran.out
+    assert ("-" * 9 in ran.out) is (letters != "utf-8")
+
+
+def test_nothing_of_a_table_is_cut_off() -> None:
+    table = as_list([Found("k" * 40, "2026-01-01", "t" * 90, "n" * 90)])
+    assert "…" not in table
+    assert [sum(line.count(letter) for line in table.splitlines()[3:-1]) for letter in "ktn"] == [40, 90, 90]
 
 
 def test_a_file_that_cannot_be_written_is_said(campaign: Journaled, tmp_path: Path) -> None:
@@ -195,7 +213,12 @@ def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
     ("arguments", "env", "said"),
     [
         (["show", "nosuchkey1"], {}, "The journal knows no campaign nosuchkey1; there are, the newest first:\n"),
-        ([], {"delivery_log_token": ""}, "delivery_log_token not set"),
+        (
+            [],
+            {"delivery_log_token": ""},
+            "delivery_log_token is not set, and no Analysis of python -m lib.tools.install",
+        ),
+        ([], {"account_token": ""}, "account_token is not set: put a profile token (p-…) into .env"),
         ([], {"delivery_log_token": "wrong"}, "The journal cannot be read"),
         ([], {"TAGOIO_API": "http://127.0.0.1:9"}, "cannot be reached"),
     ],

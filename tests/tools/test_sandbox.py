@@ -91,6 +91,22 @@ def test_each_flag_shows_what_it_says(arguments: list[str], code: int, said: str
     assert said in ran.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "8765"], "--port belongs to --serve, which is not given"),
+        (["--state", "kept.json"], "--state belongs to --serve"),
+        (["--tls", "keys"], "--tls belongs to --serve"),
+        (["--serve", "--trigger", "temperature=9"], "--trigger does not go with --serve: the page has it"),
+        (["--serve", "--press", "acknowledge"], "--press does not go with --serve"),
+    ],
+)
+def test_no_flag_is_ignored_in_silence(arguments: list[str], said: str) -> None:
+    ran = run_python("-m", "lib.tools.sandbox", *arguments, cwd=ROOT)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
 def test_it_serves_until_it_is_stopped_and_prints_what_to_set() -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "lib.tools.sandbox", "--serve"], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lib.tools.bundle.layout import LARGEST, NOTHING_BELOW, bundle
 from lib.tools.bundle.source import BundleError
-from lib.tools.bundle.wheel import HEADER, script_for, write_wheel
+from lib.tools.bundle.wheel import HEADER, check_place, script_for, version_of, write_wheel
 from lib.tools.terminal import perform, typed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,16 +28,21 @@ def _main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=typed("lib.tools.bundle"), description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("notify.py"), help="the file to write (notify.py)")
     parser.add_argument("--wheel", action="store_true", help="a wheel of lib beside it; the file is analysis.py alone")
-    parser.add_argument("--at", default="", metavar="URL", help="for --wheel: the folder where it will be found")
+    parser.add_argument(
+        "--at", default="", metavar="URL", help="for --wheel: the folder where it will be found, https://… or file:///…"
+    )
     options = parser.parse_args(arguments)
     output: Path = options.output
     try:
         if options.at and not options.wheel:
             raise BundleError("--at belongs to --wheel, which is not given")
+        if options.at:
+            check_place(options.at)
         _check_output(output)
         if options.wheel:
             wheel = write_wheel(ROOT, output.parent)
             text = script_for(ROOT, wheel, options.at)
+            print(version_of(ROOT, wheel))
             print(f"{wheel}: {wheel.stat().st_size / 1024:.0f} KiB; put it where the header of {output} says")
         else:
             made = bundle(ROOT)

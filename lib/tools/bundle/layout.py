@@ -65,7 +65,7 @@ def bundle(root: Path) -> Bundle:
     names, meanings = reference(root)
     first += [f"\n{names}"] if names else []
     edited += f"\n\n\n{meanings}" if meanings else ""
-    version = f"{_release(root)} {hashlib.sha256(''.join(part.text for part in rest).encode()).hexdigest()[:8]}"
+    version = f"{release_of(root)} {hashlib.sha256(''.join(part.text for part in rest).encode()).hexdigest()[:8]}"
     text = _with_contents("\n\n".join(first) + f"\n\n\n{edited}\n\n\n", rest, version)
     if len(text.encode()) > LARGEST:
         raise BundleError(f"the bundle has {len(text.encode())} bytes; {LARGEST} is the most that can be uploaded")
@@ -85,7 +85,7 @@ def _imports(lines: set[str], early: set[str]) -> list[Part]:
     return [Part("imports", starts + merged_imports(rest).rstrip())] if rest else []
 
 
-def _release(root: Path) -> str:
+def release_of(root: Path) -> str:
     """Name and version, as pyproject.toml has them."""
     if not (root / "pyproject.toml").is_file():
         return "unreleased"

@@ -2,16 +2,16 @@
 
 `list` shows the campaigns in the journal, `show` what became of one, user by user. `recall` deletes its copies,
 `correct` replaces their text, `close` disables their buttons and ends it. KEY is a campaign's key, or last. It needs
-`account_token` and `delivery_log_token`, from the environment or .env, and works against TagoIO and the sandbox
-(TAGOIO_API).
+`account_token` (a profile token) from the environment or .env. The journal is that of `delivery_log_token`, or else of
+the installed Analysis. It works against TagoIO and the sandbox (TAGOIO_API).
 """
 
 import argparse
-import os
 import sys
+from functools import partial
 from pathlib import Path
 
-from lib.app.settings import read_env_file, use_region
+from lib.app.settings import use_region
 from lib.base.errors import SetupError, TagoIOError
 from lib.base.log import hide, redact
 from lib.base.text import one_line
@@ -20,11 +20,13 @@ from lib.message.alarm import LONGEST
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.journal_device import JournalDevice
 from lib.tagoio.transport import TagoIO
+from lib.tools.campaign.installed import installed_token
 from lib.tools.campaign.page import as_html
 from lib.tools.campaign.reading import NoSuchCampaign, campaigns, find, iso, open_device, read_campaign, title_of
 from lib.tools.campaign.shown import as_csv, as_json, as_list, as_table
 from lib.tools.campaign.taking_back import take_back
 from lib.tools.campaign.verbs import Verb, close, correct, recall
+from lib.tools.install.__main__ import admin_link, given_variables
 from lib.tools.terminal import perform, typed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -125,17 +127,16 @@ def _write(text: str, output: Path | None) -> None:
 
 
 def _connect() -> tuple[TagoIO, JournalDevice]:
-    variables: dict[str, str | None] = {**read_env_file(ROOT / ".env"), **os.environ}
-    lowered = {key.lower(): (value or "").strip() for key, value in variables.items()}
-    missing = [name for name in ("account_token", "delivery_log_token") if not lowered.get(name)]
-    if missing:
-        why = "; what was sent to whom is known from the journal only" if "delivery_log_token" in missing else ""
-        raise SetupError(f"{' and '.join(missing)} not set: put them into .env or the environment{why}")
-    for name in ("account_token", "delivery_log_token"):
-        hide(lowered[name])
-    use_region(lowered.get("region", ""))
-    tago = TagoIO(lowered["account_token"])
-    return tago, open_device(tago, lowered["delivery_log_token"])
+    given = given_variables()
+    region, account_token = given.get("region", ""), given.get("account_token", "")
+    if not account_token:
+        raise SetupError("account_token is not set: put a profile token (p-…) into .env or the environment")
+    hide(account_token)
+    use_region(region)
+    tago = TagoIO(account_token)
+    token = given.get("delivery_log_token") or installed_token(tago, account_token, partial(admin_link, region))
+    hide(token)
+    return tago, open_device(tago, token)
 
 
 if __name__ == "__main__":

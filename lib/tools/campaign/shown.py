@@ -18,6 +18,7 @@ from lib.tools.campaign.reading import Found, Line, figures, seconds_between
 from lib.tools.terminal import typed
 
 FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+MINUS_SIGNS = box.Box(str(box.SIMPLE_HEAD).replace("─", "-"), ascii=True)
 HEADINGS = ("User", "Outcome", "Read", "Pressed", "After", "Why")
 
 
@@ -28,9 +29,20 @@ def as_list(campaigns: Iterable[Found]) -> str:
     return f"{table}\nOne of them: {typed('lib.tools.campaign')} show KEY, or last"
 
 
+def rule() -> box.Box:
+    """The line under a table's headings: of minus signs where standard output has no better letter."""
+    try:
+        str(box.SIMPLE_HEAD).encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return MINUS_SIGNS
+    return box.SIMPLE_HEAD
+
+
 def drawn(titles: Iterable[str], rows: Iterable[Iterable[str]], before: str = "") -> str:
     """A table, under some lines."""
-    table = Table(*titles, box=box.SIMPLE_HEAD)
+    table = Table(box=rule())
+    for title in titles:
+        table.add_column(title, overflow="fold")  # nothing is cut off
     for row in rows:
         table.add_row(*map(Text, row))
     output = io.StringIO()

@@ -51,7 +51,7 @@ USED_HERE = {
     Analyses: ("list", "info", "create", "edit", "delete", "run", "uploadScript", "downloadScript", "tokenGenerate"),
     Access: ("list", "info", "create", "edit", "delete"),
     Actions: ("list", "info", "create", "edit", "delete"),
-    Devices: ("listDevice", "info", "create", "edit", "delete", "tokenCreate"),
+    Devices: ("listDevice", "info", "create", "edit", "delete", "tokenCreate", "tokenList"),
     Secrets: ("list", "info", "create", "edit", "delete"),
     Device: ("info", "getData", "sendData"),
 }

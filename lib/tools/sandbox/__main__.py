@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,9 +16,9 @@ from rich.text import Text
 from lib.base.text import did_you_mean, one_line
 from lib.tagoio.transport import Client, TagoIO
 from lib.tools.campaign.reading import find, open_device, read_campaign
-from lib.tools.campaign.shown import as_table
+from lib.tools.campaign.shown import as_table, rule
 from lib.tools.install.wanted import JOURNAL_STORAGE
-from lib.tools.sandbox.flags import chosen_facts, make_parser
+from lib.tools.sandbox.flags import check_together, chosen_facts, make_parser
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, seed_users
 from lib.tools.sandbox.serve import JOURNAL, serve
@@ -36,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(arguments: list[str] | None) -> int:
-    options = make_parser(__doc__).parse_args(arguments)
+    parser = make_parser(__doc__)
+    options = parser.parse_args(arguments)
+    check_together(parser, options)
     if not ANALYSIS.is_file():
         sys.exit(f"{ANALYSIS.name} is not where the sandbox looks for it, at the top of the repository")
     return asyncio.run(_run(options))
@@ -57,7 +58,7 @@ async def _run(options: argparse.Namespace) -> int:
     sandbox.trouble.set_plan(options.plan)
     sandbox.trouble.latency = options.latency
     sandbox.trouble.faults = [Fault(kind) for kind in options.fault]
-    if options.fault:  # lists that have never shown anything prove nothing, see README
+    if options.fault:  # lists that have never shown anything prove nothing, see docs/delivery.md
         first = next(iter(sandbox.store.users))
         sandbox.store.notify({"run_user": first, "title": "Welcome", "message": "An older notification"})
     server = await sandbox.open()
@@ -167,9 +168,9 @@ def _show_inboxes(sandbox: Sandbox) -> None:
     if not sandbox.store.notifications:
         print("Nobody has received anything.")
         return
-    table = Table(title="What the users have received", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title="What the users have received", title_justify="left", box=rule())
     for heading in ("User", "Tags", "Notification", "Buttons"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     leads: dict[str, str] = {}
     for user in sandbox.store.users.values():
         tags = " ".join(f"{tag['key']}={tag['value']}" for tag in user["tags"])

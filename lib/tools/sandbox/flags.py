@@ -47,6 +47,16 @@ def make_parser(about: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def check_together(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """No flag is ignored in silence. Raises SystemExit."""
+    for name in ("port", "state", "tls"):
+        if getattr(options, name) and not options.serve:
+            parser.error(f"--{name} belongs to --serve, which is not given")
+    for name in ("trigger", "press"):
+        if getattr(options, name) and options.serve:
+            parser.error(f"--{name} does not go with --serve: the page has it")
+
+
 def chosen_facts(options: argparse.Namespace) -> Facts:
     """Flags before the file that a probe wrote. Raises SystemExit for a file that cannot be used."""
     facts: Facts = {}
