@@ -90,7 +90,7 @@ def decide(press):
 
 
 def notify(context, scope, variables):
-    """One run, step by step; the exit code. What has to be mended first is raised as a SetupError."""
+    """One run, step by step; the exit code. What has to be fixed first is raised as a SetupError."""
     # What is configured, and why this run happened.
     settings = read_settings(context.environment, variables, context.token)
     set_up_log(settings.log_level, *settings.secrets())

@@ -144,6 +144,85 @@ def test_again_tells_everybody_again_and_closes_the_older_copy(journaled: Journa
     assert (older["buttons_enabled"], newer["buttons_enabled"]) == (False, True)
 
 
+def said_by_all(journaled: Journaled, pattern: str) -> bool:  # noqa: F811
+    return all(re.search(pattern, note["message"]) for note in journaled.sandbox.store.notifications.values())
+
+
+def test_whoever_is_not_told_anew_keeps_an_open_copy_until_the_end(journaled: Journaled) -> None:  # noqa: F811
+    again = {**WARM, "repeat": "again", "all_clear_tell": True}
+    courteous = {"cooldown": "1h"}
+    reads(journaled, 9, again, **courteous)
+    ran = reads(journaled, 10, again, **courteous)
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == ONCE
+    assert all(note["buttons_enabled"] for note in journaled.sandbox.store.notifications.values())
+    assert said_by_all(journaled, r"\b10 °C\n2(nd time since|ª vez desde) \d\d:\d\d$")
+    ran = reads(journaled, 4, again)
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)  # of the end, once
+    assert said_by_all(journaled, "(Back to|De volta ao) normal: 4 °C|^(Back|De volta)")
+
+
+def test_a_worse_one_that_does_not_fit_the_quota_closes_nothing(journaled: Journaled) -> None:  # noqa: F811
+    both = [{**HOT, "priority": "high"}, WARM]
+    reads(journaled, 9, both)
+    store = journaled.sandbox.store
+    store.limits["push_notification"] = store.used["push_notification"]
+    ran = reads(journaled, 21, both)
+    assert ran.code == 1
+    assert "this run's own round was not begun" in ran.out or "Nobody was notified" in ran.out
+    assert times_told(journaled) == ONCE
+    assert all(note["buttons_enabled"] for note in store.notifications.values())
+    del store.limits["push_notification"]
+    assert reads(journaled, 4, both).code == 0
+    assert said_by_all(journaled, "\n(Back to|De volta ao) normal: 4 °C, ")
+    assert times_told(journaled) == ONCE
+
+
+def test_whom_an_escalation_has_told_reads_of_what_is_worse_and_of_the_end(journaled: Journaled) -> None:  # noqa: F811
+    escalating = {**WARM, "escalate": [{"after": "15m", "to": "group=office"}], "all_clear_tell": True}
+    both = [{**HOT, "priority": "high", "all_clear_tell": True}, escalating]
+    reads(journaled, 9, both)
+    for _ in range(16):
+        journaled.age()
+    scheduled = {**EVENT, "_action_type": "schedule"}
+    assert journaled.run(notification=json.dumps(both), **scheduled).code == 0
+    office = times_told(journaled).keys() - MAINTENANCE
+    assert office
+    assert reads(journaled, 21, both).code == 0
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2) | dict.fromkeys(office, 1)
+    (copy_of_office,) = copies(journaled, min(office))
+    assert copy_of_office["buttons_enabled"]
+    assert (copy_of_office["title"], "→" in copy_of_office["message"]) == ("Fridge is hot", False)
+    assert reads(journaled, 4, both).code == 0
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 3) | dict.fromkeys(office, 2)
+    assert "Back to normal: 4 °C" in copies(journaled, min(office))[0]["message"]
+
+
+def test_who_is_found_to_have_been_told_when_it_is_over_is_told_that_too(journaled: Journaled) -> None:  # noqa: F811
+    telling = {**WARM, "all_clear_tell": True}
+    reads(journaled, 9, telling)
+    rows = journaled.sandbox.store.data[journaled.device["id"]]
+    lost = [row for row in journaled.rows("notify_outcome") if row["value"] == "sent"][1:]
+    assert lost  # as if that run had been killed before it wrote them down
+    rows[:] = [row for row in rows if row not in lost and row["value"] not in ("finished", "left")]
+    ran = reads(journaled, 4, telling)
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+
+
+def test_an_end_needs_no_audience(journaled: Journaled) -> None:  # noqa: F811
+    reads(journaled, 9)
+    for given in ({"max_recipients": "1"}, {"tag_value": "nobody"}):
+        ran = reads(journaled, 10, **given)
+        assert ran.code == 1
+        assert said_by_all(journaled, r"\b9 °C$")
+    ran = reads(journaled, 4, max_recipients="1")
+    assert ran.code == 1
+    assert "more than max_recipients (1) allows" in ran.out
+    assert said_by_all(journaled, "\n(Back to|De volta ao) normal: 4 °C, ")
+
+
 def test_who_had_been_told_is_told_that_it_is_over_and_nobody_else(journaled: Journaled) -> None:  # noqa: F811
     telling = {**WARM, "all_clear_tell": True}
     reads(journaled, 9, telling)

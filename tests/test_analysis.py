@@ -129,7 +129,7 @@ def test_bad_input_gets_one_clear_message_and_nobody_is_told(
     ran = run_once(**variables)
     assert ran.code == 1
     assert said in ran.out
-    assert ran.out.startswith("Nobody was notified. Please mend:")
+    assert ran.out.startswith("Nobody was notified. Please fix:")
     assert "Traceback" not in ran.err
     assert not peopled.store.notifications
 

@@ -31,6 +31,20 @@ def content(text: str = "", name_of_device: Callable[[str], str] = str) -> Conte
     return Content(compose, parse_document(text) if text else (), name_of_device)
 
 
+def test_the_value_in_a_text_is_that_of_the_variable_in_its_condition() -> None:
+    when = '"when": {"variable": "temperature", "is": ">", "value": 8}'
+    text = f'{{"title": "t", "message": "$VALUE$ $UNIT$", "alarm": "a", "all_clear": "now $VALUE$", {when}}}'
+    for value, other in ((9, 71), (4, 71)):
+        points = [DataPoint("temperature", value, "°C", device="d"), DataPoint("humidity", other, "%", device="d")]
+        for listed in (points, points[::-1]):
+            trigger = Trigger("action", tuple(listed))
+            given = content(text)(trigger, User("u", "Ana"))
+            if isinstance(given, Notification):
+                assert given.message == "9 °C"
+            else:
+                assert [each.message for each in content(text).all_clears(trigger)] == ["now 4"]
+
+
 def test_composes_result_is_sent_and_none_leaves_the_user_out() -> None:
     given = content()(Trigger(), User("u", "Ana"))
     assert isinstance(given, Notification)

@@ -41,7 +41,7 @@ def test_the_summary_groups_by_outcome_and_reason_with_names() -> None:
 def test_an_escalation_is_told_from_a_round() -> None:
     state = CampaignState("k")
     made = Report("this run", {"k": state}, seconds=2.0)
-    assert next(made.summary()) == "Notified nobody, for nobody was to be told, in 2.0 s"
+    assert next(made.summary()) == "Notified nobody: there was nobody to tell, in 2.0 s"
     for number in range(4):
         state.settle(Outcome(f"u{number}", "", "sent", step=1, run="this run"))
     assert next(made.summary()) == "Notified 4 of 4 users by escalation, step 1, in 2.0 s"

@@ -106,7 +106,7 @@ class Dispatch:
         hand_on.perform(self.left.values(), is_wanted=self.plan.settings.hand_on)
 
     def _watched(self) -> list[Job]:
-        """What another run might have been at. Others were told by now: there is no set-up to mend."""
+        """What another run might have been at. Others were told by now: there is no set-up to fix."""
         try:
             return self.plan.after_watching(self.trigger)
         except SetupError as error:

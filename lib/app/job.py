@@ -150,12 +150,12 @@ class Sorting:
         mistakes: list[str] = []
         said: set[tuple[tuple[Step, ...], str]] = set()
         if self.content.variants:
-            self._note_ends(job, NOBODY)
+            self.note_ends(job, NOBODY)
         while users:
             user = users.popleft()
             notification = ruled or is_inactive(user) or self._composed(job, user)
             if isinstance(notification, str) and not self.content.variants:
-                self._note_ends(job, user)
+                self.note_ends(job, user)
             if isinstance(notification, Outcome):
                 mistakes.append(f"{notification.reason} (for {user.name or user.id})")
             if isinstance(notification, Notification):
@@ -179,7 +179,7 @@ class Sorting:
         job.alarm.severity = min(job.alarm.severity, severity)
         job.alarm.again = notification.repeat == "again"
 
-    def _note_ends(self, job: Job, user: User) -> None:
+    def note_ends(self, job: Job, user: User) -> None:
         """The alarms that this event ends, where the run began by it."""
         if job.is_own:
             for each in self.content.all_clears(job.trigger, user):

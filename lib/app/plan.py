@@ -19,7 +19,7 @@ from lib.campaign.next_steps import Policy, TellEnd, is_let_be, next_steps
 from lib.campaign.outcome import ELSEWHERE, NO_TIME, Outcome
 from lib.campaign.state import CampaignState
 from lib.fallback.fallback import Fallback
-from lib.message.content import Content
+from lib.message.content import NOBODY, Content
 from lib.message.trigger import Trigger
 from lib.tagoio.audience import choose_audience
 from lib.tagoio.journal import Journal
@@ -180,7 +180,17 @@ class Plan:
             self.journal.states[state.key] = state
             self.jobs.append(job)
         except SetupError as error:
-            self._only_the_left(error)
+            ending = self._ending(Job(state, trigger, self._now(), is_own=True))
+            self.jobs += ending
+            self._only_the_left(error, besides=ending)
+
+    def _ending(self, job: Job) -> list[Job]:
+        """That alone, if the event ends an alarm: for that nobody has to be chosen."""
+        try:
+            self.sorting.note_ends(job, NOBODY)
+        except SetupError:
+            return []
+        return [job] if job.alarm.ends and self.journal.keeps else []
 
     def _judge_alarms(self, *, is_written: bool) -> None:
         """What follows from the event for its alarms takes the place of the run's own campaign."""
@@ -217,10 +227,10 @@ class Plan:
             self.step_back(found)
         return True
 
-    def _only_the_left(self, error: SetupError) -> None:
+    def _only_the_left(self, error: SetupError, besides: list[Job] | None = None) -> None:
         """Raises it again where there is nothing else to do."""
-        self.jobs = [job for job in self.jobs if not job.is_own]
-        if self.settings.dry_run or not (self.jobs or self.watched):
+        self.jobs = [job for job in self.jobs if not job.is_own or job in (besides or ())]
+        if (self.settings.dry_run and not besides) or not (self.jobs or self.watched):
             raise error
         self.report.note(f"this run's own round was not begun: {error}", undone=1)
 
@@ -256,7 +266,7 @@ class Plan:
         return found
 
     def _lose_memory(self, error: TagoIOError) -> None:
-        """A wrong token is a mistake to be mended; a journal that does not answer stops no alarm."""
+        """A wrong token is a mistake to be fixed; a journal that does not answer stops no alarm."""
         if isinstance(error, Rejected) and error.status in (401, 403, 404):
             raise SetupError(f"The journal cannot be read (delivery_log_token): {error.message}") from error
         self.journal.give_up(error.message)

@@ -89,8 +89,8 @@ class Report:
     def _headline(self, told: int, total: int) -> str:
         """An escalation is told from a round."""
         if not total:
-            why = "another run has settled it" if self._has_said else "nobody was to be told"
-            return f"Notified nobody, for {why},"
+            why = "another run has settled it" if self._has_said else "there was nobody to tell"
+            return f"Notified nobody: {why},"
         added = [outcome for outcome in self.outcomes() if outcome.step]
         headline = f"Notified {told} of {total} user{'s' * (total != 1)}"
         if len(added) == total:

@@ -259,7 +259,7 @@ def _time_budget(text: str) -> float:
 def _remind_after(text: str) -> float:
     seconds = read_duration(text)
     if not 0 < seconds <= LATEST:
-        raise ValueError(f'is "{text}"; use at most {shown_duration(LATEST)}, as older campaigns are let be')
+        raise ValueError(f'is "{text}"; use at most {shown_duration(LATEST)}, as older campaigns are left alone')
     return seconds
 
 

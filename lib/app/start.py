@@ -137,7 +137,7 @@ def _guarded(
 
 def _explain(console: Console, error: SetupError, pointer: str = "") -> None:
     lines = [line for problem in error.problems for line in _item(problem)]
-    console.say(["Nobody was notified. Please mend:", *lines])
+    console.say(["Nobody was notified. Please fix:", *lines])
     if pointer and any(problem.startswith("account_token is not set") for problem in error.problems):
         console.hint(pointer)
 

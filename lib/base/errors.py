@@ -1,10 +1,10 @@
-"""What can go wrong: a set-up to mend, or a call to TagoIO that was refused, rejected or left in doubt."""
+"""What can go wrong: a set-up to fix, or a call to TagoIO that was refused, rejected or left in doubt."""
 
 from collections.abc import Iterable
 
 
 class SetupError(Exception):
-    """Something the developer has to mend before anyone is told; `problems` holds a sentence or more each."""
+    """Something the developer has to fix before anyone is told; `problems` holds a sentence or more each."""
 
     def __init__(self, *problems: str) -> None:
         self.problems = problems

@@ -8,7 +8,7 @@ import structlog
 
 from lib.base.errors import SetupError, TagoIOError
 from lib.message.alarm import AllClear
-from lib.message.document import Variant
+from lib.message.document import Condition, Variant
 from lib.message.mistake import check_source, explained_mistake, in_line
 from lib.message.notification import Notification
 from lib.message.placeholders import Values, fill, fill_words, placeholder_values
@@ -44,7 +44,8 @@ class Content:
         notification = notification.run_by(trigger.analysis_id).in_language(user.language)
         if not self.variants:
             return notification
-        return fill(notification, placeholder_values(trigger, user, self._device_name))
+        condition = self.variants[self.place(trigger)].condition
+        return fill(notification, self._values(trigger, user, condition))
 
     def template(self, trigger: Trigger, user: User) -> Notification | str:
         """The notification before language and placeholders."""
@@ -70,13 +71,17 @@ class Content:
         for name in dict.fromkeys(variant.notification.alarm for variant in self.variants):
             ends = _ends([variant for variant in self.variants if variant.notification.alarm == name], trigger)
             if name and ends:
-                found.append(self._all_clear(ends, placeholder_values(trigger, NOBODY, self._device_name)))
+                found.append(self._all_clear(ends.notification, self._values(trigger, NOBODY, ends.condition)))
         return found
 
     def place(self, trigger: Trigger) -> int:
         """Where the variant that holds stands in the list: the earlier the worse."""
         holds = (variant.condition is None or variant.condition.holds(trigger) for variant in self.variants)
         return next((place for place, each in enumerate(holds) if each), 0)
+
+    def _values(self, trigger: Trigger, user: User, condition: Condition | None) -> Values:
+        """Of the variable that the condition is about."""
+        return placeholder_values(trigger, user, self._device_name, condition.variable if condition else "")
 
     def _all_clear(self, notification: Notification, values: Values) -> AllClear:
         texts = {code: words["all_clear"] for code, words in notification.translations.items() if "all_clear" in words}
@@ -126,14 +131,13 @@ class Content:
         return self._names[device_id]
 
 
-def _ends(variants: Sequence[Variant], trigger: Trigger) -> Notification | None:
-    """The notification of an alarm that this event ends: it brings what each of its conditions compares, and none
-    holds."""
+def _ends(variants: Sequence[Variant], trigger: Trigger) -> Variant | None:
+    """Of an alarm that this event ends, the variant that says so: it brings what each of its conditions compares, and
+    none holds."""
     conditions = [variant.condition for variant in variants]
     if any(each is None or not each.is_brought(trigger) or each.holds(trigger) for each in conditions):
         return None
-    with_line = (variant.notification for variant in variants if variant.notification.all_clear)
-    return next(with_line, variants[0].notification)
+    return next((variant for variant in variants if variant.notification.all_clear), variants[0])
 
 
 def composed(user: User, compose: Callable[[User], Notification | str]) -> Notification | str:

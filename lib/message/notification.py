@@ -46,7 +46,7 @@ class Button:
     analysis: str = ""
 
     def problems(self) -> Iterator[str]:
-        """Sentences on what is wrong with this button and how to mend it; nothing when it is sound."""
+        """Sentences on what is wrong with this button and how to fix it; nothing when it is sound."""
         for name in BUTTON_PARTS:
             value = getattr(self, name)
             if not isinstance(value, str):
@@ -80,7 +80,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one user gets. Constructing an invalid one raises SetupError, which names each button and the mend.
+    """What one user gets. Constructing an invalid one raises SetupError, which names each button and the fix.
 
     `icon` is TagoIO's object, the address of a picture, or one of success, info, warning, critical. `translations` has,
     by language code, a `title`, a `message` and `buttons` (label by button id), each optional. `priority` never goes to

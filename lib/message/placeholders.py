@@ -21,12 +21,14 @@ NOTHING = "-"
 Values = Callable[[str], str | None]
 
 
-def placeholder_values(trigger: Trigger, user: User, device_name: Callable[[str], str]) -> Values:
-    """What a placeholder stands for, by its name in capitals; None where it stands for nothing.
+def placeholder_values(trigger: Trigger, user: User, device_name: Callable[[str], str], variable: str = "") -> Values:
+    """What a placeholder stands for, by its name in capitals; None where it stands for nothing. $VALUE$ and the like
+    are of that variable, where the trigger brings it, else of the newest point.
 
     `device_name` is asked only for $DEVICE.NAME$. Times are in the user's zone and format.
     """
-    point = trigger.points[-1] if trigger.points else None
+    newest = trigger.points[-1] if trigger.points else None
+    point = trigger.point(variable) or newest
 
     def value(name: str) -> str | None:
         if name.startswith("USER.TAG."):

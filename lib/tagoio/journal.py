@@ -206,7 +206,7 @@ class Journal:
         elif self.gone:
             yield (
                 f"THE JOURNAL IS GONE ({self.gone}): this run told people without a memory, and a later run "
-                "cannot know whom; mend the device of delivery_log_token, or replace it"
+                "cannot know whom; fix the device of delivery_log_token, or replace it"
             )
         elif self.unwritten:
             yield (

@@ -27,7 +27,7 @@ def figures_agree(facts: Facts) -> Iterator[Violation]:
         head = re.search(r"Notified (\d+) of (\d+) users?", ran.console)
         others = {(said.campaign, said.user) for said in facts.said if said.ran is not ran and said.at < ran.over}
         is_alone = not others & last.keys()  # what another run came to later counts, and is that run's to report
-        is_anothers = "for another run has settled it" in ran.console and not is_alone
+        is_anothers = "another run has settled it" in ran.console and not is_alone
         if "Notified nobody" in ran.console and (not counts or is_anothers):
             continue
         if head is None:
