@@ -244,7 +244,7 @@ def test_a_wrong_key_names_those_there_are(sent: Journaled, verb: str) -> None:
 def test_without_a_journal_it_says_what_is_missing(sent: Journaled, verb: str) -> None:
     ran = take_back(sent, verb, "--yes", delivery_log_token="")
     assert ran.code == 1
-    assert ran.err.startswith("delivery_log_token not set: put them into .env")
+    assert ran.err.startswith("delivery_log_token is not set, and no Analysis of ")
     assert "from the journal only" in ran.err
 
 
