@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 def ask(question: str) -> bool:
     """No, where there is nobody to answer."""
-    if not sys.stdin.isatty():
+    if not _is_anybody_there():
         return False
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
@@ -33,13 +33,17 @@ def ask(question: str) -> bool:
 
 def ask_secret(question: str) -> str:
     """What is typed and not shown; "" where there is nobody to answer."""
-    if not sys.stdin.isatty():
+    if not _is_anybody_there():
         return ""
     try:
         return getpass.getpass(f"{question}: ").strip()
     except EOFError:  # Ctrl-D
         print(file=sys.stderr)
         return ""
+
+
+def _is_anybody_there() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()  # it is None where it was closed by `<&-`
 
 
 def typed(module: str) -> str:
@@ -76,16 +80,18 @@ class _Unread(io.FileIO):
 def _unread_output() -> Iterator[None]:
     """Standard output and standard error may lose their reader meanwhile."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(_unread, before)
+    sys.stdout, sys.stderr = ours = _unread(sys.stdout), _unread(sys.stderr)
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in ours:
+            stream.flush()
         sys.stdout, sys.stderr = before
 
 
-def _unread(stream: TextIO) -> TextIO:
+def _unread(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed by `>&-`
+        return open(os.devnull, "w", encoding="utf-8")
     try:
         number = stream.fileno()
     except (OSError, ValueError):  # no file: somebody reads it in this process

@@ -63,6 +63,14 @@ def test_an_installation_that_nobody_reads_is_completed(bare: Sandbox, both: boo
     assert len(bare.store.notifications) == 7
 
 
+@pytest.mark.parametrize("tool", ["lib.tools.install --live --every '1 hour'", "lib.tools.sandbox"])
+def test_a_tool_without_input_and_output_does_its_work(bare: Sandbox, tool: str) -> None:
+    command = f"exec '{sys.executable}' -m {tool} <&- >&- 2>&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, env=environment(bare), timeout=120, check=False)
+    assert done.returncode == 0
+    assert len(bare.store.actions) == ("install" in tool)
+
+
 def test_a_probe_that_nobody_reads_is_completed(bare: Sandbox, tmp_path: Path) -> None:
     output = tmp_path / "facts.json"
     assert unread("lib.tools.probe", "--yes", "-o", str(output), env=environment(bare)) == (0, "")
