@@ -91,7 +91,9 @@ def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
     ended = {stored.row["group"] for stored in _rows(facts, "ended")}
     for period in periods(facts):
         is_begun = bool(_rows(facts, "started", period.campaign))
-        if period.is_over and is_begun and period.campaign not in ended and not _did_not_see(facts, period):
+        copies = (note for note in facts.history.notes() if campaign_of(note) == period.campaign)
+        is_open = period.is_newest or any(note.is_enabled and not is_unknown(facts, note) for note in copies)
+        if period.is_over and is_begun and is_open and period.campaign not in ended and not _did_not_see(facts, period):
             yield Violation("the end", f"{period.campaign} is over, and no row says so", "")
     for note in facts.history.notes():
         is_hidden = facts.history.scenario.platform.inbox == "hidden" or is_unrecorded(facts, note)
