@@ -25,6 +25,8 @@ class Weather:
     latency: float = 0.0
     faults: tuple[Fault, ...] = ()
     kill_after: int | None = None
+    pushes: int | None = None  # left of the month's
+    facts: tuple[tuple[str, str], ...] = ()
 
     def trouble(self) -> Trouble:
         return Trouble(
@@ -53,6 +55,9 @@ class PlainDay:
         """To its end. A run that the trouble kills is handed the same event once more, as the other was."""
         for user in copy.deepcopy(self.users):
             self._store.users[user["id"]] = user
+        if self.weather.pushes is not None:
+            self._store.limits["push_notification"] = self.weather.pushes
+        self._store.facts.update(self.weather.facts)
         sandbox = Sandbox(self._store, self.weather.trouble(), echo=self.lines.append)
         analysis = seed_analysis(self._store, {"tries": str(self.tries)}, name=LOOPS[self.tries])
         self._store.scripts[analysis["id"]] = SCRIPT

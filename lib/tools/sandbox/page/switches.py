@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lib.base.text import counted
 from lib.tools.sandbox.page.forms import BadInput, Form, number_of_text, text_of
 from lib.tools.sandbox.page.plain import Weather
 from lib.tools.sandbox.page.presets import KILLED_AFTER, LIMIT, PRESETS, faults_of
@@ -19,6 +20,7 @@ class Switches:
         self.store = sandbox.store
         self.plan = "none"  # or one of PLANS, or other
         self.kills = False  # the run that begins next
+        self.quota: int | None = None  # of push notifications, where somebody has set it
         self._usual_plan = "none"
 
     def set_plan(self, plan: str, limit: int | None = None) -> None:
@@ -36,6 +38,8 @@ class Switches:
         self.kills, self.trouble.latency, self.trouble.faults = name == "kill", 0.0, faults_of(name, self.store)
         if name == "well":
             self.store.facts.update(default_facts())
+        self.quota = None
+        self.refill()
         if name == "limit":
             self.set_plan("other", LIMIT)
         else:
@@ -50,8 +54,8 @@ class Switches:
         attempts = _whole(form, "attempts", "Requests hit", 1, 1, 1000)
         quota = _whole(form, "quota", "Push notifications", self.quota_left, 0, 10_000_000)
         if quota != self.quota_left:
-            most = self.store.limits["push_notification"] = max(int(self.store.limits["push_notification"]), quota)
-            self.store.used["push_notification"] = most - quota
+            self.quota = quota
+            self.refill()
         self.set_plan(text_of(form, "plan"), limit)
         self.kills, self.trouble.latency = bool(form.get("kills")), latency
         processed = bool(form.get("processed"))
@@ -61,7 +65,14 @@ class Switches:
         self.trouble.begin_anew()
         shown = ", ".join(fault.kind for fault in self.trouble.faults) or "no faults"
         minute = f"{self.trouble.rate_limit} a minute" if self.trouble.rate_limit else "no rate limit"
-        return f"From now on: {minute}, {latency:g} s latency, {shown}"
+        return f"From now on: {minute}, {latency:g} s latency, {shown}, {_pushes_left(self.quota_left)}"
+
+    def refill(self) -> None:
+        """The push quota as somebody has set it, else whole."""
+        most = int(self.store.limits["push_notification"])
+        left = most if self.quota is None else self.quota
+        self.store.limits["push_notification"] = max(most, left)
+        self.store.used["push_notification"] = max(most, left) - left
 
     def set_facts(self, form: Form) -> str:
         """How TagoIO is where its documents leave it open: each of UNKNOWNS has a field of its name."""
@@ -79,7 +90,8 @@ class Switches:
     @property
     def weather(self) -> Weather:
         kill_after = KILLED_AFTER if self.kills else None
-        return Weather(self.trouble.rate_limit, self.trouble.latency, tuple(self.trouble.faults), kill_after)
+        faults, facts = tuple(self.trouble.faults), tuple(self.store.facts.items())
+        return Weather(self.trouble.rate_limit, self.trouble.latency, faults, kill_after, self.quota_left, facts)
 
     @property
     def preset(self) -> str:
@@ -90,9 +102,11 @@ class Switches:
 
     @property
     def otherwise(self) -> list[str]:
-        """What is not as TagoIO's documents say, or as is likelier."""
+        """What is not as TagoIO's documents say, or as is likelier; and a push quota that is too small."""
         usual = default_facts()
-        return [f"{name} {value}" for name, value in self.store.facts.items() if value != usual.get(name)]
+        odd = [f"{name} {value}" for name, value in self.store.facts.items() if value != usual.get(name)]
+        active = sum(bool(user["active"]) for user in self.store.users.values())
+        return [_pushes_left(self.quota_left), *odd] if self.quota_left < active else odd
 
     @property
     def says(self) -> str:
@@ -113,6 +127,10 @@ class Switches:
 
     def _preset_shown(self, name: str) -> tuple[Any, ...]:
         return LIMIT if name == "limit" else None, 0.0, faults_of(name, self.store), name == "kill"
+
+
+def _pushes_left(number: int) -> str:
+    return f"{counted(number, 'push notification')} left"
 
 
 def _whole(form: Form, name: str, label: str, otherwise: int, least: int, most: int) -> int:
