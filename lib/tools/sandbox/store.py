@@ -83,7 +83,7 @@ class Store:
     own: dict[str, str] = field(default_factory=dict)  # the ids of the Analyses that --serve has made, by their part
     swept: dict[str, datetime] = field(default_factory=dict)  # device id -> where what it keeps began of late
     ahead: float = 0.0  # seconds by which TagoIO's clock is ahead of this machine's
-    first_words: dict[str, str] = field(default_factory=dict)  # notification id -> message before more was added
+    first_words: dict[str, str] = field(default_factory=dict)  # notification id -> message before it was closed
     log: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -188,9 +188,10 @@ class Store:
         if changes.get("read") and not note["read"]:
             self.note_event("read", note["run_user"], note["id"])
         self.first_words.setdefault(note["id"], note["message"])
-        if not str(kept.get("message", note["message"])).startswith(note["message"]):
-            self.first_words[note["id"]] = kept["message"]  # written anew, nothing was added
+        is_more = str(kept.get("message", note["message"])).startswith(note["message"])
         note.update(kept, updated_at=self.now())
+        if note["buttons_enabled"] or not is_more:  # written anew, or more of what is still to be answered
+            self.first_words[note["id"]] = note["message"]
 
     def account_for_edit(self, note: Record) -> None:
         """Whether an edit by the API is pushed again, or costs, is unknown."""

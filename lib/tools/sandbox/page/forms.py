@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 Form = Mapping[str, Any]
+WHOLE = 2**53  # below it JSON's numbers are exact, and 1e9 is the same as 1000000000
 
 
 class BadInput(Exception):
     """A form that cannot be taken; the text says what to mend."""
+
+
+class Outdated(BadInput):
+    """What it changes was changed elsewhere meanwhile; with `version`, that of now, the same form can be sent again."""
+
+    def __init__(self, text: str, version: str) -> None:
+        super().__init__(text)
+        self.version = version
 
 
 def text_of(form: Form, name: str) -> str:
@@ -32,4 +41,6 @@ def typed_value(text: str) -> Any:
         value = json.loads(text)
     except ValueError:
         return text
+    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
+        return int(value)
     return value if isinstance(value, int | float | bool) else text

@@ -10,7 +10,7 @@ from multidict import MultiDictProxy
 
 from lib.tools.sandbox.app import CHANGES
 from lib.tools.sandbox.page.desk import DESK, Desk
-from lib.tools.sandbox.page.forms import BadInput
+from lib.tools.sandbox.page.forms import BadInput, Outdated
 from lib.tools.sandbox.page.guard import add_headers, only_with_the_key
 from lib.tools.sandbox.page.rendering import linked, rendered
 
@@ -165,5 +165,9 @@ def _refused(request: web.Request, error: BadInput, typed: list[dict[str, str]] 
     request.app[DESK].said = ""
     request.app[CHANGES].tell()
     if request.headers.get("x-page") == "script":
-        return web.Response(status=400, text=str(error))
+        runs = request.app[DESK].sandbox.runner.runs
+        headers = {"x-run": str(runs[-1].number) if runs else ""}
+        if isinstance(error, Outdated):
+            headers["x-version"] = error.version
+        return web.Response(status=400, text=str(error), headers=headers)
     return rendered(request, wrong=str(error), status=400, variables=typed)

@@ -41,3 +41,17 @@ document.addEventListener("click", (event) => {
   const phone = byId(link.hash.slice(1));
   phone.parentElement.scrollTo({ left: phone.offsetLeft - phone.parentElement.offsetLeft });
 });
+
+/** Which of them it is stands on its button. */
+function markShown() {
+  const pair = byId("pair");
+  const place = Math.round(pair.scrollLeft / pair.clientWidth) + 1;
+  for (const link of document.querySelectorAll(".switch a")) {
+    if (link.id === `switch-${place}`) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+byId("pair").addEventListener("scroll", markShown);
+document.addEventListener("shown", markShown);
+markShown(); // a browser may have kept where it was
