@@ -1,5 +1,6 @@
 """The sandbox's page, asked by plain HTTP: who may, what it says, what it keeps."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -19,10 +20,12 @@ import pytest
 import requests
 
 from lib.tools.install.__main__ import admin_link
-from lib.tools.sandbox.page.board import Cell, board_of
+from lib.tools.sandbox.page.board import board_of
 from lib.tools.sandbox.page.desk import Desk
+from lib.tools.sandbox.page.endings import Cell
 from lib.tools.sandbox.page.figures import course, now_at
 from lib.tools.sandbox.page.plain import PlainDay, Weather
+from lib.tools.sandbox.page.variables import version_of
 from lib.tools.sandbox.page.view import cards, color_of
 from lib.tools.sandbox.store import Event
 from lib.tools.sandbox.trouble import Fault
@@ -132,7 +135,7 @@ def test_each_device_has_an_alarm_of_its_own_and_one_that_nobody_clears_is_let_g
 
 def test_whom_a_plain_loop_was_not_run_for_it_has_not_lost(desk: Desk) -> None:
     reads(desk, 9)
-    one = desk.store.users[desk.days()[0].audience[0]]
+    one = desk.store.users[desk.audience_of(desk.days()[0])[0]]
     desk.plain[1] = [PlainDay(1, [one], Weather(), None, lambda: None, is_going=False)]
     board = board_of(desk, desk.days()[0])
     assert [row.loops for row in board.rows] == [[Cell("bad", "lost")], *[[Cell("", "-")]] * 6]
@@ -186,7 +189,7 @@ def test_why_a_run_failed_stands_beside_its_button(desk: Desk, tmp_path: Path, s
 def test_without_a_journal_the_page_knows_of_no_alarm_and_says_so(desk: Desk) -> None:
     names, values = zip(*((each["key"], each["value"]) for each in desk.variables), strict=True)
     emptied = ["" if name == "delivery_log_token" else value for name, value in zip(names, values, strict=True)]
-    form = {"name": names, "value": emptied, "version": desk.version}
+    form = {"name": names, "value": emptied, "version": version_of(desk.analyses[0])}
     assert post(desk, "/page/variables", form).status_code == 303
     reads(desk, 9)
     assert alarms_on(desk).startswith("Alarms No journal (delivery_log_token): every event is told anew")
@@ -242,7 +245,16 @@ def test_bad_input_is_one_sentence_and_changes_nothing(desk: Desk, path: str, fo
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("38", 38), ("-1.5", -1.5), ("true", True), ("open", "open"), ("", ""), ("[1]", "[1]")]
+    ("text", "value"),
+    [
+        ("38", 38),
+        ("-1.5", -1.5),
+        ("true", True),
+        ("open", "open"),
+        ("", ""),
+        ("[1]", "[1]"),
+        ("1e9", 10**9),
+    ],
 )
 def test_a_typed_value_is_a_number_where_it_reads_as_one(desk: Desk, text: str, value: Any) -> None:
     post(desk, "/page/run", {"how": "action", "variable": "v", "value": text, "unit": "m", "device": "D"})
@@ -384,13 +396,13 @@ def test_the_profile_s_token_is_not_on_the_page(desk: Desk) -> None:
 
 def test_a_run_that_cannot_start_or_hangs_is_ended(desk: Desk, tmp_path: Path) -> None:
     runner = desk.sandbox.runner
-    big = {"name": "notification", "value": "x" * 200_000, "version": desk.version}
+    big = {"name": "notification", "value": "x" * 200_000, "version": version_of(desk.analyses[0])}
     assert post(desk, "/page/variables", big).status_code == 303
     post(desk, "/page/run", {"how": "hand"})
     desk.sandbox.call(runner.settled())
     assert runner.runs[-1].code == 1
     assert "The Analysis cannot be started: Argument list too long" in runner.runs[-1].lines
-    post(desk, "/page/variables", {"version": desk.version})
+    post(desk, "/page/variables", {"version": version_of(desk.analyses[0])})
     (tmp_path / "analysis.py").write_text("import time\nprint('up', flush=True)\ntime.sleep(60)")
     post(desk, "/page/run", {"how": "hand"})
     run = runner.runs[-1]
@@ -420,10 +432,36 @@ def test_the_push_quota_can_be_set_and_the_clock_moved_on(desk: Desk) -> None:
     assert "only 3 of this month's 1000 push notifications are left" in "\n".join(desk.sandbox.runner.runs[-1].lines)
     post(desk, "/page/trouble", {"plan": "none", "quota": "5000"})
     assert desk.switches.quota_left == 5000
+    assert (desk.switches.preset, desk.switches.says) == ("well", "")
     before = desk.store.now()
     post(desk, "/page/clock", {"minutes": "90"})
     assert desk.store.now() > before
     assert "90 min ahead" in get(desk).text
+
+
+def test_a_push_quota_that_is_too_small_is_trouble_until_all_is_well(desk: Desk) -> None:
+    post(desk, "/page/facts", {"quota_spent": "dropped", "quota_readable": "no"})
+    post(desk, "/page/trouble", {"plan": "none", "quota": "3"})
+    assert desk.said == "From now on: no rate limit, 0 s latency, no faults, 3 push notifications left"
+    reads(desk, 9)
+    assert desk.switches.preset == ""
+    assert desk.switches.says == "0 push notifications left, quota_readable no, quota_spent dropped"
+    board = board_of(desk, desk.days()[-1])
+    assert board.about == "3 push notifications left, quota_readable no, quota_spent dropped"
+    assert sorted(row.end.text for row in board.rows) == ["dropped by TagoIO"] * 4 + ["told once"] * 3
+    assert board.verdict.text == "4 not told, nobody told twice"
+    post(desk, "/page/compare", {"run": "1"})
+    desk.sandbox.call(_loops_of(desk))
+    assert [head.verdict.text for head in board_of(desk, desk.days()[-1]).loops] == ["4 lost, 0 told twice"] * 2
+    post(desk, "/page/start-over")
+    assert desk.switches.quota_left == 3, "trouble stays"
+    post(desk, "/page/preset", {"preset": "well"})
+    assert (desk.switches.quota_left, desk.switches.says) == (1000, "")
+
+
+async def _loops_of(desk: Desk) -> None:
+    while any(loop.is_going for loops in desk.plain.values() for loop in loops):
+        await asyncio.sleep(0.05)
 
 
 def test_what_is_on_is_shown_whoever_switched_it_on(desk: Desk) -> None:
@@ -445,7 +483,7 @@ def test_the_page_shows_and_runs_the_analysis_that_is_chosen(desk: Desk) -> None
     page = get(desk, f"/?analysis={installed['id']}").text
     assert "Variables of Notify TagoRUN users</h2>" in page
     assert "Runs Notify TagoRUN users</span>" in page
-    form = {"name": "tag_key", "value": "site", "analysis": installed["id"], "version": desk.version_of(installed)}
+    form = {"name": "tag_key", "value": "site", "analysis": installed["id"], "version": version_of(installed)}
     own = desk.variables
     post(desk, "/page/variables", form)
     assert desk.said == "Saved 1 variable; the next run of Notify TagoRUN users has them"

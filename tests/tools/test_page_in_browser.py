@@ -84,7 +84,7 @@ def test_both_phones_ring_and_the_other_closes_when_one_acknowledges(desk: Desk,
     expect(page.locator("#board")).to_contain_text("Press the red button")
     expect(page.locator("#phone-1")).to_contain_text("No notifications yet")
     page.locator("#degrees").fill("41.5")
-    expect(page.locator("#ring")).to_have_text("Refrigerator 7 reaches 41.5 °C")
+    expect(page.locator("#ring")).to_have_text("Refrigerator 7 is at 41.5 °C")
     ring(page)
     for number, name in ((1, "Ana Souza"), (2, "Ben Carter")):
         phone = page.locator(f"#phone-{number}")
@@ -256,6 +256,9 @@ def test_a_run_that_is_killed_is_handed_the_same_event_again(desk: Desk, open_pa
     ring(page)
     expect(page.locator("#runs-list li")).to_have_count(2)
     expect(page.locator("#runs-list li").last).to_contain_text("stopped")
+    expect(page.locator("#board tbody tr")).to_have_count(7)
+    expect(page.locator("#alarms .open")).to_contain_text("3 of 3 copies open")
+    expect(page.locator("#board-waits")).to_contain_text("watching")
     expect(verdict(page)).to_have_text("Nobody lost, nobody told twice", timeout=90_000)
     assert sorted(len(desk.store.inbox(user)) for user in desk.store.users) == [0] * 5 + [1] * 7
 
@@ -286,6 +289,126 @@ def test_what_was_said_beside_a_button_goes_with_the_next_press(open_page: OpenP
     ring(page)
     expect(page.locator("#event .answer")).to_have_text("Refrigerator 7: temperature 38 °C")
     expect(page.locator("#anew .answer")).to_have_text("")
+
+
+def test_what_was_wrong_goes_with_the_next_run_or_when_all_starts_over(desk: Desk, open_page: OpenPage) -> None:
+    page, other = open_page(), open_page()
+    wrong = page.locator("#answer-ring")
+
+    def go_wrong() -> None:
+        page.locator("#chosen").select_option(label="Notify (external)")
+        expect(page.locator("#runs-chosen")).to_be_visible()
+        ring(page)
+        expect(wrong).to_contain_text("Nobody listens for")
+        page.locator("#chosen").select_option(label="Notify")
+        expect(page.locator("#runs-chosen")).to_have_count(0)
+        expect(wrong).to_contain_text("Nobody listens for")
+
+    go_wrong()
+    run_by_hand(page)
+    expect(wrong).to_be_empty()
+    go_wrong()
+    page.get_by_role("button", name="Start over").click()
+    expect(wrong).to_be_empty()
+    go_wrong()
+    run_by_hand(other)
+    expect(wrong).to_be_empty()
+
+
+def test_a_repeated_alarm_does_not_look_solved(open_page: OpenPage) -> None:
+    page = open_page()
+    card = newest(page.locator("#phone-1"))
+    for _ in range(2):
+        ring(page)
+        expect(said(page)).to_contain_text("exit code 0")
+    expect(card.locator(".message")).to_contain_text("2nd time since")
+    expect(card.locator(".added")).to_have_count(0)
+    card.get_by_role("button", name="Acknowledge").click()
+    expect(card.locator(".added")).to_have_text(re.compile(r"Acknowledged by Ana Souza, \d\d:\d\d"))
+    expect(card.locator(".message")).to_contain_text("2nd time since")
+
+
+def test_a_stopped_run_has_its_whole_audience_on_the_board_and_the_next_shows_whom_it_told(
+    desk: Desk, open_page: OpenPage
+) -> None:
+    page = open_page()
+    rows = page.locator("#board tbody tr")
+    page.get_by_role("button", name="Rate limit").click()
+    page.wait_for_timeout(1000 * max(0.0, 15 - (45 - time.time() % 60)))  # the window must not end meanwhile
+    ring(page)
+    expect(verdict(page)).to_have_text("4 of 7 told so far")
+    expect(page.locator("#board-waits")).to_contain_text("Run 1 says: Rate limit reached; going on in")
+    expect(rows).to_have_count(7)
+    page.get_by_role("button", name="Stop this run").click()
+    expect(verdict(page)).to_have_text("3 not told, nobody told twice")
+    expect(rows.locator(".end", has_text="not told")).to_have_count(3)
+    expect(page.locator("#alarms .open")).to_contain_text("4 of 4 copies open")
+    page.get_by_role("button", name="All is well").click()
+    ring(page)
+    expect(page.locator("#board-waits")).to_contain_text("watching", timeout=30_000)
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice", timeout=90_000)
+    expect(page.locator("#board-about")).to_contain_text("Run 2.")
+    expect(rows.locator(".end", has_text="told once")).to_have_count(3)
+    expect(rows.locator(".end", has_text="told before")).to_have_count(4)
+    expect(page.locator("#board-waits")).to_be_empty()
+    page.locator("#run-1").click()
+    expect(page.locator("#board-about")).to_contain_text("Run 1.")
+    expect(rows.locator(".end", has_text="told once")).to_have_count(7)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_hundreds_of_users_scroll_within_the_board(desk: Desk, open_page: OpenPage, width: int) -> None:
+    tags = next(iter(desk.store.users.values()))["tags"]
+    for number in range(200):
+        desk.store.add_user({"name": f"Worker {number}", "email": f"w{number}@x.io", "active": True, "tags": tags})
+    page = open_page()
+    page.set_viewport_size({"width": width, "height": 844})
+    ring(page)
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice", timeout=60_000)
+    expect(page.locator("#board tbody tr")).to_have_count(207)
+    board, console = page.locator("#board").bounding_box(), page.locator("#runs").bounding_box()
+    assert board
+    assert board["height"] < 844
+    assert console
+    assert console["height"] < 1200
+    heading = page.locator("#board thead th").first
+    page.locator("#board tbody tr").last.scroll_into_view_if_needed()
+    if width > 1000:
+        expect(heading).to_be_in_viewport()
+    expect(page.locator("#compare-button")).to_be_in_viewport()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_long_board_begins_with_whoever_was_not_plainly_told(desk: Desk, open_page: OpenPage) -> None:
+    tags = next(iter(desk.store.users.values()))["tags"]
+    for number in range(10):
+        desk.store.add_user({"name": f"Worker {number}", "email": f"w{number}@x.io", "active": True, "tags": tags})
+    last = list(desk.store.users.values())[-1]
+    rule = {"effect": "deny", "action": ["create_notification"], "resource": ["run_user", "id", last["id"]]}
+    desk.store.policies["seeded"]["permissions"].append(rule)
+    page = open_page()
+    ring(page)
+    expect(verdict(page)).to_have_text("1 not told, nobody told twice")
+    expect(page.locator("#board tbody th").first).to_have_text("Worker 9")
+    expect(page.locator("#fault-ring")).to_contain_text(re.compile("^failed: .*: Worker 9; Notified 16 of 18 users"))
+
+
+def test_what_is_not_as_usual_stands_beside_the_button_that_runs_by_hand(open_page: OpenPage) -> None:
+    page = open_page()
+    open_tab(page, "Trouble")
+    page.get_by_label("Push notifications left").fill("3")
+    page.locator("#trouble-form").get_by_role("button", name="Apply").click()
+    expect(page.locator("#answer-trouble")).to_contain_text("no faults, 3 push notifications left")
+    open_tab(page, "Variables")
+    page.get_by_label("New key 1").fill("cooldown")
+    open_tab(page, "Run")
+    page.get_by_role("button", name="Run", exact=True).scroll_into_view_if_needed()
+    for badge in (page.locator("#hand-badges .badge"), page.locator("#hand-unsaved")):
+        expect(badge).to_be_in_viewport()
+    expect(page.locator("#hand-badges .badge")).to_have_text("Trouble is on")
+    page.locator("#hand-unsaved").click()
+    expect(page.locator(".tabs [aria-current]")).to_have_text("Variables")
 
 
 def test_start_over_empties_inboxes_and_journal(desk: Desk, open_page: OpenPage) -> None:
@@ -427,8 +550,11 @@ def test_on_a_narrow_screen_there_is_one_phone_at_a_time_and_targets_are_large(d
     ring(page)
     expect(page.locator("#phone-1 .card")).to_be_in_viewport()
     expect(page.locator("#phone-2 .card")).not_to_be_in_viewport()
+    current = page.locator("#switch [aria-current=true]")
+    expect(current).to_have_text(re.compile("^Ana Souza"))
     page.locator("#switch-2").click()
     expect(page.locator("#phone-2 .card")).to_be_in_viewport()
+    expect(current).to_have_text(re.compile("^Ben Carter"))
     newest(page.locator("#phone-2")).get_by_role("button", name="Acknowledge").click()
     expect(page.locator("#phone-1 .added")).to_contain_text("Acknowledged by Ben Carter")
     for tab in ("Variables", "Trouble", "Other clients", "Delivery", "Run"):
@@ -464,7 +590,46 @@ def test_long_names_and_values_wrap_and_nothing_sticks_out(desk: Desk, open_page
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     board = page.locator("#board-scroll")
     assert board.evaluate("each => each.scrollWidth <= each.clientWidth"), "no column is cut off"
-    expect(page.locator("#board tbody a").first).to_have_attribute("title", f"{'N' * 120}: show this phone")
+    for shown in page.locator("#board tbody a span").all():
+        assert shown.evaluate("each => each.scrollWidth <= each.clientWidth"), "no name is cut off"
+
+
+def test_a_name_is_read_in_its_own_direction(desk: Desk, open_page: OpenPage) -> None:
+    next(iter(desk.store.users.values()))["name"] = "مريم عبد الرحمن"
+    page = open_page()
+    ring(page)
+    name = page.locator("#board tbody a span").first
+    expect(name).to_have_text("مريم عبد الرحمن")
+    expect(name).to_have_css("direction", "rtl")
+
+
+def test_a_push_has_the_icon_of_its_notification(desk: Desk, open_page: OpenPage) -> None:
+    user = next(iter(desk.store.users))
+    address = f"{desk.sandbox.api}/page/static/bell.svg?own"
+    desk.store.notify(
+        {"run_user": user, "title": "t", "message": "m", "icon": {"image_url": address, "bg_color": "red"}}
+    )
+    page = open_page()
+    for place in (".push", ".card"):
+        icon = page.locator(f"#phone-1 {place} .icon")
+        expect(icon).to_have_css("background-color", "rgb(255, 0, 0)")
+        expect(icon.locator("img")).to_have_attribute("src", address)
+
+
+def test_lines_of_the_plot_that_lie_on_each_other_show_through(desk: Desk, open_page: OpenPage) -> None:
+    page = open_page()
+    ring(page)
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice")
+    for number in (1, 2):
+        newest(page.locator(f"#phone-{number}")).locator("summary").first.click()
+    newest(page.locator("#phone-1")).get_by_role("button", name="Acknowledge").click()
+    open_tab(page, "Delivery")
+    dashes = [
+        page.locator(f"#figures path.{name}").evaluate("each => getComputedStyle(each).strokeDasharray")
+        for name in ("sent", "read", "pressed")
+    ]
+    assert len(set(dashes)) == 3
+    assert dashes[0] == "none"
 
 
 async def _pause() -> None:
@@ -687,9 +852,9 @@ def test_without_a_temperature_there_is_nothing_to_press(open_page: OpenPage) ->
     page = open_page()
     page.locator("#degrees").fill("")
     expect(page.locator("#ring")).to_be_disabled()
-    expect(page.locator("#ring")).to_have_text("Refrigerator 7 reaches 38 °C")
+    expect(page.locator("#ring")).to_have_text("Refrigerator 7 is at 38 °C")
     page.locator("#degrees").fill("0")
-    expect(page.locator("#ring")).to_have_text("Refrigerator 7 is back to 0 °C")
+    expect(page.locator("#ring")).to_have_text("Refrigerator 7 is at 0 °C")
 
 
 def test_what_is_wrong_stays_until_it_is_mended(desk: Desk, open_page: OpenPage) -> None:
@@ -704,8 +869,14 @@ def test_what_is_wrong_stays_until_it_is_mended(desk: Desk, open_page: OpenPage)
     expect(wrong).to_contain_text("were changed elsewhere meanwhile")
     post(desk, "/page/clock", {"minutes": "5"})
     page.wait_for_timeout(500)
+    expect(wrong).to_contain_text("There quiet_hours is 22:00-07:00, is no mine")
+    ring(other)
+    expect(verdict(page)).to_have_text("Nobody lost, nobody told twice")
     expect(wrong).to_contain_text("were changed elsewhere meanwhile")
     expect(page.get_by_label("New key 1")).to_have_value("mine")
+    page.locator("#variables-form").get_by_role("button", name="Save").click()
+    expect(wrong).to_contain_text("Saved 5 variables")
+    assert [each["key"] for each in desk.variables][-2:] == ["cooldown", "mine"]
 
 
 def test_a_restarted_sandbox_asks_for_its_new_key_and_is_loaded_anew(browser: Browser) -> None:

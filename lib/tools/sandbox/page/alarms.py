@@ -1,13 +1,15 @@
 """The alarms that the page shows, as the rows of the sandbox's journal tell of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from lib.campaign.alarm import Alarm
+from lib.campaign.key import marked_parts
 from lib.campaign.lease import DAY
-from lib.campaign.rows import ALARM, Row, read_row
 from lib.campaign.state import CampaignState
+from lib.tools.sandbox.page.journal import Journal
 from lib.tools.sandbox.store import Store
 
 
@@ -37,53 +39,38 @@ class Alarms:
     last: AlarmView | None
 
 
-def alarms_of(store: Store, variables: Sequence[dict[str, str]]) -> Alarms:
-    """Of the journal that the Analysis' variables name."""
-    rows = _journal(store, variables)
-    if rows is None:
-        return Alarms(is_kept=False, open=[], last=None)
-    found = list(_found(store, rows))
+def alarms_of(store: Store, journal: Journal) -> Alarms:
+    found = list(_found(store, journal))
     ended = [each for each in found if each.ended]
     last = max(ended, key=lambda each: each.ended_at, default=None)
-    return Alarms(is_kept=True, open=[each for each in found if not each.ended], last=last)
+    return Alarms(journal.is_kept, [each for each in found if not each.ended], last)
 
 
-def deciders(store: Store, variables: Sequence[dict[str, str]], campaigns: Iterable[str]) -> dict[str, str]:
-    """Who settled each of the campaigns that somebody has settled."""
-    rows, found = _journal(store, variables) or [], {}
-    for campaign in campaigns:
-        state = CampaignState(campaign)
-        state.take(rows)
-        if state.decision:
-            found[campaign] = state.decision.user_id
-    return found
-
-
-def _journal(store: Store, variables: Sequence[dict[str, str]]) -> list[Row] | None:
-    """Its rows; None where the variables name none."""
-    token = next((each["value"] for each in variables if each["key"].lower() == "delivery_log_token"), "")
-    bearer = store.tokens.get(token)
-    if bearer is None or bearer.kind != "device":
-        return None
-    return [row for row in map(read_row, store.rows_of(bearer.id)) if row]
-
-
-def _found(store: Store, rows: list[Row]) -> Iterator[AlarmView]:
-    of_alarms: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.kind == ALARM:
-            of_alarms.setdefault(row.key, []).append(row)
-    for listed in of_alarms.values():
+def _found(store: Store, journal: Journal) -> Iterator[AlarmView]:
+    marked = _marked(store)
+    for listed in journal.alarms():
         alarm = Alarm(listed)
         newest = {turn.campaign: turn for turn in sorted(alarm.turns.values(), key=lambda turn: turn.count)}
         for campaign, turn in newest.items():
-            state = CampaignState(campaign)
-            state.take(rows)
+            state = journal.state(campaign)
             if state.started:
-                yield _view(store, state, turn.since, turn.count, is_open=campaign == alarm.campaign)
+                is_open = campaign == alarm.campaign
+                yield _view(store, state, marked[campaign], turn.since, turn.count, is_open=is_open)
 
 
-def _view(store: Store, state: CampaignState, since: float, events: int, *, is_open: bool) -> AlarmView:
+def _marked(store: Store) -> defaultdict[str, set[str]]:
+    """The notifications that the inboxes show of each campaign: a run that was cut off has told more than it could
+    write down."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for note in store.notifications.values():
+        for button in note["buttons"]:
+            found[marked_parts(str(button["id"]))[1]].add(note["id"])
+    return found
+
+
+def _view(
+    store: Store, state: CampaignState, marked: set[str], since: float, events: int, *, is_open: bool
+) -> AlarmView:
     assert state.started is not None
     device = state.started.text("device")
     ended, ended_at = "", 0.0
@@ -95,14 +82,17 @@ def _view(store: Store, state: CampaignState, since: float, events: int, *, is_o
         )
     elif not is_open or store.clock() - since > DAY:
         ended_at, ended = since + DAY, "let go after a day"
+    told = {note for _, note in state.told_ids()}
+    unwritten = {note for note in marked - told if store.notifications[note]["buttons_enabled"]}
+    still_open = {*state.copies().values(), *unwritten}
     return AlarmView(
         campaign=state.key,
         device=str(store.devices.get(device, {}).get("name") or device),
         name=state.started.text("alarm"),
         since=_clock(since),
         events=events,
-        open_copies=0 if ended else len(state.copies()),
-        copies=len(list(state.told_ids())),
+        open_copies=0 if ended else len(still_open),
+        copies=len(told | marked),
         answered=_answered(state),
         ended=ended,
         ended_at=ended_at,

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lib.tools.sandbox.page.witness import LOOKS, Step
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.store import Record
-
-LEFT_OUT = ("skipped", "held")
 
 
 @dataclass
 class Day:
+    """`campaigns` were heard of on it first, and what becomes of them later is told here too. `outcomes`: by user the
+    newest, of its own runs, and of whichever run went on with its campaigns."""
+
     runs: list[Run] = field(default_factory=list)
     campaigns: set[str] = field(default_factory=set)
+    outcomes: dict[str, Record] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
 
     @property
     def number(self) -> int:
@@ -28,35 +32,47 @@ class Day:
         return self.runs[0].is_external
 
     @property
-    def outcomes(self) -> dict[str, Record]:
-        """By user, the newest of the day's own campaigns."""
-        found: dict[str, Record] = {}
-        for run in self.runs:
-            for (campaign, user_id), outcome in run.outcomes.items():
-                is_better = outcome.get("status") != "skipped" or user_id not in found
-                if campaign in self.campaigns and is_better:
-                    found[user_id] = outcome
-        return found
+    def touched(self) -> set[str]:
+        """Its own campaigns, and those of other days at which its runs were."""
+        logged = {campaign for run in self.runs for campaign, _ in run.outcomes}
+        return (self.campaigns | logged | {step.campaign for step in self.steps}) - {""}
 
-    @property
-    def audience(self) -> list[str]:
-        return [user for user, outcome in self.outcomes.items() if outcome.get("status") not in LEFT_OUT]
+    def take(self, user: str, outcome: Record) -> None:
+        """That a rule of one campaign leaves somebody out does not count where another has told them."""
+        if outcome.get("status") != "skipped" or user not in self.outcomes:
+            self.outcomes[user] = outcome
 
 
-def days_of(runs: Sequence[Run], again: set[int]) -> list[Day]:
-    """In their order. A campaign belongs to the day on which it was first heard of, whoever goes on with it."""
+def days_of(runs: Sequence[Run], again: set[int], steps: Sequence[Step]) -> list[Day]:
+    """In their order; `again` are the runs to which an event was handed once more."""
     found: list[Day] = []
-    known: set[str] = set()
+    first: dict[str, Day] = {}  # by campaign, the day on which it was heard of first
+    of_run: dict[int, list[Step]] = {}
+    for step in steps:
+        of_run.setdefault(step.run, []).append(step)
     for run in runs:
         follows = "button_id" in run.extra or run.number in again
         if not (found and follows):
             found.append(Day())
-        found[-1].runs.append(run)
-        fresh = {campaign for campaign, _ in run.outcomes} - known
-        known |= fresh
-        found[-1].campaigns |= fresh
+        day, own = found[-1], of_run.get(run.number, [])
+        day.runs.append(run)
+        for campaign in ({step.campaign for step in own} | {campaign for campaign, _ in run.outcomes}) - {""}:
+            first.setdefault(campaign, day).campaigns.add(campaign)
+        for step in own:
+            theirs = first.get(step.campaign) if step.kind not in LOOKS else None
+            for each in _both(day, theirs):
+                each.steps.append(step)
+        for (campaign, user), outcome in run.outcomes.items():
+            for each in _both(day, first.get(campaign)):
+                each.take(user, outcome)
+    for day in found:
+        day.steps.sort(key=lambda step: step.at)  # runs overlap
     return found
 
 
 def day_with(days: Sequence[Day], run: Run | None) -> Day | None:
     return next((day for day in days if run is not None and run in day.runs), None)
+
+
+def _both(day: Day, other: Day | None) -> list[Day]:
+    return [day] if other is None or other is day else [day, other]

@@ -1,11 +1,9 @@
 """What the page's forms do to the sandbox: run, press, variables, trouble. Bad input is one sentence."""
 
 import asyncio
-import hashlib
-import json
 import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +14,13 @@ from lib.base.duration import shown_duration
 from lib.base.text import counted
 from lib.tools.sandbox.page.days import Day, days_of
 from lib.tools.sandbox.page.forms import BadInput, Form, number_of_text, text_of, typed_value
+from lib.tools.sandbox.page.journal import Journal, journal_of
+from lib.tools.sandbox.page.known import audience_of, known_of
+from lib.tools.sandbox.page.names import name_of
 from lib.tools.sandbox.page.plain import LOOPS, PlainDay, Weather
 from lib.tools.sandbox.page.schedule import LONGEST, SHORTEST, Schedule
 from lib.tools.sandbox.page.switches import Switches
+from lib.tools.sandbox.page.variables import checked_variables, variables_of
 from lib.tools.sandbox.page.witness import Witness
 from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.run_routes import press_button
@@ -26,7 +28,6 @@ from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, new_id
 
-MAX_VARIABLES = 20  # D environment-variables.md
 Clients = list[tuple[str, str]]  # heading and text
 
 
@@ -81,22 +82,7 @@ class Desk:
     @property
     def variables(self) -> list[dict[str, str]]:
         """Of the first Analysis."""
-        return self.variables_of(self.analyses[0])
-
-    def variables_of(self, analysis: Record) -> list[dict[str, str]]:
-        """As text: an API client may have put anything there."""
-        listed = analysis.get("variables")
-        entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-        return [{"key": str(each.get("key", "")), "value": str(each.get("value", ""))} for each in entries]
-
-    @property
-    def version(self) -> str:
-        """Of the first Analysis."""
-        return self.version_of(self.analyses[0])
-
-    def version_of(self, analysis: Record) -> str:
-        """Another one when somebody else has changed its variables."""
-        return hashlib.sha256(json.dumps(self.variables_of(analysis)).encode()).hexdigest()[:12]
+        return variables_of(self.analyses[0])
 
     @property
     def clock(self) -> str:
@@ -156,28 +142,21 @@ class Desk:
             raise BadInput(f"{label}: {refusal.message}") from refusal
         self.store.edit_notification(note, {"read": True})
         self._check_heard(newest)
-        return f"{user['name']} pressed {label}"
+        return f"{name_of(user)} pressed {label}"
 
     def read(self, form: Form) -> str:
         """The `user` opens the notification `note`."""
         user, note = self._user(form), self._note(form)
         self.store.edit_notification(note, {"read": True})
-        return f"{user['name']} opened {note['title']}"
+        return f"{name_of(user)} opened {note['title']}"
 
     def set_variables(self, names: list[str], values: list[str], form: Form) -> str:
         """Of the form's Analysis, and of those that share them; its `version` is of those that were to be changed."""
         analysis = self._analysis(form)
-        values = [value.replace("\r\n", "\n") for value in values]
-        given = [(name.strip(), value.strip()) for name, value in zip(names, values, strict=False)]
-        problems = list(_variable_problems(given))
-        if text_of(form, "version") != self.version_of(analysis):
-            problems.append("the variables were changed elsewhere meanwhile: load the page again")
-        if problems:
-            raise BadInput("; ".join(problems))
+        taken = checked_variables(analysis, names, values, text_of(form, "version"))
         for each in self.sharing(analysis):
-            each["variables"] = [{"key": name, "value": value} for name, value in given if name]
-        saved = counted(len(self.variables_of(analysis)), "variable")
-        return f"Saved {saved}; the next run of {analysis['name']} has them"
+            each["variables"] = list(taken)
+        return f"Saved {counted(len(taken), 'variable')}; the next run of {analysis['name']} has them"
 
     def move_clock(self, form: Form) -> str:
         """TagoIO's clock goes on by so many `minutes`."""
@@ -186,14 +165,21 @@ class Desk:
         return f"TagoIO's clock has moved on by {minutes:g} min"
 
     def days(self) -> list[Day]:
-        return days_of(list(self.sandbox.runner.runs), self.again)
+        return days_of(list(self.sandbox.runner.runs), self.again, self.witness.steps)
+
+    def journal_of(self, day: Day) -> Journal:
+        return journal_of(self.store, self.chosen(day.runs[0].analysis_id))
+
+    def audience_of(self, day: Day) -> list[str]:
+        """Whom it was to tell."""
+        return audience_of(day, known_of(day, self.witness.steps, self.journal_of(day)))
 
     async def compare(self, form: Form) -> str:
         """Run the day that began with `run` once more, with plain loops."""
         day = next((day for day in self.days() if str(day.number) == text_of(form, "run")), None)
         if day is None:
             raise BadInput("That run is not here any more")
-        users = [self.store.users[each] for each in day.audience if each in self.store.users]
+        users = [self.store.users[each] for each in self.audience_of(day) if each in self.store.users]
         if not users:
             raise BadInput("Nobody was to be told that day")
         if any(each.is_going for each in self.plain.get(day.number, [])):
@@ -209,6 +195,7 @@ class Desk:
         """As it was at the start, but for users, variables and trouble."""
         await self.end()
         self.store.clear()
+        self.switches.refill()
         self.sandbox.runner.runs.clear()
         self.witness.steps.clear()
         self.again.clear()
@@ -307,7 +294,7 @@ class Desk:
         if user is None:
             raise BadInput("There is no such user any more")
         if not user["active"]:
-            raise BadInput(f"{user['name']} is inactive and cannot log in to TagoRUN")
+            raise BadInput(f"{name_of(user)} is inactive and cannot log in to TagoRUN")
         return user
 
     def _note(self, form: Form) -> Record:
@@ -318,13 +305,3 @@ class Desk:
 
 
 DESK = AppKey("desk", Desk)
-
-
-def _variable_problems(given: list[tuple[str, str]]) -> Iterator[str]:
-    names = [name for name, _ in given if name]
-    if len(names) > MAX_VARIABLES:
-        yield f"{len(names)} variables; TagoIO takes {MAX_VARIABLES}"
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"{name} is there {names.count(name)} times"
-    for value in (value for name, value in given if value and not name):
-        yield f'the value "{value[:20]}" has no name'

@@ -12,11 +12,14 @@ from lib.tools.plot import drawn_steps
 from lib.tools.sandbox.page.alarms import alarms_of
 from lib.tools.sandbox.page.board import board_of
 from lib.tools.sandbox.page.days import day_with
-from lib.tools.sandbox.page.desk import DESK, MAX_VARIABLES, Desk
+from lib.tools.sandbox.page.desk import DESK, Desk
 from lib.tools.sandbox.page.figures import course, now_at
+from lib.tools.sandbox.page.journal import journal_of
+from lib.tools.sandbox.page.names import name_of
 from lib.tools.sandbox.page.plain import SCRIPT
 from lib.tools.sandbox.page.presets import PRESETS
 from lib.tools.sandbox.page.runs import failure_of, run_view
+from lib.tools.sandbox.page.variables import MAX_VARIABLES, variables_of, version_of
 from lib.tools.sandbox.page.view import phone, pushed
 from lib.tools.sandbox.trouble import KINDS, PLANS
 from lib.tools.sandbox.unknowns import UNKNOWNS
@@ -38,7 +41,7 @@ templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-templates.filters["pushed"] = pushed
+templates.filters |= {"pushed": pushed, "name": name_of}
 
 
 def linked(request: web.Request, **changes: object) -> str:
@@ -56,10 +59,11 @@ def rendered(
     runs = list(desk.sandbox.runner.runs)
     number, tab = request.query.get("run", ""), request.query.get("tab", "")
     run = next((run for run in runs if str(run.number) == number), runs[-1] if runs else None)
-    day = day_with(desk.days(), run)
+    days = desk.days()
+    day = day_with(days, run)
     chosen = desk.chosen(request.query.get("analysis", ""))
-    own_variables = desk.variables_of(chosen)
-    newest = next(iter(desk.days()[-1:]), None)
+    own_variables = variables_of(chosen)
+    newest = next(iter(days[-1:]), None)
     steps = course(desk.store.events)
     content = templates.get_template("page.html").render(
         instance=INSTANCE,
@@ -70,13 +74,13 @@ def rendered(
         tab=tab if tab in TABS else "run",
         people=list(desk.store.users.values())[:USERS_SHOWN],
         phones=[phone(desk.store, each, runs) for each in _shown(desk, request)],
-        alarms=alarms_of(desk.store, own_variables),
+        alarms=alarms_of(desk.store, journal_of(desk.store, chosen)),
         is_telling=any(not each.ended for each in runs),
         board=board_of(desk, day) if day else None,
         is_newest_day=day is not None and runs[-1] in day.runs,
         analyses=list(desk.store.analyses.values()),
         chosen=chosen,
-        failure=failure_of(newest.runs, desk.beside.get(newest.number, "")) if newest else None,
+        failure=failure_of(desk.store, newest.runs, desk.beside.get(newest.number, "")) if newest else None,
         presets=PRESETS,
         script=SCRIPT.read_text(encoding="utf-8"),
         runs=[run_view(desk.store, run, whole=False) for run in runs[: -RUNS_SHOWN - 1 : -1]],
@@ -84,7 +88,7 @@ def rendered(
         figures=now_at(steps),
         plot=_plot(desk, steps),
         variables=own_variables if variables is None else variables,
-        version=desk.version_of(chosen),
+        version=version_of(chosen),
         spare=range(min(SPARE_ROWS, MAX_VARIABLES - len(own_variables))),
         quota=desk.switches.quota_left,
         clock=desk.clock,

@@ -1,15 +1,21 @@
 """The runs that the page shows: why each ran, what it printed, what became of each user in it."""
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from lib.base.text import few_names
 from lib.campaign.outcome import STATUSES
+from lib.tools.sandbox.page.names import names_of
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.store import Store
 
 MEND = "Nobody was notified"
 ENDINGS = (MEND, "Notified ", "Stopped by")  # what the console says at last
+BARE_PROGRESS = re.compile(r"\d+ of \d+ users[^;]*")  # which does not say what is waited for (lib/app/console.py)
+WRONG = ("failed", "unknown", "pending")
 LONGEST = 200  # characters
 
 
@@ -45,7 +51,6 @@ class RunView:
 def run_view(store: Store, run: Run, *, whole: bool = True) -> RunView:
     is_going = not run.ended
     lines = list(run.lines) if whole else []
-    names = {user["id"]: user["name"] for user in store.users.values()}
     return RunView(
         number=run.number,
         why=_why(store, run),
@@ -57,7 +62,7 @@ def run_view(store: Store, run: Run, *, whole: bool = True) -> RunView:
         is_external=run.is_external,
         lines=[line for line in lines if not _is_log(line)],
         log=[line for line in lines if _is_log(line)],
-        outcomes=list(_outcomes(run, names)) if whole else [],
+        outcomes=list(_outcomes(run, names_of(store))) if whole else [],
         summary=", ".join(_counted(run)),
     )
 
@@ -71,20 +76,55 @@ class Failure:
     text: str
 
 
-def failure_of(runs: Sequence[Run], beside: str) -> Failure:
+def failure_of(store: Store, runs: Sequence[Run], beside: str) -> Failure:
     """Of a day's runs, but for those of presses; without a text where the last has not failed."""
     run = [each for each in runs if "button_id" not in each.extra][-1]
-    return Failure(beside, run.number, _why_failed(run) if (run.code or 0) > 0 else "")
+    text = _why_failed(run, names_of(store)) if (run.code or 0) > 0 else ""
+    return Failure(beside, run.number, text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
 
-def _why_failed(run: Run) -> str:
-    lines = [line.strip() for line in run.lines if line.strip() and not _is_log(line)]
+def _why_failed(run: Run, names: dict[str, str]) -> str:
+    lines = _said(run)
     places = (place for place, line in enumerate(lines) if line.startswith(ENDINGS))
     place = next(places, len(lines) - 1)
-    line, *below = lines[place : place + 2] or [f"exit code {run.code}"]
+    line, *below = lines[place:] or [f"exit code {run.code}"]
     if line.startswith(MEND) and below:
-        line = f"{MEND}: {below[0].removeprefix('- ')}"
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+        return f"{MEND}: {below[0].removeprefix('- ')}"
+    if not line.startswith(ENDINGS):
+        return line
+    wrong = list(_gone_wrong(run, names))
+    notes = [each.removeprefix("note: ") for each in below if each.startswith("note: ")]
+    return "; ".join([*(wrong or notes), line])
+
+
+def _gone_wrong(run: Run, names: dict[str, str]) -> Iterator[str]:
+    """Why, and for whom."""
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (_, user), each in run.outcomes.items():
+        if each.get("status") in WRONG:
+            found[str(each["status"]), str(each.get("reason") or "")].append(names.get(user, user))
+    for (status, reason), users in found.items():
+        yield f"{status}: {f'{reason}: ' if reason else ''}{few_names(users)}"
+
+
+def is_cut_off(runs: Sequence[Run]) -> bool:
+    """Whether the last of a day's runs, but for those of presses, ended before it could say what it had done."""
+    run = [each for each in runs if "button_id" not in each.extra][-1]
+    return bool(run.ended and run.code) and not any(line.startswith(ENDINGS) for line in _said(run))
+
+
+def waits_for(runs: Sequence[Run]) -> str:
+    """What the newest run that is under way says of itself: why it waits, and how far it is."""
+    run = next((each for each in reversed(runs) if not each.ended), None)
+    lines = _said(run) if run else []
+    why = next((line for line in reversed(lines) if not BARE_PROGRESS.fullmatch(line)), "")
+    said = [line for line in dict.fromkeys([why, *lines[-1:]]) if line]
+    return f"Run {run.number} says: {'; '.join(said)}" if run and said else ""
+
+
+def _said(run: Run) -> list[str]:
+    """What it printed for a person."""
+    return [line.strip() for line in run.lines if line.strip() and not _is_log(line)]
 
 
 def _state(run: Run) -> str:
@@ -133,7 +173,7 @@ def _outcomes(run: Run, names: dict[str, str]) -> Iterator[OutcomeView]:
 
 def _why(store: Store, run: Run) -> str:
     if run.extra.get("button_id"):
-        user = store.users.get(run.extra.get("user_id", ""), {}).get("name", "somebody")
+        user = names_of(store).get(run.extra.get("user_id", ""), "somebody")
         note = store.notifications.get(run.extra.get("notification_id", ""), {"buttons": []})
         labels = [button["label"] for button in note["buttons"] if button["id"] == run.extra["button_id"]]
         return f"{user} pressed {labels[0] if labels else run.extra['button_id']}"

@@ -14,6 +14,7 @@ from lib.message.address import ADMIN, is_path, is_web_address
 from lib.message.notification import COLOR
 from lib.message.placeholders import local_time
 from lib.message.user import read_user
+from lib.tools.sandbox.page.names import name_of
 from lib.tools.sandbox.run_routes import analyses_of, triggers_of
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.store import Record, Store
@@ -39,7 +40,7 @@ class ButtonView:
 @dataclass(frozen=True, slots=True)
 class Card:
     """A notification in an inbox; `time` is on the user's own clock, `step` that of the escalation which sent it,
-    `added` what was put under the message since."""
+    `added` the line that it was closed with."""
 
     id: str
     title: str
@@ -81,7 +82,7 @@ def phone(store: Store, user_id: str, runs: Sequence[Run] = ()) -> Phone:
     is_fresh = bool(inbox) and not inbox[0]["read"] and store.clock() - seconds_of(inbox[0]["created_at"]) < PUSH_SHOWN
     return Phone(
         id=user_id,
-        name=str(user["name"] or user_id),
+        name=name_of(user),
         about=[str(user["timezone"]), str(user["language"]), *(f"{key}={value}" for key, value in reader.tags)],
         is_active=bool(user["active"]),
         unread=sum(not note["read"] for note in inbox),

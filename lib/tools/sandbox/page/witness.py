@@ -12,7 +12,8 @@ from lib.tools.sandbox.runner import Run, Runner
 from lib.tools.sandbox.store import Store
 from lib.tools.sandbox.trouble import Seen
 
-Kind = Literal["sent", "wait", "refused", "doubt", "found", "absent", "updated", "closed", "killed"]
+Kind = Literal["sent", "wait", "refused", "doubt", "found", "absent", "updated", "closed", "killed", "dropped"]
+LOOKS = {"found", "absent"}  # in an inbox
 INBOX = "/run/notification/"
 
 
@@ -78,7 +79,9 @@ class Witness:
         ids = [str(button.get("id")) for button in buttons or [] if isinstance(button, dict)]
         mark = next((found for each in ids if (found := marked_parts(each)[1])), "")
         note_id = _id_in(seen)
-        kind: Kind = "sent"
+        is_dropped = bool(note_id) and note_id not in self.store.notifications
+        note_id = "" if is_dropped else note_id
+        kind: Kind = "dropped" if is_dropped else "sent"
         if seen.fault == "killed":
             kind = "killed"
         elif seen.status == 429:
