@@ -244,6 +244,19 @@ def test_bad_input_is_one_sentence_and_changes_nothing(desk: Desk, path: str, fo
     assert (desk.variables, desk.sandbox.trouble.rate_limit) == before
 
 
+def test_without_a_script_an_outdated_form_comes_back_and_can_be_saved_once_more(desk: Desk) -> None:
+    version = version_of(desk.analyses[0])
+    post(desk, "/page/variables", {"name": "cooldown", "value": "5m", "version": version})
+    mine = {"name": ["tag_key", "mine"], "value": ["group", "1"]}
+    answer = post(desk, "/page/variables", {**mine, "version": version})
+    assert answer.status_code == 400
+    assert "There cooldown is 5m, is no tag_key, is no mine" in answer.text
+    assert 'value="mine"' in answer.text
+    (version,) = re.findall('name="version" value="([^"]+)"', answer.text)
+    assert post(desk, "/page/variables", {**mine, "version": version}).status_code == 303
+    assert [each["key"] for each in desk.variables] == ["tag_key", "mine"]
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

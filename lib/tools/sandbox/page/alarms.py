@@ -21,7 +21,7 @@ class AlarmView:
     campaign: str
     device: str
     name: str
-    since: str
+    since: float
     events: int
     open_copies: int
     copies: int
@@ -42,7 +42,7 @@ class Alarms:
 def alarms_of(store: Store, journal: Journal) -> Alarms:
     found = list(_found(store, journal))
     ended = [each for each in found if each.ended]
-    last = max(ended, key=lambda each: each.ended_at, default=None)
+    last = max(ended, key=lambda each: (each.ended_at, each.since), default=None)
     return Alarms(journal.is_kept, [each for each in found if not each.ended], last)
 
 
@@ -73,30 +73,30 @@ def _view(
 ) -> AlarmView:
     assert state.started is not None
     device = state.started.text("device")
-    ended, ended_at = "", 0.0
-    if state.ending:
-        line = state.ending.answer.line
-        ended_at, ended = (
-            state.ending.at,
-            f"{state.ending.why} at {_clock(state.ending.at)}{f', “{line}”' * bool(line)}",
-        )
-    elif not is_open or store.clock() - since > DAY:
-        ended_at, ended = since + DAY, "let go after a day"
-    told = {note for _, note in state.told_ids()}
-    unwritten = {note for note in marked - told if store.notifications[note]["buttons_enabled"]}
-    still_open = {*state.copies().values(), *unwritten}
+    ended_at, ended = _ended(state, since, is_let_go=not is_open or store.clock() - since > DAY)
+    copies = marked | {note for _, note in state.told_ids()}
+    there = [store.notifications[note] for note in copies if note in store.notifications]
     return AlarmView(
         campaign=state.key,
         device=str(store.devices.get(device, {}).get("name") or device),
         name=state.started.text("alarm"),
-        since=_clock(since),
+        since=since,
         events=events,
-        open_copies=0 if ended else len(still_open),
-        copies=len(told | marked),
+        open_copies=sum(bool(note["buttons_enabled"]) for note in there),
+        copies=len(copies),
         answered=_answered(state),
         ended=ended,
         ended_at=ended_at,
     )
+
+
+def _ended(state: CampaignState, since: float, *, is_let_go: bool) -> tuple[float, str]:
+    """When and how. In whose place a worse one was raised, that is over as an alarm."""
+    ending = min(state.replaced.values(), key=lambda each: each.at, default=state.ending)
+    if ending is None:
+        return (since + DAY, "let go after a day") if is_let_go else (0.0, "")
+    line = ending.answer.line
+    return ending.at, f"{ending.why} at {clock_of(ending.at)}{f', “{line}”' * bool(line)}"
 
 
 def _answered(state: CampaignState) -> str:
@@ -104,9 +104,9 @@ def _answered(state: CampaignState) -> str:
     if press is None:
         return ""
     verdict = state.verdicts[press.run]
-    return f"{verdict.user_name}, {verdict.label or press.button}, {_clock(press.at)}"
+    return f"{verdict.user_name}, {verdict.label or press.button}, {clock_of(press.at)}"
 
 
-def _clock(at: float) -> str:
+def clock_of(at: float) -> str:
     """On this machine's clock."""
     return f"{datetime.fromtimestamp(at):%H:%M}"

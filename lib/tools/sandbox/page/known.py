@@ -94,9 +94,9 @@ def is_whole(day: Day, journal: Journal) -> bool:
 
 
 def _waiting(day: Day, states: Iterable[CampaignState]) -> Iterator[tuple[str, Record]]:
-    """With what the journal says of them so far. Of another day's campaign that is over nobody waits any more."""
+    """With what the journal says of them so far. Of another day's campaign that tells nobody more nobody waits."""
     for state in states:
-        if state.key in day.campaigns or not state.is_over:
+        if state.key in day.campaigns or not state.tells_nobody:
             for user in state.unsettled():
                 outcome = state.outcomes.get(user)
                 yield user, {"status": outcome.status, "reason": outcome.reason} if outcome else {}

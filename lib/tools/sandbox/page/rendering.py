@@ -9,7 +9,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lib.tools.plot import drawn_steps
-from lib.tools.sandbox.page.alarms import alarms_of
+from lib.tools.sandbox.page.alarms import alarms_of, clock_of
 from lib.tools.sandbox.page.board import board_of
 from lib.tools.sandbox.page.days import day_with
 from lib.tools.sandbox.page.desk import DESK, Desk
@@ -41,7 +41,7 @@ templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-templates.filters |= {"pushed": pushed, "name": name_of}
+templates.filters |= {"pushed": pushed, "name": name_of, "clock": clock_of}
 
 
 def linked(request: web.Request, **changes: object) -> str:
