@@ -260,8 +260,7 @@ class Dispatch:
                 continue
             run = self.journal.run
             for older in map(self.journal.state, lane.state.replaces):
-                concerned = action.users & older.audience.keys() if older.started else action.users
-                self.journal.add(anew_rows(older.key, run, lane.key, concerned))
+                self.journal.add(anew_rows(older.key, run, lane.key, action.users, older.audience))
             self.journal.add(passed_rows(lane.key, run, action.users))
 
     def _close(self, lane: CampaignLane) -> None:

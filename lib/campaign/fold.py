@@ -135,6 +135,7 @@ class Fold:
         self.is_end_told = False  # or begun to be, in a campaign of its own
         self.replaced: dict[str, Ending] = {}  # by campaign of the alarm that was raised in its place
         self.anew: dict[str, tuple[float, str]] = {}  # users whom one of them has told: when, and which
+        self._strange: set[str] = set()  # of those, who was not known to be in its audience
         self.passed: set[str] = set()  # users of whom the campaigns that this one replaces know that they were told
         self.updated: dict[str, int] = {}  # copies, with the number of the event that they are of
         self._closed_at_end: set[str] = set()
@@ -214,6 +215,7 @@ class Fold:
             known = self.replaced.setdefault(row.text("by"), found)
             self.replaced[row.text("by")] = min(known, found, key=lambda each: each.at)
         elif row.value == "anew":
+            self._strange.update(row.words("users") if row.about.get("strange") else ())
             for user in row.words("users"):
                 self.anew[user] = min(self.anew.get(user, (row.at, row.text("by"))), (row.at, row.text("by")))
         elif row.value == "told":

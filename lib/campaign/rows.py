@@ -41,7 +41,7 @@ No message text and no e-mail address is in them.
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -218,9 +218,12 @@ def replaced_row(key: str, run: str, by: str, why: str, line: str, lines: Mappin
     return Row(key, CHANGE, "replaced", {"run": run, "by": by, "why": why, **line_about(line, lines)})
 
 
-def anew_rows(key: str, run: str, by: str, users: Iterable[str]) -> Iterator[Row]:
-    for part in _fitting(users, len):
-        yield Row(key, CHANGE, "anew", {"run": run, "by": by, "users": " ".join(part)})
+def anew_rows(key: str, run: str, by: str, users: Iterable[str], audience: Container[str]) -> Iterator[Row]:
+    """Apart those who are not known to be in the audience of that campaign, whose rows may show late."""
+    listed = list(users)
+    for is_strange in (False, True):
+        for part in _fitting((user for user in listed if (user not in audience) == is_strange), len):
+            yield Row(key, CHANGE, "anew", {"run": run, "by": by, "users": " ".join(part), "strange": is_strange})
 
 
 def passed_rows(key: str, run: str, users: Iterable[str]) -> Iterator[Row]:

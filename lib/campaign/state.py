@@ -115,7 +115,7 @@ class CampaignState(Fold):
     def is_told_anew(self) -> bool:
         """Whether everybody in it was told by another campaign of its alarm; whom an escalation has added is not."""
         size = self.started.number("size") + sum(self._adding.values()) if self.started else 0
-        return 0 < size <= len(self.anew) and not self.steps_taken
+        return 0 < size <= len(self.anew.keys() - self._strange) and not self.steps_taken
 
     @property
     def replaces(self) -> list[str]:
