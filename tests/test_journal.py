@@ -51,7 +51,7 @@ class Kept:
         return Journal(self.device(), self.now)
 
     def begin(self, journal: Journal, users: list[str]) -> set[str]:
-        about = {"started_at": self.now(), "escalate": "", "first": users[0]}
+        about: dict[str, Any] = {"started_at": self.now(), "escalate": "", "first": users[0]}
         return journal.begin({KEY: list(started_rows(KEY, journal.run, TRIGGER, users, **about))})
 
     def state(self) -> CampaignState:

@@ -115,7 +115,8 @@ class Job:
             "buttons": " ".join(sorted(self.answer_buttons)),
             **self.about,
         }
-        return [*started_rows(self.key, run, self.trigger, users, **about), *self.rows]
+        by = run if self.as_repeat else ""  # what the run that raised it says of a rule is older than this event
+        return [*started_rows(self.key, run, self.trigger, users, by, **about), *self.rows]
 
 
 class Sorting:

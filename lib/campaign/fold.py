@@ -193,7 +193,8 @@ class Fold:
         if value in ("started", "resumed"):
             known = self.presences.setdefault(row.run, Presence())
             known.at, known.is_telling = max(known.at, row.at), True
-            known.since = min(known.since, row.at)
+            planned_at = row.about.get("started_at")  # before it was written: a run may be frozen in between
+            known.since = min(known.since, planned_at if isinstance(planned_at, int | float) else row.at)
             known.first = row.text("first") if known.first in (None, row.text("first")) else ""
         if value in ("left", "finished"):
             presence = self.presences.setdefault(row.run, Presence())

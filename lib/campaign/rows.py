@@ -124,10 +124,10 @@ def campaign_row(key: str, value: str, run: str, **about: Any) -> Row:
     return Row(key, CAMPAIGN, value, {"run": run, **about})
 
 
-def started_rows(key: str, run: str, trigger: Trigger, users: list[str], **about: Any) -> Iterator[Row]:
+def started_rows(key: str, run: str, trigger: Trigger, users: list[str], by: str = "", **about: Any) -> Iterator[Row]:
     """The rows that begin a campaign; `started` is the last, so that the others are whole when it is there."""
     yield from point_rows(key, trigger)
-    yield from audience_rows(key, users)
+    yield from audience_rows(key, users, by=by)
     yield campaign_row(
         key,
         "started",

@@ -208,15 +208,17 @@ ALARMS = (
         ("worse is a repeat", "severity >= self.severity and", "True and"),
         (
             "all-clear does not clear",
-            'self.cleared.add(self.campaign)\n        self.campaign = ""',
-            "self.cleared.add(self.campaign)",
+            'self.campaign, self.older = "", []',
+            "self.older = []",
         ),
         ("handed in twice counts twice", "if event not in self.turns:", "if True:"),
         of_alarms=True,
     ),
     *_of(
         "app.alarms",
-        ("replaced not ended", "if not keys:\n            return []", "return []"),
+        ("cleared not ended", "if not keys:\n            return []", "return []"),
+        ("replaced by what came after too", "alarm.replaced_by(turn.campaign) if key", "alarm.older if key"),
+        ("no word of what came in its place", "if older and not state.started:", "if False:"),
         ("late endings not written", "self._write(late)", "pass"),
         ("order not heeded", "turn = alarm.turns[own.key]", "turn = foreseen"),
         of_alarms=True,
@@ -225,6 +227,26 @@ ALARMS = (
         "campaign.state",
         ("told at once counts as newest", "number = self._repeated[self._newest_event][2]", "number = 0"),
         ("repeats by row", "return len(self._repeated) + 1 if self._repeated else 0", "return 0"),
+        of_alarms=True,
+    ),
+    *_of(
+        "campaign.alarm",
+        ("older forgotten", "self.older.append(replaced)", "pass"),
+        of_alarms=True,
+    ),
+    *_of(
+        "campaign.state",
+        (
+            "older closed for everybody",
+            "user not in self.besides if self.users is None else user in self.users",
+            "True",
+        ),
+        of_alarms=True,
+    ),
+    *_of(
+        "app.left",
+        ("older not closed", "if not is_left_to_another(older):", "if False:"),
+        ("end told by each campaign", "all_clear_key(job.state.ending.by or job.key)", "all_clear_key(job.key)"),
         of_alarms=True,
     ),
     *_of(
