@@ -233,7 +233,7 @@ def test_why_a_run_failed_names_the_reason_and_the_users_first(story: Story) -> 
         ([], ""),
         (["3 of 7 users"], "Run 1 says: 3 of 7 users"),
         (["Watching 16 s whether it is still at it"], "Run 1 says: Watching 16 s whether it is still at it"),
-        (["Watching", "0 of 3 users", "1 of 3 users, 6 a minute"], "Run 1 says: Watching; 1 of 3 users, 6 a minute"),
+        (["Watching", "0 of 3 users", "1 of 3 users, 6 a minute"], "Run 1 says: Watching"),
         (["Watching", "0 of 3 users; rate limit reached, going on in 7 s"],
          "Run 1 says: 0 of 3 users; rate limit reached, going on in 7 s"),
     ],

@@ -601,6 +601,8 @@ def test_a_name_is_read_in_its_own_direction(desk: Desk, open_page: OpenPage) ->
     name = page.locator("#board tbody a span").first
     expect(name).to_have_text("مريم عبد الرحمن")
     expect(name).to_have_css("direction", "rtl")
+    expect(page.locator("#whose-1")).to_have_css("direction", "rtl")
+    expect(page.locator("#whose-2")).to_have_css("direction", "ltr")
 
 
 def test_a_push_has_the_icon_of_its_notification(desk: Desk, open_page: OpenPage) -> None:

@@ -15,7 +15,7 @@ from lib.tools.sandbox.page.days import day_with
 from lib.tools.sandbox.page.desk import DESK, Desk
 from lib.tools.sandbox.page.figures import course, now_at
 from lib.tools.sandbox.page.journal import journal_of
-from lib.tools.sandbox.page.names import name_of
+from lib.tools.sandbox.page.names import direction_of, name_of
 from lib.tools.sandbox.page.plain import SCRIPT
 from lib.tools.sandbox.page.presets import PRESETS
 from lib.tools.sandbox.page.runs import failure_of, run_view
@@ -41,7 +41,7 @@ templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-templates.filters |= {"pushed": pushed, "name": name_of, "clock": clock_of}
+templates.filters |= {"pushed": pushed, "name": name_of, "direction": direction_of, "clock": clock_of}
 
 
 def linked(request: web.Request, **changes: object) -> str:

@@ -80,7 +80,7 @@ def failure_of(store: Store, runs: Sequence[Run], beside: str) -> Failure:
     """Of a day's runs, but for those of presses; without a text where the last has not failed."""
     run = [each for each in runs if "button_id" not in each.extra][-1]
     text = _why_failed(run, names_of(store)) if (run.code or 0) > 0 else ""
-    return Failure(beside, run.number, text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
+    return Failure(beside, run.number, _cut(text))
 
 
 def _why_failed(run: Run, names: dict[str, str]) -> str:
@@ -114,12 +114,17 @@ def is_cut_off(runs: Sequence[Run]) -> bool:
 
 
 def waits_for(runs: Sequence[Run]) -> str:
-    """What the newest run that is under way says of itself: why it waits, and how far it is."""
-    run = next((each for each in reversed(runs) if not each.ended), None)
-    lines = _said(run) if run else []
-    why = next((line for line in reversed(lines) if not BARE_PROGRESS.fullmatch(line)), "")
-    said = [line for line in dict.fromkeys([why, *lines[-1:]]) if line]
-    return f"Run {run.number} says: {'; '.join(said)}" if run and said else ""
+    """What the newest of the runs under way that has said anything says last; how far it is says the verdict."""
+    for run in reversed(runs):
+        lines = [] if run.ended else _said(run)
+        if lines:
+            why = next((line for line in reversed(lines) if not BARE_PROGRESS.fullmatch(line)), lines[-1])
+            return _cut(f"Run {run.number} says: {why}")
+    return ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _said(run: Run) -> list[str]:
