@@ -160,7 +160,7 @@ PRESSES = (
         "campaign.next_steps",
         ("copies of a dead press not closed", "if words and state.copies()", "if False and state.copies()"),
     ),
-    *_of("app.lane", ("told after a decision", "if self.state.is_over else None", "if False else None")),
+    *_of("app.lane", ("told after a decision", "if self.state.tells_nobody else None", "if False else None")),
 )
 CHANNELS = (
     *_of(
@@ -176,7 +176,9 @@ CHANNELS = (
         "fallback.fallback",
         ("fallback in doubt tried on", '"doubt" if _leaves_doubt(heard) else "refused"', '"refused"'),
     ),
-    *_of("campaign.next_steps", ("fallback never tried", "if not policy.has_fallback or state.is_over:", "if True:")),
+    *_of(
+        "campaign.next_steps", ("fallback never tried", "if not policy.has_fallback or state.tells_nobody:", "if True:")
+    ),
 )
 ORDER = (
     *_of(
@@ -245,7 +247,6 @@ ALARMS = (
     ),
     *_of(
         "app.left",
-        ("older not closed", "if not is_left_to_another(older):", "if False:"),
         ("end told by each campaign", "all_clear_key(job.state.ending.by or job.key)", "all_clear_key(job.key)"),
         of_alarms=True,
     ),
