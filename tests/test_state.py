@@ -19,6 +19,7 @@ from lib.campaign.rows import (
     METADATA,
     PRESS,
     Row,
+    anew_rows,
     audience_rows,
     campaign_row,
     closed_rows,
@@ -29,6 +30,7 @@ from lib.campaign.rows import (
     outcomes_of,
     point_rows,
     read_row,
+    replaced_row,
     size_of,
     started_rows,
     updated_rows,
@@ -707,3 +709,48 @@ def test_while_one_is_still_to_be_told_no_step_counts_though_another_is_held_and
     outcomes = [told("u1", "failed"), told("u2", "held"), told("u3", "pending")]
     rows = [mark("started", started_at=50.0), *audience_rows(KEY, ["u1", "u2", "u3"]), *outcome_rows(KEY, outcomes)]
     assert of(*rows).first_sent_at == 0.0
+
+
+def test_a_campaign_is_spent_when_all_in_it_were_told_anew_and_nobody_else_is_in_it() -> None:
+    begun = [campaign_row(KEY, "started", A, size=2)]
+    anew = list(anew_rows(KEY, B, "n", ["u1", "u2", "stranger"], {"u1", "u2"}))
+    assert [row.about["users"] for row in anew] == ["u1 u2", "stranger"]
+    assert not fold([]).is_spent
+    assert not fold(begun).is_spent
+    assert not fold([*begun, *anew_rows(KEY, B, "n", ["u1", "stranger"], {"u1"})]).is_spent
+    assert fold([*begun, *anew, *anew]).is_spent
+    assert not fold([*begun, *anew, campaign_row(KEY, "escalated", A, step=1)]).is_spent
+    joined = Row(KEY, CHANGE, "repeated", {"run": A, "event": "e", "added": 1})
+    assert not fold([*begun, *anew, joined]).is_spent
+    assert fold([campaign_row(KEY, "started", A, size=0)]).is_spent
+
+
+def test_older_copies_get_the_word_of_what_came_in_their_place_and_all_others_that_of_the_end() -> None:
+    rows = stamped(outcome_rows(KEY, [told("u1"), told("u2"), told("u3")]), 100)
+    rows += stamped(
+        [replaced_row(KEY, B, "n1", "told anew", "→ Hot", {}), *anew_rows(KEY, B, "n1", ["u1"], {"u1"})], 110
+    )
+    state = fold(rows)
+    assert (state.tells_nobody, state.is_over, state.why_over) == (True, False, "told anew meanwhile")
+    assert state.copies() == {"u1": "n-u1"}
+    assert state.told == {"u2", "u3"}
+    state.take(stamped(closed_rows(KEY, ["n-u1"], B, ended=True), 111))
+    assert state.copies() == {}
+    state.take(stamped([ended_row(KEY, B, "cleared", "Over", {})], 120))
+    assert state.copies() == {"u2": "n-u2", "u3": "n-u3"}
+    assert [(word.answer.line, word.is_for("u1"), word.is_for("u2")) for word in state.last_words] == [
+        ("→ Hot", True, False),
+        ("Over", False, True),
+    ]
+
+
+def test_who_is_told_anew_twice_reads_of_the_first() -> None:
+    rows = [replaced_row(KEY, B, by, "told anew", f"→ {by}", {}) for by in ("n1", "n2")]
+    rows += [*anew_rows(KEY, B, "n1", ["u1"], {"u1"}), *anew_rows(KEY, B, "n2", ["u1", "u2"], {"u1", "u2"})]
+    listed = [*stamped(rows, 100), *stamped(outcome_rows(KEY, [told("u1"), told("u2")]), 90)]
+    for order in (listed, listed[::-1]):
+        words = fold(order).last_words
+        assert {word.answer.line: [user for user in ("u1", "u2") if word.is_for(user)] for word in words} == {
+            "→ n1": ["u1"],
+            "→ n2": ["u2"],
+        }

@@ -130,10 +130,10 @@ class Alarms:
     def _following(self, own: Job, alarm: Alarm, turn: Turn) -> tuple[CampaignState, list[CampaignState], list[Row]]:
         """The campaign of the event, the older ones, and the rows that say what the event is to them: it repeats all
         that are open, and those who are told anew read what came in the place of the older. Raises TagoIOError."""
-        ended = self.journal.device.over if self.journal.device else set()
-        state, *older = self._states(
-            [turn.campaign, *(key for key in alarm.replaced_by(turn.campaign) if key not in ended)]
-        )
+        device = self.journal.device
+        left_out = device.ended | device.spent if device else set()
+        older_ones = (key for key in alarm.replaced_by(turn.campaign) if key not in left_out)
+        state, *older = self._states([turn.campaign, *older_ones])
         older = [each for each in older if not each.ending]
         is_repeat = turn.kind == "repeated" and state.started and not state.ending
         repeated = [state] * bool(is_repeat) + [each for each in older if each.started]
@@ -212,7 +212,8 @@ class Alarms:
     def _ended(self, alarm: Alarm, word: AllClear, by: str = "") -> list[Row]:
         """The rows that end what is over and of which no row says so yet: cleared by this event, or by one whose run
         was gone before it saw that it had. They count from now on."""
-        known = self.journal.device.over if self.journal.device else set()
+        device = self.journal.device
+        known = device.ended | (device.spent - set(alarm.cleared[-1:])) if device else set()
         keys = [key for key in alarm.cleared if key not in known and self.journal.state(key).ending is None]
         if not keys:
             return []

@@ -112,10 +112,12 @@ class CampaignState(Fold):
         return self.is_over or bool(self.anew)
 
     @property
-    def is_told_anew(self) -> bool:
-        """Whether everybody in it was told by another campaign of its alarm; whom an escalation has added is not."""
+    def is_spent(self) -> bool:
+        """Whether nobody is in it but who was told by another campaign of its alarm; whom an escalation has added is
+        not."""
         size = self.started.number("size") + sum(self._adding.values()) if self.started else 0
-        return 0 < size <= len(self.anew.keys() - self._strange) and not self.steps_taken
+        told_anew = len(self.anew.keys() - self._strange)
+        return self.started is not None and size <= told_anew and not self.steps_taken
 
     @property
     def replaces(self) -> list[str]:

@@ -48,8 +48,8 @@ class Patience:
 
 class JournalDevice:
     """Raises TagoIOError. `now` is TagoIO's clock in seconds since the epoch; `patience` says for how many seconds a
-    call is tried again. `over` are the campaigns of the last day of which nothing is left to end: rows said so when it
-    was read."""
+    call is tried again. `ended` are the campaigns of the last day that rows said to be ended when it was read, `spent`
+    those in which nobody is left whom another of their alarm has not told anew."""
 
     def __init__(
         self,
@@ -65,14 +65,16 @@ class JournalDevice:
         self.patience = patience
         self.clock = clock
         self.sleep = sleep
-        self.over: set[str] = set()
+        self.ended: set[str] = set()
+        self.spent: set[str] = set()
 
     def unfinished(self, analysis_id: str) -> list[CampaignState]:
         """This Analysis' campaigns of the last day of which something is or may come to be due, oldest first."""
         outlines: dict[str, CampaignState] = {}
         for row in self._of_the_last_day():
             outlines.setdefault(row.key, CampaignState(row.key)).take([row])
-        self.over = {key for key, outline in outlines.items() if outline.ending or outline.is_told_anew}
+        self.ended = {key for key, outline in outlines.items() if outline.ending}
+        self.spent = {key for key, outline in outlines.items() if outline.is_spent}
         states = self.states([key for key, outline in outlines.items() if not outline.is_finished]).values()
         begun = (each for each in states if each.started or each.presses)  # of a run without its journal a press tells
         mine = [each for each in begun if each.trigger.analysis_id == analysis_id]
