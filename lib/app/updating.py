@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from lib.app.job import Job, Sorting
-from lib.base.errors import Rejected, SetupError, TagoIOError
+from lib.base.errors import OutOfTime, Rejected, SetupError, TagoIOError
 from lib.base.text import few_names
 from lib.base.threads import each_in_threads
 from lib.campaign.rows import CHANGE, DECISION, POINT, PRESS, UPDATED, Row, updated_rows
@@ -55,11 +55,11 @@ class Updating:
             done: list[str] = []
 
             def change(copy: Copy, done: list[str] = done) -> None:
-                if state.repeats > number or not self.journal.keeps or self.journal.may_tell(job.key) is not True:
-                    return  # this run was away, and another may have written something newer: it is due still
+                if not self._is_newest(job):
+                    return
                 reader = readers.get(copy.user_id)
                 text = self._text(job, reader) if reader else {}
-                if not (reader and text) or self._changed(copy.notification_id, reader, text, sleep):
+                if not (reader and text) or self._changed(job, copy.notification_id, reader, text, sleep):
                     done.append(copy.notification_id)
 
             each_in_threads(waiting[start : start + BATCH], change, CLOSERS, is_over=is_over)
@@ -108,12 +108,24 @@ class Updating:
             return {}
         return {"title": notification.title, "message": notification.message}
 
+    def _is_newest(self, job: Job) -> bool:
+        """Else this run was away, and another may have written something newer: it is due still."""
+        is_ours = self.journal.keeps and self.journal.may_tell(job.key) is True
+        return is_ours and job.state.repeats == job.event_number
+
     def _changed(
-        self, notification_id: str, reader: User, text: dict[str, str], sleep: Callable[[float], None]
+        self, job: Job, notification_id: str, reader: User, text: dict[str, str], sleep: Callable[[float], None]
     ) -> bool:
+        def change() -> None:
+            if not self._is_newest(job):
+                raise OutOfTime("this run was away too long")
+            self.inbox.change(notification_id, dict(text))
+
         try:
-            retrying(lambda: self.inbox.change(notification_id, dict(text)), sleep)
+            retrying(change, sleep)
         except TagoIOError as error:
+            if not self._is_newest(job):
+                return False
             is_gone = isinstance(error, Rejected) and error.status == 404
             if not is_gone:  # deleted meanwhile: nothing to change
                 self._note(f"could not be brought up to date ({error.message})", reader.name or reader.id)
