@@ -25,7 +25,7 @@ def holds(alarm: Alarm, event: str, at: float, severity: tuple[int, int] = (1, 0
 
 
 def clears(event: str, at: float) -> Row:
-    return replace(clear_row(KEY, event, RUN), at=BEGAN + at, id=event)
+    return replace(clear_row(KEY, event, RUN, "Over", {}), at=BEGAN + at, id=event)
 
 
 def kinds(*rows: Row) -> dict[str, tuple[str, str]]:
@@ -63,16 +63,16 @@ def test_each_event_has_the_whole_of_what_it_was() -> None:
         Turn("raised", "e3", "e1", 1, BEGAN + 3),
         Turn("cleared", "e3", "", 1, BEGAN + 3),
     ]
-    assert (alarm.campaign, alarm.older, alarm.cleared) == ("", [], ["e1", "e3"])
-    assert (NEW.campaign, NEW.older, NEW.cleared) == ("", [], [])
+    assert (alarm.campaign, alarm.older, list(alarm.cleared)) == ("", [], ["e1", "e3"])
+    assert (NEW.campaign, NEW.older, NEW.cleared) == ("", [], {})
 
 
 def test_one_in_whose_place_another_is_raised_is_older_until_all_are_cleared() -> None:
     rows = [holds(NEW, "e1", 1), holds(NEW, "e2", 2, (0, 0)), holds(NEW, "e3", 3, (0, 0), again=True)]
     alarm = Alarm(rows)
-    assert (alarm.campaign, alarm.older, alarm.cleared) == ("e3", ["e1", "e2"], [])
+    assert (alarm.campaign, alarm.older, alarm.cleared) == ("e3", ["e1", "e2"], {})
     closed_by_hand = holds(alarm, "e4", 4, (1, 0), over="e3")
-    assert Alarm([*rows, closed_by_hand, clears("c", 5)]).cleared == ["e1", "e2", "e4"]
+    assert list(Alarm([*rows, closed_by_hand, clears("c", 5)]).cleared) == ["e1", "e2", "e4"]
 
 
 def test_the_row_of_an_event_says_what_its_writer_saw_open() -> None:
@@ -85,8 +85,9 @@ def test_the_row_of_an_event_says_what_its_writer_saw_open() -> None:
         "event": "e2", "run": RUN, "priority": 0, "place": 3, "again": True, "over": "e0",
         "open": "e1", "since": 1_000_001_500, "count": 1, "open_priority": 1, "open_place": 2,
     }  # fmt: skip
-    row = clear_row(KEY, "c", RUN)
-    assert (row.kind, row.value, row.about) == ("notify_alarm", "clear", {"event": "c", "run": RUN})
+    row = clear_row(KEY, "c", RUN, "Over", {"pt": "Já"}, tell=True)
+    about = {"event": "c", "run": RUN, "tell": True, "line": "Over", "lines": '{"pt": "Já"}'}
+    assert (row.kind, row.value, row.about) == ("notify_alarm", "clear", about)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_what_is_over_is_not_opened_by_one_that_still_saw_it_open(between: list[
     late = holds(Alarm([first]), "e9", 9)
     alarm = Alarm([first, *between, late])
     assert alarm.turns["e9"] == Turn("raised", "e9", "", 1, BEGAN + 9)
-    assert alarm.cleared == cleared
+    assert list(alarm.cleared) == cleared
 
 
 def test_a_clear_ends_what_is_open_and_nothing_else() -> None:

@@ -11,10 +11,11 @@ from lib.app.job import Job
 from lib.app.left import Left
 from lib.base.errors import TagoIOError
 from lib.campaign.alarm import Alarm, Turn, alarm_key, clear_row
+from lib.campaign.fold import answer_in
 from lib.campaign.rows import CHANGE, Row, audience_rows, ended_row, point_rows, replaced_row
 from lib.campaign.state import CampaignState
 from lib.message.alarm import LONGEST, AllClear
-from lib.message.content import DEFAULT_LINE, composed
+from lib.message.content import composed
 from lib.message.notification import Notification
 from lib.tagoio.journal import Journal
 
@@ -108,7 +109,7 @@ class Alarms:
         row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=closed)
         foreseen = alarm.take(replace(row, at=self.journal.now()))
         state, older, rows = self._following(own, alarm, foreseen)
-        ended = self._ended(alarm, AllClear(facts.name, DEFAULT_LINE))
+        ended = self._ended(alarm)
         older_ones = alarm.replaced_by(foreseen.campaign)
         alarm = self._seen(alarm, row, *rows, *ended)
         turn = alarm.turns[own.key]
@@ -118,7 +119,7 @@ class Alarms:
         if may_be_begun_now or not is_foreseen:
             state, older, rows = self._following(own, alarm, turn)
             self._write(rows)
-        late = self._ended(alarm, AllClear(facts.name, DEFAULT_LINE))
+        late = self._ended(alarm)
         self._write(late)
         over = {each.key: each for each in self._over([*ended, *late])}
         state = over.get(state.key, state)  # ended by another event meanwhile
@@ -200,31 +201,34 @@ class Alarms:
         """The campaigns that end by this event. What is open is ended in the call that says so, for this run may be
         gone after it. Raises TagoIOError."""
         alarm = self._alarm(key)
-        row = clear_row(key, own.key, self.journal.run)
+        row = self._clear_row(key, own.key, all_clear)
         if alarm.take(replace(row, at=self.journal.now())).kind == "nothing":
             return []
-        ended = self._ended(alarm, all_clear, own.key)
+        ended = self._ended(alarm)
         alarm = self._seen(alarm, row, *ended)
-        late = self._ended(alarm, all_clear, own.key)  # raised meanwhile
+        late = self._ended(alarm)  # raised meanwhile
         self._write(late)
         return [(alarm.turns[own.key], state) for state in self._over([*ended, *late])]
 
-    def _ended(self, alarm: Alarm, word: AllClear, by: str = "") -> list[Row]:
-        """The rows that end what is over and of which no row says so yet: cleared by this event, or by one whose run
-        was gone before it saw that it had. They count from now on."""
-        device = self.journal.device
-        known = device.ended | (device.spent - set(alarm.cleared[-1:])) if device else set()
-        keys = [key for key in alarm.cleared if key not in known and self.journal.state(key).ending is None]
-        if not keys:
-            return []
-        lines = {code: line[:LONGEST] for code, line in list(word.translations.items())[:MOST_LANGUAGES]}
-        line = word.message[:LONGEST]
+    def _clear_row(self, key: str, event: str, word: AllClear) -> Row:
         longest = max(map(len, (word.message, *word.translations.values())))
         if longest > LONGEST:
             self._note(f"the all-clear has {longest} characters; it is cut to {LONGEST}")
-        rows = [ended_row(key, self.journal.run, "cleared", line, lines, tell=word.tell, by=by) for key in keys]
-        for row in rows:
-            self.journal.state(row.key).take([replace(row, at=self.journal.now())])
+        lines = {code: line[:LONGEST] for code, line in list(word.translations.items())[:MOST_LANGUAGES]}
+        return clear_row(key, event, self.journal.run, word.message[:LONGEST], lines, tell=word.tell)
+
+    def _ended(self, alarm: Alarm) -> list[Row]:
+        """The rows that end what is over and of which no row says so yet: cleared by this event, or by one whose run
+        was gone before it saw that it had. They count from now on."""
+        device = self.journal.device
+        known = device.ended | (device.spent - {*list(alarm.cleared)[-1:]}) if device else set()
+        rows = []
+        for key, cleared in alarm.cleared.items():
+            state, word = self.journal.state(key), answer_in(cleared)
+            if key not in known and state.ending is None:
+                tell, by = cleared.about.get("tell") is True, cleared.text("event")
+                rows.append(ended_row(key, self.journal.run, "cleared", word.line, word.lines, tell=tell, by=by))
+                state.take([replace(rows[-1], at=self.journal.now())])
         return rows
 
     def _over(self, ended: list[Row]) -> list[CampaignState]:

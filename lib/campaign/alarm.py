@@ -15,13 +15,13 @@ until the alarm is cleared.
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from lib.campaign.key import KEY_LENGTH
 from lib.campaign.lease import DAY
-from lib.campaign.rows import ALARM, Row
+from lib.campaign.rows import ALARM, Row, line_about
 
 HOLDS, CLEAR = "holds", "clear"
 Severity = tuple[int, int]  # the priority's place and the variant's: the lower the worse
@@ -41,7 +41,7 @@ class Turn:
 
 class Alarm:
     """`campaign` is the open one, "" where none is; `older` those in whose place it was raised; `turns` what each event
-    was; `cleared` the campaigns that events have cleared."""
+    was; `cleared` the campaigns that events have cleared, each with the row of that."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.campaign = ""
@@ -50,7 +50,7 @@ class Alarm:
         self.severity: Severity = (0, 0)
         self.turns: dict[str, Turn] = {}
         self.older: list[str] = []
-        self.cleared: list[str] = []
+        self.cleared: dict[str, Row] = {}
         self._over: set[str] = set()  # besides, who was let go
         for row in sorted(rows, key=lambda row: (row.at, row.id)):
             self.take(row)
@@ -64,7 +64,7 @@ class Alarm:
         event = row.text("event")
         if event not in self.turns:
             self._let_go(row)
-            self.turns[event] = self._cleared() if row.value == CLEAR else self._held(row, event)
+            self.turns[event] = self._cleared(row) if row.value == CLEAR else self._held(row, event)
         return self.turns[event]
 
     def _let_go(self, row: Row) -> None:
@@ -73,11 +73,11 @@ class Alarm:
             self._over.add(self.campaign)
             self.campaign = ""
 
-    def _cleared(self) -> Turn:
+    def _cleared(self, row: Row) -> Turn:
         ended = [*self.older, *([self.campaign] if self.campaign else [])]
         turn = Turn("cleared" if ended else "nothing", ended[-1] if ended else "", count=self.count, since=self.since)
         self._over.update(ended)
-        self.cleared += ended
+        self.cleared |= dict.fromkeys(ended, row)
         self.campaign, self.older = "", []
         return turn
 
@@ -122,8 +122,9 @@ def all_clear_key(event: str) -> str:
     return _hashed("all clear", event)
 
 
-def clear_row(key: str, event: str, run: str) -> Row:
-    return Row(key, ALARM, CLEAR, {"event": event, "run": run})
+def clear_row(key: str, event: str, run: str, line: str, lines: Mapping[str, str], *, tell: bool = False) -> Row:
+    """With what copies get, whoever comes to close them."""
+    return Row(key, ALARM, CLEAR, {"event": event, "run": run, "tell": tell, **line_about(line, lines)})
 
 
 def _hashed(*parts: str) -> str:

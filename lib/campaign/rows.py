@@ -14,8 +14,9 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   alarm `replaced`: the line of those who are told anew, `by` which campaign, and `anew`: which `users` were; and
   `late`: what a run that lost its journal wrote down at its end only, as its `sent` outcomes.
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
-  `clear` it; metadata: `priority`, `place`, `again`, `over` (a campaign seen to be closed), and of the campaign seen
-  to be open: `open`, `since` (milliseconds), `count`, `open_priority`, `open_place`.
+  `clear` it, with the `line` (or `lines`) and whether to `tell`; metadata of the former: `priority`, `place`, `again`,
+  `over` (a campaign seen to be closed), and of the campaign seen to be open: `open`, `since` (milliseconds), `count`,
+  `open_priority`, `open_place`.
 - `notify_heartbeat`: `telling` or `answering`.
 - `notify_trigger`: a data point of the trigger; metadata: `order`, `variable`, `unit`, `time`, `device`, `group`, `id`,
   `event` (that repeated the alarm).

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, FloatRect, Page, expect
 from lib.tools.campaign.page import as_html
 from lib.tools.campaign.reading import Found, Line, iso
 from lib.tools.campaign.shown import as_list
+from lib.tools.terminal import typed
 from tests.conftest import ROOT, Ran, run_python
 from tests.test_decision import press
 from tests.test_dispatch import Journaled, journaled  # noqa: F401  # a fixture
@@ -216,7 +217,7 @@ def test_a_deleted_notification_is_said_to_be(campaign: Journaled) -> None:
         (
             [],
             {"delivery_log_token": ""},
-            "delivery_log_token is not set, and no Analysis of python -m lib.tools.install",
+            f"delivery_log_token is not set, and no Analysis of {typed('lib.tools.install')}",
         ),
         ([], {"account_token": ""}, "account_token is not set: put a profile token (p-…) into .env"),
         ([], {"delivery_log_token": "wrong"}, "The journal cannot be read"),

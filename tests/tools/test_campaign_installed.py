@@ -5,6 +5,7 @@ import pytest
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Identity
 from lib.tools.sandbox.trouble import Fault
+from lib.tools.terminal import typed
 from tests.conftest import ROOT, Ran, run_python
 from tests.tools.installing import install, only, secrets
 
@@ -71,7 +72,7 @@ def test_an_installation_without_a_journal_is_said(bare: Sandbox, has_device: bo
     bare.store.devices.clear()
     ran = campaign(bare, "show", "last")
     assert ran.code == 1
-    assert "the Analysis Notify TagoRUN users has no journal that python -m lib.tools.install --journal made" in ran.err
+    assert f"has no journal that {typed('lib.tools.install')} --journal made" in ran.err
 
 
 def test_a_profile_that_may_not_be_looked_at_is_said(bare: Sandbox) -> None:

@@ -10,6 +10,7 @@ from lib.tools.install.conditions import Condition, met_by
 from lib.tools.install.triggers import when
 from lib.tools.install.wanted import difference
 from lib.tools.sandbox.server import Sandbox
+from lib.tools.terminal import typed
 from tests.tools.installing import command, install, only, secrets, story, variables
 from tests.tools.terminals import CTRL_D, at_terminal
 
@@ -110,7 +111,7 @@ def test_without_a_terminal_a_value_on_tagoio_stays_and_the_last_lines_say_how_t
         assert f"{MISSPELT}; it stays as it is on TagoIO (--overwrite replaces it)" in ran.out
         assert variables(bare)["tag_value"] == "maintenence"
     last = command(bare).out.rsplit("\n\n", 1)[1]
-    assert "Next, if .env is right about tag_value: python -m lib.tools.install --overwrite puts" in last
+    assert f"Next, if .env is right about tag_value: {typed('lib.tools.install')} --overwrite puts" in last
     ran = command(bare, "--overwrite")
     assert variables(bare)["tag_value"] == "maintenance"
     assert ran.code == 0

@@ -148,4 +148,4 @@ def test_the_commands_that_a_tool_names_are_those_to_be_typed() -> None:
         for line in path.read_text().splitlines():
             is_said = '"' in line and '"""' not in line and "page" not in path.parts
             assert not (is_said and "python -m lib" in line), f"{path.name}: {line.strip()}"
-    assert "usage: python" in run_python("-m", "lib.tools.probe", "--help", cwd=ROOT).out
+    assert f"usage: {typed('lib.tools.probe')}" in run_python("-m", "lib.tools.probe", "--help", cwd=ROOT).out
