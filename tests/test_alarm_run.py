@@ -330,6 +330,34 @@ def test_an_end_whose_telling_was_not_begun_is_told_by_the_next_run(journaled: J
     assert {note["title"] for note in copies(journaled)} == {"Fridge is warm", "Back to normal: 4 °C"}
 
 
+def test_an_end_that_was_told_without_the_journal_is_not_told_again(journaled: Journaled) -> None:  # noqa: F811
+    telling = {**WARM, "all_clear_tell": True}
+    reads(journaled, 9, telling)
+    reads(journaled, 4, telling)
+    rows = journaled.sandbox.store.data[journaled.device["id"]]
+    (told,) = [row for row in journaled.rows("notify_change") if row["value"] == "told"]
+    (begun,) = [row for row in journaled.rows("notify_campaign") if row["metadata"].get("all_clear")]
+    rows[:] = [row for row in rows if row != told and row["group"] != begun["group"] and row["value"] != "finished"]
+    journaled.age()
+    ran = journaled.run(notification=json.dumps(telling), **{**EVENT, "_action_type": "schedule"})
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+
+
+def test_an_alarm_that_was_told_without_the_journal_is_not_told_again(journaled: Journaled) -> None:  # noqa: F811
+    both = [{**HOT, "priority": "high"}, WARM]
+    reads(journaled, 9, both)
+    reads(journaled, 21, both)
+    rows = journaled.sandbox.store.data[journaled.device["id"]]
+    newest = journaled.rows("notify_alarm")[-1]["metadata"]["event"]
+    lost = ("passed", "anew")
+    rows[:] = [row for row in rows if row["group"] != newest and row["value"] not in lost]
+    ran = reads(journaled, 22, both)
+    assert ran.code == 0, ran.out + ran.err
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+    assert [note["buttons_enabled"] for note in copies(journaled)] == [False, True]
+
+
 @pytest.mark.parametrize("after", [0.6, 1.2, 1.8])
 def test_an_end_whose_run_is_killed_is_told_once_and_closed_by_the_next(
     journaled: Journaled,  # noqa: F811

@@ -4,7 +4,7 @@ The event is written into the rows of the alarm and seen there before anything f
 raise, repeat or clear at once all come to the same (lib/campaign/alarm.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lib.app.job import Job
@@ -25,13 +25,14 @@ MOST_LANGUAGES = 7  # so that the lines fit one row
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What the event is to the alarm of that name, `again` where each is told. `older` is the campaign whose copies
-    change by it."""
+    change by it, and so do those of `others` that are older yet."""
 
     name: str
     device: str
     turn: Turn | None = None  # there is nothing to end
     older: CampaignState | None = None
     again: bool = False
+    others: Sequence[CampaignState] = ()
 
 
 class Alarms:
@@ -72,7 +73,8 @@ class Alarms:
             yield own
             return
         changed = {each.key: each for each in older}.get(turn.replaced) if turn.kind == "raised" else state
-        self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, changed, own.alarm.again))
+        others = [each for each in older if each is not changed]
+        self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, changed, own.alarm.again, others))
         if turn.kind == "repeated" and state.ending:
             self._note(f'the alarm "{own.alarm.name}" that this event repeats is over, as campaign {state.key}')
             yield from self._changed(state, own)
@@ -89,6 +91,7 @@ class Alarms:
             self.journal.states.pop(own.key, None)
             if turn.kind == "repeated":  # maybe of an alarm raised by a run that came to tell nobody
                 own.as_repeat = self._repeats(own, state)
+                own.may_be_told_since = turn.since
             own.state = self.journal.states[state.key] = state
             own.about["replaces"] = " ".join(each.key for each in older)
             self._defer(older)
@@ -191,8 +194,11 @@ class Alarms:
         if not states:
             self.judged.append(Judged(all_clear.alarm, own.trigger.device))
             self._note(f'nothing to end: no alarm "{all_clear.alarm}" of this device is open')
-        for turn, state in states:
-            self.judged.append(Judged(all_clear.alarm, own.trigger.device, turn, state))
+        else:
+            turn, newest = states[-1]
+            others = [state for _, state in states[:-1]]
+            self.judged.append(Judged(all_clear.alarm, own.trigger.device, turn, newest, others=others))
+        for _, state in states:
             ends = f"campaign {state.key} ends" if state.started else "nobody had been told of it"
             self._note(f'the alarm "{all_clear.alarm}" of this device is over: {ends}')
             yield from self._changed(state, own)

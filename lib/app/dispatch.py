@@ -136,8 +136,8 @@ class Dispatch:
             return
         lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
         self.lanes += lanes
-        if any(lane.job.all_clear for lane in lanes):
-            self._look_for_presses(lanes)  # it may be raised again
+        if any(lane.job.all_clear or lane.state.alarm for lane in lanes):
+            self._look_for_presses(lanes)  # it may be raised again, or over by now
         for lane in lanes:
             if lane.job.size and lane.is_ours:  # somebody may have decided, and nobody more is told then
                 self._answer_presses(lane)

@@ -22,7 +22,8 @@ def foreseen(plan: Plan, judged: Judged) -> Iterator[str]:
         return
     if turn.kind == "repeated" and not older.ending:
         yield "  nobody would be told again"
-    yield f"  {_replaced(plan, older) if turn.kind == 'raised' else _copies(plan, older)}"
+    for each in (older, *judged.others):
+        yield f"  {_replaced(plan, each) if turn.kind == 'raised' else _copies(plan, each)}"
     if any(map(edits_of, plan.jobs)):
         yield from (f"  {line}" for line in said_of_edits(probed_facts(plan.settings.probed)))
     if turn.kind == "repeated" and (joined := sum(len(job.waiting) for job in plan.jobs if job.key == older.key)):
@@ -63,7 +64,7 @@ def _replaced(plan: Plan, older: CampaignState) -> str:
     lines = ", ".join(f'"{line}"' for line in word.answer.all_lines()) if word else ""
     said = f"{counted(closed, 'copy', 'copies')} of campaign {older.key} would be closed with {lines}"
     others = len(older.told) - closed
-    return f"{said}; {others} of users who are not told anew would stay" if others else said
+    return f"{said}; {others} of users who are not told anew would be brought up to date" if others else said
 
 
 def _copies(plan: Plan, state: CampaignState) -> str:
@@ -74,7 +75,10 @@ def _copies(plan: Plan, state: CampaignState) -> str:
     updated = sum(len(action.copies) for action in actions if isinstance(action, Update))
     closed = sum(len(action.copies) for action in actions if isinstance(action, Close))
     if state.last_words and (closed or state.ending):
+        copies = state.copies()
         answers = [word.answer for word in state.last_words if word.is_end or not state.ending]
+        lacking = [word.answer for word in state.last_words if word.answer in answers and state.lacking(word, copies)]
+        answers = lacking or answers
         said = dict.fromkeys(line for answer in answers for line in answer.all_lines())
         lines = ", ".join(f'"{line}"' for line in said)
         return f"{counted(closed, 'copy', 'copies')} of campaign {state.key} would be closed with {lines}"

@@ -50,7 +50,8 @@ class Job:
     about: a rule leaves them out, but an earlier run may have told them. `settled` needs nothing more; `rows` are to be
     written first; `actions` are what else was due; `about` goes into the row that begins it. `ended` is the campaign
     of the alarm that this one, which this run begins, tells the end of. `as_repeat` are the rows of an event where
-    another run has begun the campaign of its alarm meanwhile."""
+    another run has begun the campaign of its alarm meanwhile. `may_be_told_since`: from then on a run that lost its
+    journal before it could begin it may have told people; 0 where there was none."""
 
     state: CampaignState
     trigger: Trigger
@@ -69,6 +70,7 @@ class Job:
     event_number: int = 0  # of the alarm's events, the one that the trigger is; 0 for the first
     ended: CampaignState | None = None
     as_repeat: list[Row] = field(default_factory=list)
+    may_be_told_since: float = 0.0
 
     @property
     def key(self) -> str:

@@ -122,7 +122,7 @@ class CampaignLane:
     def look(self, user: User, notification: Notification | None, since: float, until: float) -> Look:
         ahead = self.journal.now() - time.time()
         if self.must_ask(user):
-            since = min(since, self._ours(self.job.started_at))
+            since = min(since, self._ours(self.job.may_be_told_since or self.job.started_at))
         now = self.journal.now()
         if not self.plan.tago.client.knows_time:  # then our clocks may differ by minutes
             since, until, now = since - UNSURE, until + UNSURE, float("-inf")
@@ -139,7 +139,7 @@ class CampaignLane:
 
     def must_ask(self, user: User) -> bool:
         """A run that lost its journal does not know what others do, nor others what it does."""
-        return bool(self.journal.gone) or self.may_hide_it(user)
+        return bool(self.journal.gone or self.job.may_be_told_since) or self.may_hide_it(user)
 
     def confirm(self) -> None:
         self.journal.flush()

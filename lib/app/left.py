@@ -110,9 +110,9 @@ class Left:
         trigger = replace(ended[0].trigger, points=(), device_id=ended[0].trigger.device)
         job = Job(CampaignState(key), trigger, self.journal.now() - 1.0, ended=ended[0].state)
         job.rows = [told_row(each.key, self.policy.run) for each in ended]
-        started = ended[0].state.started
-        name = started.text("alarm") if started else ""
-        job.about = {"all_clear": name, **job.all_clear.about()} if job.all_clear else {}
+        job.about = {"all_clear": ended[0].state.alarm, **job.all_clear.about()} if job.all_clear else {}
+        ending = ended[0].state.ending
+        job.may_be_told_since = ending.at if ending and ending.answer.run != self.policy.run else 0.0
         try:
             alarm, begun = self._alarm(job), self._begun(key)
             last = (alarm.campaign, *([] if alarm.campaign else alarm.cleared))

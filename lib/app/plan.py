@@ -85,7 +85,7 @@ class Plan:
             self._add(trigger)
         if self.settings.dry_run:
             self._judge_alarms(is_written=False)
-            self.jobs += self.following(self.jobs)
+            self.jobs += self.left.ends(self.jobs)
 
     def after_watching(self, trigger: Trigger) -> list[Job]:
         """The jobs of campaigns that another run might have been at, after waiting whether it is."""

@@ -39,7 +39,8 @@ def preview(plan: Plan) -> Iterator[str]:
         yield from _fallback(plan)
     yield from _cost(plan)
     if not plan.settings.probed:
-        yield "TagoIO: not probed; what its documents leave open is taken either way (python -m lib.tools.probe)"
+        yield "TagoIO: not probed; what its documents leave open is taken either way"
+        yield "  (.venv/bin/python -m lib.tools.probe finds it out)"
     for note in plan.report.notes:
         yield f"  note: {note}"
 

@@ -17,8 +17,9 @@ from lib.base.log import guard_output, hide, redact
 from lib.base.text import tolerant
 
 SANDBOX = (
-    "New here? Try it without an account: pip install -r lib/tools/requirements.txt, then python -m lib.tools.sandbox. "
-    "With one: copy env.example to .env and fill it in"
+    "New here? Try it without an account: python3 -m venv .venv && .venv/bin/pip install -q -r "
+    "lib/tools/requirements.txt && .venv/bin/python -m lib.tools.sandbox. With one: copy env.example to .env and fill "
+    "it in"
 )
 
 

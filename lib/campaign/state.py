@@ -120,6 +120,11 @@ class CampaignState(Fold):
         return self.started is not None and size <= told_anew and not self.steps_taken
 
     @property
+    def alarm(self) -> str:
+        """The name of the alarm that it is, "" where it is none."""
+        return self.started.text("alarm") if self.started else ""
+
+    @property
     def replaces(self) -> list[str]:
         """The campaigns of its alarm in whose place it was raised."""
         return self.started.words("replaces") if self.started else []

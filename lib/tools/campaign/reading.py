@@ -108,7 +108,9 @@ def campaigns(tago: TagoIO, journal: JournalDevice) -> Iterator[Found]:
     for key, state in states.items():
         counts = Counter(outcome.status for outcome in state.outcomes.values())
         shown = ", ".join(f"{count} {status}" for status, count in counts.items())
-        shown += f"; {one_line(state.ending.why)}" if state.ending else ""
+        shown += (
+            f"; {one_line(state.ending.why)}" if state.ending else f"; {one_line(state.why_over)}" * bool(state.anew)
+        )
         yield Found(key, iso(state.started_at), title_of(Inbox(tago.run), state), shown)
 
 
