@@ -39,6 +39,9 @@ class Found(Protocol):
     def id(self) -> str: ...
     @property
     def doubt(self) -> str: ...
+    @property
+    def is_like(self) -> bool:
+        """Something like it is there, and it is too early to tell whether it is this."""
 
 
 class Lane(Protocol):
@@ -269,12 +272,14 @@ class Delivery:
 
     def _is_clear(self, task: Task) -> bool:
         """A look on the chance that another run has told this user. What cannot be seen keeps nobody from being told;
-        a look that failed is repeated some times."""
+        a look that failed, or came too early, is repeated some times."""
         try:
             found = task.lane.look(task.user, task.notification, self.clock(), self.clock())
         except Rejected:
             return True
         except TagoIOError:
+            found = None
+        if found is None or found.is_like:
             task.looks += 1
             if task.looks < LOOKS_FIRST:
                 self._put_aside(task, self.clock() + AGAIN)

@@ -58,6 +58,10 @@ class Look:
     id: str = ""
     doubt: str = ""
 
+    @property
+    def is_like(self) -> bool:
+        return self.doubt == LIKENESS
+
 
 class Inbox:
     """For all campaigns of a run; callable from any thread. `known` gives some (user, notification) that TagoIO has.
