@@ -20,6 +20,7 @@ from aiohttp.web import RouteDef
 from playwright.sync_api import Browser, expect
 
 from lib.tools.sandbox.page.desk import Desk
+from lib.tools.sandbox.page.forms import typed_value
 from lib.tools.sandbox.page.guard import CLOSED
 from lib.tools.sandbox.page.routes import add_page
 from lib.tools.sandbox.page.routes import routes as page_routes
@@ -36,6 +37,9 @@ BODIES = {
     "deep": DEEP,
     "no JSON": b"{",
     "no UTF-8": b'{"name": "\xff\xfe"}',
+    "not a number": b'{"name": NaN}',
+    "infinity": b'{"name": [-Infinity]}',
+    "more than a number holds": b'{"name": 1e999}',
     "half of UTF-16": '{"name": "x"}'.encode("utf-16") + b"\x00",
 }
 
@@ -72,6 +76,21 @@ def test_a_form_in_an_odd_charset_is_a_400(desk: Desk, charset: str, path: str) 
     assert answer.status_code in (400, 200), answer.text
     assert answer.status_code == 400 or path == "/page/run"
     assert "Internal" not in answer.text
+
+
+def test_half_a_surrogate_pair_in_a_notification_does_not_end_the_page(desk: Desk) -> None:
+    user = next(iter(desk.store.users))
+    body = b'{"run_user": "%s", "title": "Fr\\ud83eidge", "message": "m\\udc00"}' % user.encode()
+    headers = {"token": desk.store.profile_token, "content-type": "application/json"}
+    assert requests.post(f"{desk.sandbox.api}/run/notification", data=body, headers=headers, timeout=20).ok
+    page = get(desk, f"/?user={user}")
+    assert page.status_code == 200
+    assert "Fr\ufffdidge" in page.text
+
+
+@pytest.mark.parametrize("text", ["NaN", "1e999", "-Infinity"])
+def test_what_json_has_not_is_a_text_in_a_form(text: str) -> None:
+    assert typed_value(text) == text
 
 
 # ---- commands to paste

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from lib.tools.sandbox.seed import PASSWORD, TAG_KEY, TAG_VALUE, seed_analysis, 
 from lib.tools.sandbox.serve import JOURNAL, serve
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.store import Record, new_id
+from lib.tools.sandbox.strict_json import read_json
 from lib.tools.sandbox.trouble import Fault
 from lib.tools.terminal import perform, typed
 
@@ -92,7 +92,7 @@ def _events(sandbox: Sandbox, points: list[tuple[str, str]]) -> Iterator[tuple[d
 def _action(sandbox: Sandbox, device: Record, action_id: str, name: str, text: str) -> tuple[dict[str, str], Any]:
     """What TagoIO hands in when an Action runs the Analysis: its variables, and the data (D, C kick)."""
     try:
-        value: Any = json.loads(text)
+        value: Any = read_json(text)
     except ValueError:
         value = text
     data = {

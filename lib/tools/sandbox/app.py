@@ -1,6 +1,5 @@
 """The sandbox's HTTP side: who may ask, TagoIO's envelope, its tokens, the trouble in between, the list of routes."""
 
-import json
 import re
 import traceback
 from collections.abc import Awaitable, Callable
@@ -13,6 +12,7 @@ from aiohttp import web
 from lib.tools.sandbox.changes import Changes
 from lib.tools.sandbox.refusal import Denied, Refusal
 from lib.tools.sandbox.store import Identity, Record, Store
+from lib.tools.sandbox.strict_json import read_json
 from lib.tools.sandbox.trouble import Trouble
 
 STORE = web.AppKey("store", Store)
@@ -102,7 +102,7 @@ def _refused(request: web.Request, error: Exception) -> web.Response:
 def _read(content: bytes) -> tuple[Any, bool]:
     """What a body says, and whether it can be read: JSON in any Unicode, as deep as Python takes it."""
     try:
-        return (json.loads(content) if content else {}), True
+        return (read_json(content) if content else {}), True
     except (ValueError, RecursionError):
         return {}, False
 

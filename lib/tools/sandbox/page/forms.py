@@ -1,9 +1,10 @@
 """Reads what stands in the page's forms. Bad input is one sentence."""
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
+
+from lib.tools.sandbox.strict_json import read_json
 
 Form = Mapping[str, Any]
 WHOLE = 2**53  # below it JSON's numbers are exact, and 1e9 is the same as 1000000000
@@ -38,7 +39,7 @@ def number_of_text(text: str, name: str, least: float, most: float) -> float:
 def typed_value(text: str) -> Any:
     """A number, true or false where it reads as one, text otherwise."""
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError:
         return text
     if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from lib.base.text import plain
 from lib.tools.plot import drawn_steps
 from lib.tools.sandbox.page.alarms import alarms_of, clock_of
 from lib.tools.sandbox.page.board import board_of
@@ -100,7 +101,7 @@ def rendered(
         kinds=KINDS,
         plans=PLANS,
     )
-    return web.Response(text=content, content_type="text/html", status=status)
+    return web.Response(text=plain(content), content_type="text/html", status=status)
 
 
 def _plot(desk: Desk, steps: dict[str, list[tuple[float, int]]]) -> str:
