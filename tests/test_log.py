@@ -51,3 +51,15 @@ def test_a_line_with_any_text_is_written_and_stays_json(monkeypatch: pytest.Monk
     line = stream.buffer.getvalue().decode(encoding)
     assert json.loads(line)["name"] == "José 😀 \ud800 \0"
     assert ("José" in line) == (encoding == "utf-8")
+
+
+@pytest.mark.parametrize("address", ["https://ana:s3cr3t@h.example/x", "//ana:s3cr3t@h", "wss://s3cr3t@h:8080"])
+def test_who_an_address_logs_in_as_never_shows(address: str) -> None:
+    shown = redact(f"it is {address} on TagoIO")
+    assert "s3cr3t" not in shown
+    assert "***@h" in shown
+
+
+def test_an_at_sign_behind_an_address_is_left_alone() -> None:
+    text = "https://medium.com/@ana?mail=a@b.example and ana@example.com"
+    assert redact(text) == text

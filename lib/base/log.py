@@ -17,6 +17,7 @@ from lib.base.text import MISLEADING, one_line, plain, tolerant
 
 HIDDEN = "***"
 TOKEN = re.compile(r"\b(?:[apun]-|at-?)[0-9a-f]{8}[0-9a-f-]{4,}\b|(?<=token=)[^&\s\"']+", re.IGNORECASE)
+USERINFO = re.compile(r"(?<=//)[^\s/?#\"'<>]+@")  # of an address: a user, and mostly a password
 SHORTEST = 3  # characters; whoever has a shorter secret has none
 WHOLE_WORD = 6  # characters below which a secret is looked for as a word of its own: it may be a part of any other
 
@@ -41,10 +42,10 @@ def _searched(form: str) -> str:
 
 
 def redact(text: str) -> str:
-    """The text without tokens: those we know, and what looks like one."""
+    """The text without secrets: those we know, what looks like a token, and who an address logs in as."""
     for pattern in _pattern:
         text = pattern.sub(HIDDEN, text)
-    return TOKEN.sub(HIDDEN, text)
+    return USERINFO.sub(f"{HIDDEN}@", TOKEN.sub(HIDDEN, text))
 
 
 def guard_output() -> None:

@@ -16,8 +16,18 @@ OWN_PYTHON = Path(__file__).resolve().parents[2] / ".venv"
 STOPPED = 130  # as a shell has it
 
 
+def fit(text: str) -> str:
+    """What may be shown at a terminal, whoever wrote it: one line, without secrets, nothing that steers a terminal."""
+    return one_line(redact(text))
+
+
 def say(text: str) -> None:
-    print(one_line(redact(text)), flush=True)
+    print(fit(text), flush=True)
+
+
+def complain(text: str) -> None:
+    """On standard error; here a text may have several lines."""
+    sys.stderr.write("".join(f"{fit(line)}\n" for line in text.split("\n")))
 
 
 def ask(question: str) -> bool:
@@ -25,7 +35,7 @@ def ask(question: str) -> bool:
     if not _is_anybody_there():
         return False
     try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"{fit(question)} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # Ctrl-D
         print()
         return False
@@ -36,7 +46,7 @@ def ask_secret(question: str) -> str:
     if not _is_anybody_there():
         return ""
     try:
-        return getpass.getpass(f"{question}: ").strip()
+        return getpass.getpass(f"{fit(question)}: ").strip()
     except EOFError:  # Ctrl-D
         print(file=sys.stderr)
         return ""

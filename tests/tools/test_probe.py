@@ -275,3 +275,19 @@ def test_the_installer_tells_the_run_what_an_edit_costs_and_warns_of_it_where_th
     assert "WARNING: an edit costs a unit of the push quota" in warned[0]
     plain = {**env, "notification": '{"title": "t", "message": "m"}'}
     assert "each repeat of an alarm" not in run_python(*command, cwd=tmp_path, env=plain).out
+
+
+@pytest.mark.parametrize("flags", [("--dry-run",), ("--yes",)])
+@pytest.mark.parametrize("sse", ["https://sse.tago.io/events", ""])
+def test_a_password_in_the_address_is_refused_before_anything_shows(flags: tuple[str, ...], sse: str) -> None:
+    env = {"TAGOIO_API": "https://ana:s3cr3t@api.example", **({"TAGOIO_SSE": sse} if sse else {})}
+    ran = run_python(*COMMAND, *flags, cwd=ROOT, env=env)
+    assert (ran.code, ran.out) == (1, "")
+    assert "holds a user or a password" in ran.err
+    assert "s3cr3t" not in ran.err
+
+
+def test_a_region_that_would_lead_to_another_host_is_refused() -> None:
+    ran = run_python(*COMMAND, "--dry-run", "--region", "evil.example/x#", cwd=ROOT, env={})
+    assert (ran.code, ran.out) == (1, "")
+    assert "a region has letters, digits and hyphens only" in ran.err

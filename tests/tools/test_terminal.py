@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib.tools.sandbox.server import Sandbox
-from lib.tools.terminal import typed
+from lib.tools.terminal import complain, typed
 from tests.conftest import BARE, ROOT, run_python
 from tests.tools.installing import only, variables
 from tests.tools.terminals import CTRL_C, CTRL_D, at_terminal
@@ -149,3 +149,24 @@ def test_the_commands_that_a_tool_names_are_those_to_be_typed() -> None:
             is_said = '"' in line and '"""' not in line and "page" not in path.parts
             assert not (is_said and "python -m lib" in line), f"{path.name}: {line.strip()}"
     assert f"usage: {typed('lib.tools.probe')}" in run_python("-m", "lib.tools.probe", "--help", cwd=ROOT).out
+
+
+def test_a_question_shows_no_secret_and_nothing_that_steers_the_terminal(bare: Sandbox) -> None:
+    env = {**environment(bare), "TZ": "UTC"}
+    flags = ("lib.tools.install", "--untried", "--live")
+    token = "a-0123456789abcdef0123456789abcdef0123"
+    assert run_python("-m", *flags, cwd=ROOT, env=env).code == 0
+    hostile = f"{'x' * 50}https://ana:s3cr3t@h \x1b[2J\x07\u202e {token}"
+    for each in only(bare.store.analyses)["variables"]:
+        if each["key"] == "tag_value":
+            each["value"] = hostile
+    ran = at_terminal(*flags, answers={"Replace it there? [y/N]": "n"}, **env)
+    assert "Replace it there? [y/N]" in ran.out
+    for hidden in ("s3cr3t", token[2:], "\x1b[2J", "\x07", "\u202e"):
+        assert hidden not in ran.out, ran.out
+    assert variables(bare)["tag_value"] == hostile
+
+
+def test_a_refusal_shows_nothing_that_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("More than one: \x1b[2Jx (https://ana:s3cr3t@h)\nRun it again")
+    assert capsys.readouterr().err == "More than one: \\x1b[2Jx (https://***@h)\nRun it again\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 from lib.tools.bundle.layout import LARGEST, NOTHING_BELOW, bundle
 from lib.tools.bundle.source import BundleError
 from lib.tools.bundle.wheel import HEADER, check_place, script_for, version_of, write_wheel
-from lib.tools.terminal import perform, typed
+from lib.tools.terminal import complain, perform, typed
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -50,11 +50,11 @@ def _main(arguments: list[str] | None) -> int:
             print(made.version)
         output.write_text(text, encoding="utf-8", newline="\n")
     except BundleError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error))
         return 1
     except OSError as error:
         why = error.strerror if output.parent.is_dir() else f"there is no folder {output.parent}"
-        sys.stderr.write(f"{output} cannot be written: {why}\n")
+        complain(f"{output} cannot be written: {why}")
         return 1
     print(f"{output}: {len(text.encode()) / 1024:.0f} KiB of {LARGEST // 1024} KiB")
     return 0

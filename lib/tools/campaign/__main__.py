@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lib.app.settings import use_region
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import hide
 from lib.base.text import one_line
 from lib.campaign.state import CampaignState
 from lib.message.alarm import LONGEST
@@ -27,7 +27,7 @@ from lib.tools.campaign.shown import as_csv, as_json, as_list, as_table
 from lib.tools.campaign.taking_back import take_back
 from lib.tools.campaign.verbs import Verb, close, correct, recall
 from lib.tools.install.__main__ import admin_link, given_variables
-from lib.tools.terminal import perform, typed
+from lib.tools.terminal import complain, perform, typed
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -45,7 +45,7 @@ def _main(arguments: list[str] | None) -> int:
             return take_back(tago, journal, state, _verb(options), ROOT, dry_run=options.dry_run, yes=options.yes)
         _write(_text(options, tago, journal), options.output)
     except (SetupError, TagoIOError) as error:
-        sys.stderr.write(redact(f"{error}\n"))
+        complain(str(error))
         return 1
     return 0
 

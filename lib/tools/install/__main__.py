@@ -7,6 +7,7 @@ Nobody is told before you say so: it ends with a dry run on TagoIO, and asks.
 
 import argparse
 import os
+import re
 import sys
 import time
 from functools import partial
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 from lib.app.settings import VARIABLES, read_env_file, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import hide
 from lib.message.address import ADMIN
 from lib.tagoio.transport import Client, web_address
 from lib.tools.bundle.layout import bundle
@@ -30,11 +31,12 @@ from lib.tools.install.probed import costs_of_alarms, known_facts, refusals
 from lib.tools.install.trial import Trial, is_dry
 from lib.tools.install.triggers import Trigger, at_cron, every, tag_of, when
 from lib.tools.install.values import Values
-from lib.tools.terminal import ask, ask_secret, perform, say, typed
+from lib.tools.terminal import ask, ask_secret, complain, perform, say, typed
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = "lib.tools.install"
 AGAIN = "it goes on where it was."
+REGION = re.compile(r"[A-Za-z0-9-]+")  # it becomes part of a host's name
 BELONGS = (("timezone", "cron"), ("device", "when"), ("device_tag", "when"), ("unlock", "when"), ("clear", "when"))
 
 
@@ -47,7 +49,7 @@ def _main(arguments: list[str] | None) -> int:
     try:
         return _install(options)
     except (SetupError, TagoIOError, BundleError) as error:
-        sys.stderr.write(redact(f"{_explained(error)}\nRun it again when that is mended: {AGAIN}\n"))
+        complain(f"{_explained(error)}\nRun it again when that is mended: {AGAIN}")
         return 1
 
 
@@ -157,13 +159,17 @@ def _triggers(options: argparse.Namespace) -> list[Trigger]:
 
 
 def addresses(region: str) -> tuple[str, str]:
-    """Of the API and of the event stream; without a region those of TAGOIO_API and TAGOIO_SSE, or of us-e1."""
+    """Of the API and of the event stream; without a region those of TAGOIO_API and TAGOIO_SSE, or of us-e1. Raises
+    SetupError, so that no address is used or shown before it was looked at."""
     if region:
+        if not REGION.fullmatch(region):
+            raise SetupError("a region has letters, digits and hyphens only: us-e1, eu-w1, a TagoDeploy project's id")
         return region_addresses(region)
     api = os.environ.get("TAGOIO_API", "").rstrip("/")
     sse = os.environ.get("TAGOIO_SSE") or f"{api}/events"
     if not api:
         return region_addresses("us-e1")
+    web_address(api)
     web_address(sse, "TAGOIO_SSE")
     return api, sse
 

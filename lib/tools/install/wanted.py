@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from lib.app.settings import VARIABLES
+from lib.base.log import redact
 
 TAG = {"key": "installed_by", "value": "tagorun-notify"}
 RUNTIME = "python-rt2025"
@@ -43,19 +44,25 @@ def shown(name: str, value: str) -> str:
     """A variable as a person may see it."""
     if name in SECRET_NAMES or name == "account_token":
         return f"{name} = (hidden)"
-    flat = " ".join(value.split())
-    return f"{name} = {_excerpt(flat, 0)}"
+    return f"{name} = {_excerpt(_flat(value), 0)}"
 
 
 def difference(name: str, there: str, wanted: str) -> str:
     """How a variable on TagoIO differs from what is wanted, as a person may see it."""
     if name in SECRET_NAMES or name == "account_token":
         return f"{name} is another on TagoIO than in .env (both hidden)"
-    there, wanted = " ".join(there.split()), " ".join(wanted.split())
+    there, wanted = _flat(there), _flat(wanted)
+    if there == wanted:
+        return f"{name} is another on TagoIO than in .env (what differs is hidden)"
     alike = next((at for at, pair in enumerate(zip(there, wanted, strict=False)) if len(set(pair)) > 1), len(there))
     begin = max(0, alike - LONGEST_SHOWN // 2) if max(len(there), len(wanted)) > LONGEST_SHOWN else 0
     there, wanted = (_excerpt(value, begin) for value in (there, wanted))
     return f"{name} is {there} on TagoIO and {wanted} in .env"
+
+
+def _flat(value: str) -> str:
+    """Without secrets before it is cut: half of one is not known for one."""
+    return redact(" ".join(value.split()))
 
 
 def _excerpt(value: str, begin: int) -> str:

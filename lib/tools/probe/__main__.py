@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.log import hide, redact
+from lib.base.log import hide
 from lib.tagoio.transport import Client
 from lib.tools.install.__main__ import addresses, given_variables
 from lib.tools.probe.costly import (
@@ -45,7 +45,7 @@ from lib.tools.probe.questions import (
     texts,
 )
 from lib.tools.sandbox.unknowns import FACTS_FILE, UNKNOWNS, Facts, check_fact, write_facts
-from lib.tools.terminal import ask, perform, say, typed
+from lib.tools.terminal import ask, complain, perform, say, typed
 
 WAIT = 45  # requests that looking for something takes at most, see lab.POLL
 MAKING = 40  # requests that make what is asked with, and remove it, what an earlier probe left apart
@@ -60,7 +60,7 @@ def _main(arguments: list[str] | None) -> int:
     try:
         return _probe(options)
     except (SetupError, TagoIOError) as error:
-        sys.stderr.write(redact(f"{error}\n"))
+        complain(str(error))
         return 1
 
 
