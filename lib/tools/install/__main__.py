@@ -119,11 +119,12 @@ def _end(options: argparse.Namespace, trial: Trial, values: Values) -> int:
     """The dry run, the question, the run; the last lines are the next step."""
     live: bool | None = not is_dry(values)
     started_by = list(conditions(trial.hand))
-    if not live:
+    is_stopped = bool(trial.hand.obstacles)
+    if not live and not is_stopped:
         live = trial.go_live(
             values, lambda question: options.live or ask(question), started_by, with_trial=not options.untried
         )
-    is_well = live is not None
+    is_well = live is not None and not is_stopped
     if options.run and is_well:
         is_well = trial.run("Running" if live else "Running, with dry_run = true")
     say("")

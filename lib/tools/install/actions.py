@@ -3,13 +3,15 @@
 from typing import Any
 
 from lib.tools.install.hand import Hand
+from lib.tools.install.starters import what_is_wrong
 from lib.tools.install.triggers import PART, TYPES, Trigger, wanted_action
 
 Record = dict[str, Any]
 COMPARED = ("type", "trigger", "trigger_when_unlock")
 
 
-def put_action(hand: Hand, name: str, trigger: Trigger) -> None:
+def put_action(hand: Hand, name: str, trigger: Trigger, *, overwrite: bool) -> None:
+    """One that was switched off on TagoIO stays so unless `overwrite`."""
     wanted = wanted_action(name, hand.analysis_id, trigger)
     what = f"Action {trigger.part} ({trigger.type})"
     found = hand.find(hand.platform.kinds["action"], trigger.part, lambda each: part_of(each) == trigger.part)
@@ -19,7 +21,11 @@ def put_action(hand: Hand, name: str, trigger: Trigger) -> None:
             hand.remember(**{trigger.part: str(made["action"])})
         return
     scripts = (found.get("action") or {}).get("script") or []
-    is_ours = hand.analysis_id in scripts and found.get("active", True)
+    is_on = found.get("active", True)
+    if not (is_on or overwrite):
+        hand.say(f"{what} is switched off on TagoIO and stays so (--overwrite switches it on)")
+        wanted["active"] = False
+    is_ours = hand.analysis_id in scripts and bool(is_on) == wanted["active"]
     if is_ours and all(alike(found.get(each), wanted.get(each)) for each in COMPARED):
         hand.say(f"{what} is there")
         return
@@ -37,7 +43,7 @@ def part_of(action: Record) -> str:
 def others_stay(hand: Hand, triggers: list[Trigger]) -> None:
     """Those of an earlier run of this command are named, as they go on firing."""
     parts = {trigger.part for trigger in triggers}
-    staying = [part for part in TYPES if part in hand.record and part not in parts]
+    staying = [part for part in TYPES if part in hand.record and part not in parts and not what_is_wrong(hand, part)]
     if triggers and staying:
         hand.say(f"Actions of earlier runs stay beside: {', '.join(staying)}  {hand.link('actions')}")
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from lib.tools.install.conditions import Condition
 from lib.tools.install.hand import Hand
+from lib.tools.install.starters import idle, timed
 from lib.tools.install.values import Values
-
-TIMED = ("every", "cron")
 
 
 def last_lines(
@@ -21,14 +20,23 @@ def last_lines(
             f"Next, if .env is right about {which}: {command} --overwrite puts the values of .env there, and replaces "
             "what else differs on TagoIO (script, Secrets, rights)"
         )
-    if live is None:
+    if hand.obstacles:
+        why = "; ".join(hand.obstacles)
+        yield f"As it stands on TagoIO it tells nobody: {why}. Next: mend that at {page}, then run this again"
+    elif live is None:
         yield f"Next: mend what the console says, then run this again. The Analysis: {page}"
     elif not live:
         yield f"Nobody can be told yet: dry_run = true is set. Next, when the dry run is right: {command} --live"
-    elif any(part in hand.record for part in TIMED) or any(each.device for each in started_by):
-        yield f"It is live, and its Actions start it. Next: watch its console at {page}"
-    elif started_by:
-        nobody = " and no ".join(dict.fromkeys(each.whose for each in started_by))
-        yield f"It is live, but nothing starts it: there is no {nobody}. Next: mend that, or press Run at {page}"
     else:
-        yield f"It is live. Next: press Run at {page}, or let an Action start it: {command} --help"
+        yield _who_starts_it(hand, command, page, started_by)
+
+
+def _who_starts_it(hand: Hand, command: str, page: str, started_by: Sequence[Condition]) -> str:
+    off = list(idle(hand))
+    if timed(hand) or any(each.device for each in started_by):
+        others = f", but {' and '.join(off)}" if off else ""
+        return f"It is live, and its Actions start it{others}. Next: watch its console at {page}"
+    nobody = [f"there is no {each.whose}" for each in started_by]
+    if why := " and ".join(dict.fromkeys([*nobody, *off])):
+        return f"It is live, but nothing starts it: {why}. Next: mend that, or press Run at {page}"
+    return f"It is live. Next: press Run at {page}, or let an Action start it: {command} --help"

@@ -12,7 +12,7 @@ Record = dict[str, Any]
 
 class Hand:
     """With `dry_run` it only says. `changes` counts what was changed, or would be. `analysis` is the installed one,
-    {} before there is any; `record` is what its tags name."""
+    {} before there is any; `record` is what its tags name. `obstacles` say why it tells nobody, whatever starts it."""
 
     def __init__(
         self, platform: Platform, link: Callable[[str], str], say: Callable[[str], None], *, dry_run: bool
@@ -24,6 +24,7 @@ class Hand:
         self.changes = 0
         self.analysis: Record = {}
         self.record: dict[str, str] = {}
+        self.obstacles: list[str] = []
 
     @property
     def analysis_id(self) -> str:
@@ -32,6 +33,11 @@ class Hand:
     def take(self, analysis: Record) -> None:
         self.analysis = analysis
         self.record = recorded(analysis)
+
+    def note_obstacle(self, what: str) -> None:
+        """What somebody switched off on TagoIO: it stays so, and is named here and at the end."""
+        self.obstacles.append(what)
+        self.say(f"WARNING: {what}")
 
     def do(self, what: str, change: Callable[[], Any], page: str = "") -> Any:
         """A change: never repeated by itself, since TagoIO cannot tell a repetition; the next run looks again. What

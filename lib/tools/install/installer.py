@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class Installer:
             self._create(wanted.name)
         elif SELF not in hand.record:
             hand.remember(**{SELF: hand.analysis_id, LIVE: hand.record.get(LIVE, "no")})
+        self._look_whether_it_runs(overwrite=wanted.overwrite)
         put_script(hand, wanted.script.text, wanted.folder, overwrite=wanted.overwrite)
         names = Names(hand.platform.catalog())
         values = Values(hand, names)
@@ -88,7 +90,7 @@ class Installer:
             overwrite=wanted.overwrite,
         )
         for trigger in wanted.triggers:
-            put_action(hand, wanted.name, trigger)
+            put_action(hand, wanted.name, trigger, overwrite=wanted.overwrite)
         others_stay(hand, wanted.triggers)
         return values
 
@@ -102,6 +104,17 @@ class Installer:
         if made:
             hand.take({"id": str(made["id"]), "name": name, "tags": [TAG], "variables": []})
             hand.remember(**{SELF: hand.analysis_id, LIVE: "no"})
+
+    def _look_whether_it_runs(self, *, overwrite: bool) -> None:
+        hand = self.hand
+        if not hand.analysis.get("active", True):
+            if overwrite:
+                edit = partial(hand.platform.analyses.edit, hand.analysis_id, {"active": True})
+                hand.do("Analysis switched on", edit, f"analysis/{hand.analysis_id}")
+            else:
+                hand.note_obstacle("the Analysis is switched off on TagoIO and stays so (--overwrite switches it on)")
+        if hand.analysis.get("run_on", "tago") != "tago":
+            hand.note_obstacle("the Analysis is set to run external on TagoIO, so this script does not run there")
 
     def _put_values(self, wanted: Wanted, values: Values) -> None:
         given = wanted_variables(wanted.given, wanted.region)

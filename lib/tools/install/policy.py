@@ -1,4 +1,4 @@
-"""The policy step: makes it, or adds to it what is missing; what was added by hand stays and is named."""
+"""The policy step: makes it, or puts back what is missing, which is named; what was added by hand stays, named too."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +20,8 @@ from lib.tools.install.rights import (
 Record = dict[str, Any]
 PART = "policy"
 WHAT = "Policy for the Analysis' own token"
+OFF = "is switched off on TagoIO"
+NEEDED = "nobody can be told"
 
 
 def put_policy(hand: Hand, names: Names, wishes: list[Wish], *, overwrite: bool) -> None:
@@ -36,13 +38,15 @@ def put_policy(hand: Hand, names: Names, wishes: list[Wish], *, overwrite: bool)
         if extra and not overwrite:
             _name_extra(hand, extra)
             kept = [each for each in found.get("permissions") or () if rules_of([each]) & extra]
-        is_right = (
-            all(covers(there, rule) for rule in wanted) and not (extra and overwrite) and found.get("active", True)
-        )
+        is_on = bool(found.get("active", True))
+        if not (is_on or overwrite):
+            hand.note_obstacle(f"the {WHAT[0].lower()}{WHAT[1:]} {OFF} and stays so (--overwrite switches it on)")
+        is_right = all(covers(there, rule) for rule in wanted) and not (overwrite and (extra or not is_on))
         if is_right and ["analysis", "id", hand.analysis_id] in (found.get("targets") or ()):
             hand.say(f"{WHAT} is there")
             return
-    _write(hand, names, wishes, found, kept)
+        _name_missing(hand, names, wishes, there)
+    _write(hand, names, wishes, found, kept, is_on=overwrite or not found or bool(found.get("active", True)))
 
 
 def _name_extra(hand: Hand, extra: set[Rule]) -> None:
@@ -50,14 +54,34 @@ def _name_extra(hand: Hand, extra: set[Rule]) -> None:
     hand.say(f"Rights beyond what a run needs stay: {said} (--overwrite takes them away)")
 
 
-def _write(hand: Hand, names: Names, wishes: list[Wish], found: Record | None, kept: list[Record]) -> None:
+def _name_missing(hand: Hand, names: Names, wishes: list[Wish], there: set[Rule]) -> None:
+    """Whether somebody took a right out, or it has become a need, is not known; one whose limits change is there."""
+    held = {(rule[0], rule[1], rule[2][:1]) for rule in there}
+    narrowed = []
+    for wish in wishes:
+        needed = {rule for rule in rules_of(permissions_of(names, [wish])) if not covers(there, rule)}
+        if any((rule[0], rule[1], rule[2][:1]) in held for rule in needed):
+            narrowed.append(str(wish.right))
+        elif needed:
+            hand.say(f"Right {wish.right} is not there and is put back: without it, {wish.right.without or NEEDED}")
+    if narrowed:
+        hand.say(f"Rights are there with other limits, and what a run needs is put there: {', '.join(narrowed)}")
+
+
+def _write(
+    hand: Hand, names: Names, wishes: list[Wish], found: Record | None, kept: list[Record], *, is_on: bool
+) -> None:
     """A policy that TagoIO refuses is tried with what a run cannot do without; then the rest, one by one."""
     access = hand.platform.access
     targets = [["analysis", "id", hand.analysis_id]]
     targets += [each for each in (found or {}).get("targets") or () if each not in targets]
 
     def body(some: list[Wish]) -> Record:
-        return {**policy_body(hand.analysis_id, [*permissions_of(names, some), *kept]), "targets": targets}
+        return {
+            **policy_body(hand.analysis_id, [*permissions_of(names, some), *kept]),
+            "targets": targets,
+            "active": is_on,
+        }
 
     def write(some: list[Wish]) -> Callable[[], Any]:
         policy_id = hand.record.get(PART)
