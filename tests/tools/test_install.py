@@ -226,7 +226,7 @@ def test_each_flag_is_an_action_of_its_own_and_the_others_stay(bare: Sandbox) ->
     assert interval["trigger"] == [{"interval": "15 minutes"}]
     interval["action"]["script"].append("another")  # added by hand
     interval["active"] = False
-    install(bare, "--every", "15 minutes")
+    install(bare, "--every", "15 minutes", "--overwrite")
     assert interval["active"] is True
     assert interval["action"]["script"][1:] == ["another"]
 

@@ -1,4 +1,4 @@
-"""Whether anything starts the installed Analysis: its Actions, as they stand on TagoIO and not as the record has them."""
+"""Whether anything starts the installed Analysis: its Actions as they stand on TagoIO, whatever the record says."""
 
 from collections.abc import Iterator
 
