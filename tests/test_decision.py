@@ -240,7 +240,7 @@ def test_a_press_whose_run_died_before_it_was_answered_is_taken_up(journaled: Jo
     journaled.sandbox.store.add_data(journaled.device["id"], row)
     ran = press(journaled, "Ben Carter")
     assert "Ben Carter pressed acknowledge: settled already. Acknowledge by Ana Souza" in ran.out
-    assert "Ana Souza pressed acknowledge: it counts; the run that took it was cut off" in ran.out
+    assert "Ana Souza pressed acknowledge: it counts; the run that took it did not finish it" in ran.out
     assert not any(are_open(journaled))
     assert all("Acknowledged by Ana Souza, " in message for message in messages(journaled))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from lib.app.plan import LAST_WORDS, open_journal
 from lib.app.settings import Settings
 from lib.base.errors import Rejected, SetupError, TagoIOError
-from lib.campaign.fold import PressFact, Verdict
+from lib.campaign.fold import PressFact
 from lib.campaign.key import marked_parts
 from lib.campaign.next_steps import Close, Decide, Policy, next_steps, wakes_at
 from lib.campaign.rows import PRESS, Row
@@ -61,6 +61,8 @@ class PressRun:
             state = self.journal.states.get(key)
             is_kept = state is not None and self.journal.run in state.presses
             what_next = "the next run of this Analysis takes it up" if is_kept else "press again"
+            if is_kept:
+                self.journal.end(key, "left")  # so that it does not wait whether this one is gone
             self.lines.append(f"The press could not be settled now, {what_next}: {error}")
             self.answers.problems += 1
         self.journal.close(patience=min(10.0, max(self.deadline - time.time() - LAST_WORDS / 3, 0.5)))
@@ -131,8 +133,8 @@ class PressRun:
             self.answers.answer(press, own.run)
         else:
             self.outcome = "settled"
-            verdict = state.verdicts.get(counting.run, Verdict(is_true=True))
-            settled = f"settled already. {verdict.label} by {verdict.user_name}"
+            verdict = state.verdicts.get(counting.run)
+            settled = f"settled already. {verdict.label} by {verdict.user_name}" if verdict else "another came before"
             self.lines.append(
                 f"{who} pressed {press.button} again: it was counted before"
                 if press.each_counts

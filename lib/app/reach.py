@@ -21,7 +21,7 @@ from lib.tagoio.audience import retrying, users_by_id
 from lib.tagoio.inbox import Inbox
 
 AT_ONCE = 5  # users told at the same time
-CLAIMED = 25  # users claimed by one row: of so many a killed run leaves doubt
+CLAIMED = AT_ONCE  # users claimed by one row: of so many a killed run leaves doubt
 TOO_LATE = "no time was left for another channel"
 
 

@@ -188,7 +188,9 @@ class CampaignState(Fold):
         """The run that calls `decide`: of those that are not gone the first, "" where none is left. The run that wrote
         the press comes before any that took it up."""
         claims = sorted([(press.at, press.id, press.run), *self.claims.get(press.run, ())])
-        return next((run for at, _, run in claims if now - at <= GIVEN_UP or self.is_alive(run, now)), "")
+        left = {run for run, presence in list(self.presences.items()) if presence.is_over and presence.left_at}
+        fresh = (run for at, _, run in claims if (now - at <= GIVEN_UP and run not in left) or self.is_alive(run, now))
+        return next(fresh, "")
 
     def unsettled(self) -> Iterator[str]:
         """Who has still to be told, or asked about."""

@@ -116,7 +116,7 @@ def _why_empty(wanted: str, values: Values) -> str:
     if values("VARIABLE") is not None or name in USER_NAMES:
         return has
     lacks = "device" if name.startswith("DEVICE") else "Action" if name == "ACTION.STATE" else "data"
-    return f"a run by hand has no {lacks}; run it by an Action, in the sandbox by Run as Action or --trigger; {has}"
+    return f"this run has no {lacks}; run it by an Action on data, in the sandbox by Run as Action or --trigger; {has}"
 
 
 def _has(usable: list[str]) -> str:

@@ -64,7 +64,7 @@ class Answers:
             self._note(f"a press of {fact.button} could not be answered now: {error}")
             return
         name = press.user.name or press.user.id
-        self.lines.append(f"{name} pressed {fact.button}: it counts; the run that took it was cut off")
+        self.lines.append(f"{name} pressed {fact.button}: it counts; the run that took it did not finish it")
         self.answer(press, fact.run)
 
     def verify(self, state: CampaignState, fact: PressFact) -> Press:

@@ -80,7 +80,15 @@ class Closing:
             each_in_threads(waiting[start : start + BATCH], close_one, CLOSERS, is_over=self.is_over)
             yield list(closed)
             if self.is_over():
+                self._name_the_rest(waiting[start:], set(closed))
                 return
+
+    def _name_the_rest(self, copies: list[Copy], closed: set[str]) -> None:
+        """Of whom nothing was said yet when the time was up."""
+        named = {user for users in self.problems.values() for user in users}
+        rest = [copy.user_id for copy in copies if copy.notification_id not in closed and copy.user_id not in named]
+        if rest:
+            self._note("may still be open: the time was up", *rest)
 
     def notes(self) -> Iterator[str]:
         for problem, users in self.problems.items():
@@ -157,7 +165,7 @@ class Closing:
 
             def change(entry: Listed = entry) -> None:
                 if time.monotonic() > until:
-                    raise OutOfTime("this run was away too long")
+                    raise OutOfTime("it took too long: another run may have written since")
                 self.inbox.change(entry.id, {"message": f"{entry.message}\n{ending}"})
 
             try:

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from lib.base.errors import SetupError, TagoIOError
+from lib.base.errors import Rejected, SetupError, TagoIOError
 
 
 class Profiles(Protocol):
@@ -19,8 +19,10 @@ def quota_left(profiles: Profiles) -> tuple[int, int] | str:
         summary = profiles.summary(profile_id)
         limit, used = summary["limit"]["push_notification"], summary["limit_used"]["push_notification"]
         return max(int(limit) - int(used), 0), int(limit)
-    except TagoIOError as error:
+    except Rejected as error:
         return f"the push quota cannot be read ({error.message}); allow Account / Access profile to have it checked"
+    except TagoIOError as error:
+        return f"the push quota cannot be read now ({error.message})"
     except (KeyError, TypeError, ValueError):
         return "the push quota cannot be read (TagoIO's answer has no push_notification)"
 

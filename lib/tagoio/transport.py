@@ -19,13 +19,16 @@ from tagoio_sdk.modules.Resources.Run import Run
 from tagoio_sdk.regions import getConnectionURI
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
+from lib.base.log import HIDDEN
 from lib.base.text import harmless
+from lib.message.user import EMAIL
 from lib.tagoio.connection import Connections, Unanswered
 from lib.tagoio.contract import check_contract
 from lib.tagoio.wire import read_answer, written
 
 CONNECTIONS = 40
 CONNECT_TIME = 5.0  # seconds; the SDK's 60 would use up a serverless run
+NAME_TIME = 5.0  # seconds for the name of a device
 TOTAL_TIME = 15.0  # seconds for a whole request, connecting included
 LEAST_TIME = 0.2  # seconds; with less left nothing is sent, for it would only leave doubt
 STANDS_STILL = 5.0  # seconds: TagoIO's servers may differ by so much, and then its time waits; more is a clock set anew
@@ -94,7 +97,7 @@ class Client:
         try:
             answer = self.connections.exchange(method.upper(), target, headers, content, limit)
         except Unanswered as error:
-            raise self._no_answer(error, limit) from error
+            raise self._no_answer(error, min(limit, self.clock() - began)) from error
         self._tago_clock.hear(answer.headers.get("date", ""), began, self.clock())
         return _result(answer.status, answer.headers, answer.content)
 
@@ -114,12 +117,12 @@ class Client:
         by what two clocks may differ."""
         return datetime.fromtimestamp(self._tago_clock.now(self.clock()), UTC)
 
-    def _no_answer(self, error: Unanswered, limit: float) -> TagoIOError:
+    def _no_answer(self, error: Unanswered, waited: float) -> TagoIOError:
         """What became of a request that brought no answer: was it surely not sent, or is there doubt?"""
         if not error.was_sent:
             return Refused(f"{self.api} cannot be reached: {error.reason}")
         if error.timed_out:
-            return Doubtful(f"no answer within {round(limit, 1):g} s", status=408)
+            return Doubtful(f"no answer within {round(waited, 1):g} s", status=408)
         return Doubtful(f"connection broke: {error.reason}")
 
 
@@ -221,13 +224,17 @@ class TagoIO:
     def __init__(self, token: str, client: Client | None = None) -> None:
         check_contract(TagoIOModule, USED)
         self.client = client or Client()
+        self.token = token
         self.run = PooledRun(self.client, token)
         self.profile = PooledProfile(self.client, token)
         self.devices = PooledDevices(self.client, token)
         self.analyses = PooledAnalyses(self.client, token)
 
     def name_of_device(self, device_id: str) -> str:
-        return harmless(str(self.devices.info(device_id)["name"]))
+        """Nobody waits long for a name. Raises TagoIOError."""
+        quick = self.client.beside(connections=1, total=NAME_TIME)
+        quick.deadline = self.client.deadline
+        return harmless(str(PooledDevices(quick, self.token).info(device_id)["name"]))
 
     def address_of_run(self) -> str:
         """Where users open this profile's TagoRUN, "" where TagoIO does not say (Access TagoRUN settings)."""
@@ -299,7 +306,7 @@ def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:
     what stands in front of TagoIO may have given up on a request that TagoIO still carries out.
     """
     envelope, unreadable = read_answer(content)
-    message = _message(envelope) or f"HTTP {status}"
+    message = EMAIL.sub(HIDDEN, _message(envelope)) or f"HTTP {status}"
     if status == 429 or (status < 300 and _says_false(envelope) and "too many requests" in message.lower()):
         raise Refused(message, status=429, retry_after=_seconds_to_wait(headers, message))
     if status >= 500 or status == 408:

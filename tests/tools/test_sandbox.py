@@ -76,7 +76,7 @@ NAMED = 'notification={"title": "$DEVICE.NAME$", "message": "m"}'
         (
             ["--set", NAMED],
             1,
-            "a run by hand has no device; run it by an Action, in the sandbox by Run as Action or --trigger",
+            "this run has no device; run it by an Action on data, in the sandbox by Run as Action or --trigger",
         ),
         (["--set", "tag_value=maintainance"], 1, 'did you mean "group = maintenance"?'),
         (["--fault", "502"], 0, "7 answers were lost on the way"),
