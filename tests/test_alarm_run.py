@@ -15,7 +15,7 @@ import pytest
 
 from lib.tools.sandbox.store import Record
 from lib.tools.sandbox.trouble import Fault
-from tests.conftest import ANALYSIS, MAINTENANCE, Ran
+from tests.conftest import ANALYSIS, BARE, MAINTENANCE, ROOT, Ran, run_python
 from tests.test_decision import press
 from tests.test_dispatch import EVENT, Journaled, journaled  # noqa: F401  # a fixture
 
@@ -564,3 +564,19 @@ def test_another_device_has_an_alarm_of_its_own(journaled: Journaled) -> None:  
     point = {"id": "x", "variable": "temperature", "value": 9, "device": "e" * 24}
     journaled.run([point], **EVENT, notification=json.dumps(WARM))
     assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 2)
+
+
+def test_closing_an_alarm_by_hand_names_the_older_campaigns_whose_copies_stay(journaled: Journaled) -> None:  # noqa: F811
+    escalating = {**WARM, "escalate": [{"after": "15m", "to": "group=office"}]}
+    both = [{**HOT, "priority": "high"}, escalating]
+    reads(journaled, 9, both)
+    for _ in range(16):
+        journaled.age()
+    assert journaled.run(notification=json.dumps(both), **{**EVENT, "_action_type": "schedule"}).code == 0
+    reads(journaled, 21, both)
+    env = journaled.env()
+    token = {"account_token": env["T_ANALYSIS_TOKEN"], "delivery_log_token": journaled.token}
+    given = {**token, "TAGOIO_API": journaled.sandbox.api}
+    ran = run_python("-m", "lib.tools.campaign", "close", "last", "--dry-run", env={**BARE, **given}, cwd=ROOT)
+    assert ran.code == 0, ran.out + ran.err
+    assert re.search(r"Of the same alarm, \d+ copies of campaign \w{10} stay: do that too", ran.out)

@@ -47,7 +47,7 @@ def take_back(
         copies.read()
     names = _names(copies)
     facts, _ = known_facts(root, tago.client.api)
-    for line in (*_plan(copies, verb), *_unknowns(verb, facts)):
+    for line in (*_plan(copies, verb), *_older(journal, copies.state, verb), *_unknowns(verb, facts)):
         say(line)
     if dry_run:
         print(_table([Fate(*copy, f"would be {verb.done}") for copy in copies.told(verb.counts).items()], names))
@@ -95,6 +95,17 @@ def _plan(copies: Copies, verb: Verb) -> Iterator[str]:
         yield f"  {counted(len(otherwise), 'user')} had it by another channel; that cannot be taken back"
     if copies.is_being_told():
         yield "  A run is telling people at this moment, or was cut off a moment ago"
+
+
+def _older(journal: JournalDevice, state: CampaignState, verb: Verb) -> Iterator[str]:
+    """Of the same alarm, the campaigns of which users keep a copy, as they were not told anew."""
+    with journal_read():
+        older = journal.states(state.replaces) if verb.ends and state.replaces else {}
+    for each in older.values():
+        kept = len(each.told) if not each.ending else 0
+        if kept:
+            copies = counted(kept, "copy", "copies")
+            yield f"  Of the same alarm, {copies} of campaign {each.key} {'stay' if kept > 1 else 'stays'}: do that too"
 
 
 def _unknowns(verb: Verb, facts: Facts) -> Iterator[str]:
