@@ -21,6 +21,7 @@ class Period:
     campaign: str
     severity: tuple[int, int]
     at: float
+    by: str  # the run whose event raised it
     over_by: str = ""  # the run that wrote it down
     is_newest: bool = True
 
@@ -47,7 +48,7 @@ def periods(facts: Facts) -> list[Period]:
         if current is None or severity < current.severity:
             if current:
                 current.is_newest = False
-            found.append(Period(event, severity, stored.at))
+            found.append(Period(event, severity, stored.at, stored.process))
     return found
 
 
@@ -85,6 +86,16 @@ def everybody_of_what_is_open(facts: Facts) -> Iterator[Violation]:
             is_unsure = "unknown" in statuses and facts.is_unseen(user.id)
             if is_wanted and (user.id, campaign) not in told and not is_unsure and "failed" not in statuses:
                 yield Violation("nobody lost", f"{user.id} was never told of the alarm {campaign}", "", user.id)
+
+
+def what_is_raised_is_begun(facts: Facts) -> Iterator[Violation]:
+    """By the run whose event raised it, unless that was killed or lost its journal."""
+    is_anybody = any(user.person.is_active and user.person.group == "crew" for user in facts.users.values())
+    for period in periods(facts)[-1:]:
+        run = facts.runs[period.by]
+        is_hit = run.killed is not None or facts.is_blind(period.by) or run.process.frozen_for
+        if is_anybody and not (period.is_over or is_hit or _rows(facts, "started", period.campaign)):
+            yield Violation("one alarm", f"the event {period.campaign} raised it, and nobody is told of it", period.by)
 
 
 def what_is_over_is_closed(facts: Facts) -> Iterator[Violation]:
@@ -213,6 +224,7 @@ PROMISES = (
     one_is_open,
     nobody_again,
     everybody_of_what_is_open,
+    what_is_raised_is_begun,
     what_is_over_is_closed,
     older_copies_are_closed_for_who_is_told_anew,
     copies_are_of_the_newest_event,
