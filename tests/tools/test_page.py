@@ -27,7 +27,8 @@ from lib.tools.sandbox.page.figures import course, now_at
 from lib.tools.sandbox.page.plain import PlainDay, Weather
 from lib.tools.sandbox.page.variables import version_of
 from lib.tools.sandbox.page.view import cards, color_of
-from lib.tools.sandbox.store import Event
+from lib.tools.sandbox.runner import Run
+from lib.tools.sandbox.store import Event, Identity
 from lib.tools.sandbox.trouble import Fault
 from lib.tools.sandbox.unknowns import UNKNOWNS, default_facts
 from tests.conftest import BARE, ROOT
@@ -131,6 +132,119 @@ def test_each_device_has_an_alarm_of_its_own_and_one_that_nobody_clears_is_let_g
     post(desk, "/page/clock", {"minutes": "1441"})
     assert "None is open." in alarms_on(desk)
     assert "The last that ended: Refrigerator 7: temperature let go after a day; 1 event since" in alarms_on(desk)
+
+
+def ends(desk: Desk, place: int = -1) -> list[str]:
+    return [row.end.text for row in board_of(desk, desk.days()[place]).rows]
+
+
+def chips(desk: Desk) -> list[list[str]]:
+    return [[chip.text for chip in row.chips] for row in board_of(desk, desk.days()[-1]).rows]
+
+
+def set_variable(desk: Desk, key: str, value: str) -> None:
+    for analysis in desk.analyses:
+        others = [each for each in analysis["variables"] if each["key"] != key]
+        analysis["variables"] = [*others, {"key": key, "value": value, "type": "text"}]
+
+
+def program(desk: Desk, place: int = 0) -> Run:
+    """A run whose program is this test."""
+    run = Run(desk.analyses[place]["id"], is_external=bool(place), number=len(desk.sandbox.runner.runs) + 1)
+    run.token = desk.store.token_for(Identity("analysis", run.analysis_id))
+    desk.sandbox.runner.runs.append(run)
+    return run
+
+
+def tell(desk: Desk, token: str, user: str, key: str) -> None:
+    buttons = [{"id": f"see-n{key}", "label": "See", "url": "/x"}]
+    given: dict[str, Any] = {"run_user": user, "title": "t", "message": "m", "buttons": buttons}
+    requests.post(f"{desk.sandbox.api}/run/notification", json=given, headers={"token": token}, timeout=5)
+
+
+def test_what_an_earlier_campaign_told_is_not_found_for_a_later_one(desk: Desk) -> None:
+    old, new = "aaaaaaaaaa", "bbbbbbbbbb"
+    told, cut, unreached = list(desk.store.users)[:3]
+    first, killed, again = (program(desk) for _ in range(3))
+    for user in (told, cut, unreached):
+        tell(desk, first.token, user, old)
+    tell(desk, killed.token, told, new)
+    desk.sandbox.trouble.on_kill = lambda token: True
+    desk.sandbox.trouble.kill_next(0)
+    with pytest.raises(requests.ConnectionError):
+        tell(desk, killed.token, cut, new)
+    for user in (told, cut, unreached):
+        address = f"{desk.sandbox.api}/run/notification/{user}"
+        assert requests.get(address, headers={"token": again.token}, timeout=5).ok
+    asked = [(step.user_id, step.kind, step.campaign) for step in desk.witness.steps if step.run == again.number]
+    assert asked == [(told, "found", new), (cut, "absent", new)]
+
+
+def test_what_a_run_does_by_the_token_of_its_variables_is_on_its_board(desk: Desk) -> None:
+    set_variable(desk, "account_token", desk.store.profile_token)
+    reads(desk, 9)
+    assert set(ends(desk)) == {"told once"}
+    assert chips(desk) == [["sent"]] * 7
+    user = next(user for user in desk.store.users if desk.store.inbox(user))
+    (note,) = desk.store.inbox(user)
+    post(desk, "/page/press", {"user": user, "note": note["id"], "button": note["buttons"][0]["id"]})
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    assert ends(desk) == ["answered", *["told once, closed"] * 6]
+
+
+def test_who_was_sent_something_that_nobody_saw_was_told_before_only_by_an_older_copy(desk: Desk) -> None:
+    reads(desk, 9)
+    desk.witness.steps.clear()
+    assert set(ends(desk)) == {"told once"}
+    for note in desk.store.notifications.values():
+        note["created_at"] = "2020-01-01T00:00:00.000Z"
+    assert set(ends(desk)) == {"told before"}
+
+
+def test_a_run_that_uses_another_token_is_killed_all_the_same_and_ruins_it_for_nobody(desk: Desk) -> None:
+    token = desk.store.profile_token
+    set_variable(desk, "account_token", token)
+    set_variable(desk, "delivery_log_token", "")
+    post(desk, "/page/preset", {"preset": "kill"})
+    reads(desk, 9)
+    until = time.monotonic() + 30
+    while len(desk.sandbox.runner.runs) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    killed, again = desk.sandbox.runner.runs
+    assert (killed.code, again.code) == (-signal.SIGKILL, 0)
+    assert any("not sent" in each for each in chips(desk))
+    count = len(desk.store.notifications)
+    tell(desk, token, next(iter(desk.store.users)), "aaaaaaaaaa")
+    assert len(desk.store.notifications) == count + 1
+
+
+def test_what_runs_elsewhere_cannot_be_killed_and_the_page_says_so(desk: Desk) -> None:
+    external = desk.analyses[1]
+    desk.sandbox.runner.listeners[f"analysis_trigger.{external['id']}"].add(asyncio.Queue())
+    post(desk, "/page/preset", {"preset": "kill"})
+    post(desk, "/page/run", {"how": "hand", "analysis": external["id"]})
+    token = desk.store.token_for(Identity("analysis", external["id"]))
+    users = [user["id"] for user in desk.store.users.values() if user["active"]][:5]
+    desk.sandbox.trouble.kill_next(3)  # for a run of ours, which this is not
+    for user in users:
+        tell(desk, token, user, "aaaaaaaaaa")
+    assert len(desk.store.notifications) == 5
+    assert "the same event comes again. It runs elsewhere, where nothing here can kill it." in get(desk).text
+    post(desk, "/page/preset", {"preset": "well"})
+    assert desk.sandbox.trouble.kill_after is None
+
+
+def test_all_is_well_lets_a_token_live_again(desk: Desk) -> None:
+    run = program(desk)
+    user = next(iter(desk.store.users))
+    desk.sandbox.trouble.on_kill = lambda token: True
+    desk.sandbox.trouble.kill_next(0)
+    with pytest.raises(requests.ConnectionError):
+        tell(desk, run.token, user, "aaaaaaaaaa")
+    post(desk, "/page/preset", {"preset": "well"})
+    tell(desk, run.token, user, "aaaaaaaaaa")
+    assert len(desk.store.notifications) == 1
 
 
 def test_whom_a_plain_loop_was_not_run_for_it_has_not_lost(desk: Desk) -> None:

@@ -42,8 +42,10 @@ class Run:
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     outcomes: dict[tuple[str, str], Record] = field(default_factory=dict)
     token: str = ""
+    given: frozenset[str] = frozenset()  # other tokens that its variables bring along
     process: asyncio.subprocess.Process | None = None
     code: int | None = None
+    began: str = ""  # on TagoIO's clock
     number: int = 0
     started: float = field(default_factory=time.time)
     ended: float = 0.0
@@ -145,11 +147,22 @@ class Runner:
                 return True
         return False
 
-    def end_by_token(self, token: str) -> None:
-        """End the run that uses this token."""
-        for run in self.runs:
-            if run.token == token and run.process and not run.ended:
-                kill(run.process)
+    def run_of(self, token: str) -> Run | None:
+        """The run that uses this token, though it need not be its own: one that is under way and was given it, the
+        oldest of them, which the others wait for. An external Analysis has a token for all its runs: the newest of them
+        is meant."""
+        whose, runs = self.store.tokens.get(token), list(self.runs)
+        analysis_id = whose.id if whose is not None and whose.kind == "analysis" else ""
+        going = [run for run in runs if token in run.given and not run.ended]
+        heard = [run for run in runs if run.is_external and run.is_heard]
+        elsewhere = [run for run in heard if run.analysis_id == analysis_id or token in run.given]
+        own = [run for run in runs if token and run.token == token]
+        return next(iter([*own, *going, *reversed(elsewhere)]), None)
+
+    def end_by_token(self, token: str) -> bool:
+        """End the run that uses this token; False where that is none of ours, or is not under way."""
+        run = self.run_of(token)
+        return run is not None and self.end(str(run.number))
 
     async def stop(self) -> None:
         """End the runs that are under way, and those that they begin meanwhile."""
@@ -191,8 +204,11 @@ class Runner:
             queue.put_nowait("" if event == "" else json.dumps(event))  # "": the stream ends
 
     def _begin(self, run: Run) -> None:
-        run.number = next(self._numbers)
+        run.number, run.began = next(self._numbers), self.store.now()
         run.token = self.store.token_for(Identity("analysis", run.analysis_id))
+        variables = self._variables(self.store.analyses.get(run.analysis_id, {"variables": []}), run)
+        values = (str(each.get("value")) for each in variables if isinstance(each, dict))
+        run.given = frozenset(value for value in values if value in self.store.tokens)
         self.on_start()
         self.runs.append(run)
         self.on_change()

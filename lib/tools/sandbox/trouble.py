@@ -78,7 +78,8 @@ class Trouble:
 
     `rate_limit` is that of creating notifications, in each `window` of so many seconds by the clock; `plan` gives the
     other routes theirs. `facts` are the store's. `kill_after` so many notifications of a program `on_kill` gets its
-    token, to end it; nothing more is carried out for it. `on_seen` gets every request once it is answered.
+    token, to end it, and says whether it could: then nothing more is carried out for it, until `revive`. `on_seen` gets
+    every request once it is answered.
     """
 
     rate_limit: int | None = None
@@ -93,9 +94,10 @@ class Trouble:
     answered: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     kill_after: int | None = None
-    on_kill: Callable[[str], None] = lambda token: None
+    on_kill: Callable[[str], bool] = lambda token: True
     on_seen: Callable[[Seen], None] = lambda seen: None
     _killed: set[str] = field(default_factory=set)
+    _deaths: Counter[str] = field(default_factory=Counter)
     _carried_out: Counter[str] = field(default_factory=Counter)
     _seen: weakref.WeakSet[asyncio.BaseTransport] = field(default_factory=weakref.WeakSet)
     _window: int = 0
@@ -110,6 +112,21 @@ class Trouble:
         """From here on every request is a user's first again."""
         self._attempts.clear()
 
+    def kill_next(self, kill_after: int | None) -> None:
+        """The next program that has told so many from here on; None: no program."""
+        if self.kill_after is None or kill_after is None:
+            self._carried_out.clear()
+        self.kill_after = kill_after
+
+    def revive(self, token: str) -> None:
+        """Another program may use a token with which one was killed; what that one has sent yet is still lost."""
+        self._killed.discard(token)
+
+    def spare_all(self) -> None:
+        """Nobody is to be killed, and no token is ruined any more."""
+        self.kill_next(None)
+        self._killed.clear()
+
     async def play(
         self, request: web.Request, subject: str, carry_out: Callable[[], Awaitable[web.Response]]
     ) -> web.StreamResponse:
@@ -117,6 +134,8 @@ class Trouble:
         if request.transport is not None and request.transport not in self._seen:
             self._seen.add(request.transport)
             self.connections += 1
+        token = request.headers.get("token", "")
+        deaths = self._deaths[token]
         if self.latency:
             await asyncio.sleep(self.latency)
         seen = Seen(request)
@@ -125,17 +144,18 @@ class Trouble:
             seen.carried_out = await carry_out()
             return seen.carried_out
 
-        answer = await self._answer(seen, subject, watched)
+        answer = await self._answer(seen, subject, watched, is_from_before=self._deaths[token] != deaths)
         seen.status = 0 if seen.fault in CUT_OFF else answer.status
         self.on_seen(seen)
         return answer
 
     async def _answer(
-        self, seen: Seen, subject: str, carry_out: Callable[[], Awaitable[web.Response]]
+        self, seen: Seen, subject: str, carry_out: Callable[[], Awaitable[web.Response]], *, is_from_before: bool
     ) -> web.StreamResponse:
+        """`is_from_before`: a program with its token was killed since it came."""
         request = seen.request
         is_notify = (request.method, request.path.rstrip("/")) == NOTIFY
-        if is_notify and self._is_killed(request.headers.get("token", "")):
+        if is_notify and (is_from_before or self._is_killed(request.headers.get("token", ""))):
             seen.fault = "killed"
             return _reset(request)
         refusal = self._count(request)
@@ -152,10 +172,10 @@ class Trouble:
         if self.kill_after is not None and token not in self._killed:
             if self._carried_out[token] < self.kill_after:
                 self._carried_out[token] += 1
-            else:
+            elif self.on_kill(token):
                 self.kill_after = None
                 self._killed.add(token)
-                self.on_kill(token)
+                self._deaths[token] += 1
         return token in self._killed
 
     def _count(self, request: web.Request) -> web.Response | None:

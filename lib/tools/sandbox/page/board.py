@@ -58,7 +58,7 @@ class Board:
 
 def board_of(desk: Desk, day: Day) -> Board:
     store, journal, loops = desk.store, desk.journal_of(day), desk.plain.get(day.number, [])
-    everybody = known_of(day, desk.witness.steps, journal)
+    everybody = known_of(day, desk.witness.steps, journal, list(store.notifications.values()))
     answers = _answers(desk, journal)
     rows: list[Row] = []
     left_out: list[Row] = []

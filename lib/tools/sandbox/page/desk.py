@@ -202,7 +202,7 @@ class Desk:
         self.weathers.clear()
         self.beside.clear()
         self.plain.clear()
-        self.sandbox.trouble.kill_after = None
+        self.sandbox.trouble.spare_all()
         return "Inboxes and journal are empty"
 
     async def end(self) -> None:
@@ -215,9 +215,13 @@ class Desk:
 
     async def _start(self, analysis: Record, extra: dict[str, str], scope: Any) -> None:
         weather, runs = self.switches.weather, self.sandbox.runner.runs
-        self.sandbox.trouble.kill_after = weather.kill_after
+        is_elsewhere = analysis["run_on"] == "external"
+        self.sandbox.trouble.kill_next(None if is_elsewhere else weather.kill_after)
         await self.sandbox.runner.start(analysis, extra, scope)
-        self.weathers[runs[-1].number], self.weather_said[runs[-1].number] = weather, self.switches.says
+        says = self.switches.says
+        if is_elsewhere and weather.kill_after is not None:
+            says = f"{says.rstrip('.')}. It runs elsewhere, where nothing here can kill it"
+        self.weathers[runs[-1].number], self.weather_said[runs[-1].number] = weather, says
 
     @property
     def _newest(self) -> Run | None:
@@ -234,14 +238,16 @@ class Desk:
             name = self.store.analyses[run.analysis_id]["name"]
             raise BadInput(f"Nobody listens for {name}: start it, then do this again")
 
-    def _hand_in_again(self, token: str) -> None:
-        """A run is killed: the same event comes once more, when it is gone."""
-        run = next(run for run in self.sandbox.runner.runs if run.token == token)
-        self.sandbox.runner.end_by_token(token)
+    def _hand_in_again(self, token: str) -> bool:
+        """A run is killed, where it can be: the same event comes once more, when it is gone."""
+        run = self.sandbox.runner.run_of(token)
+        if run is None or not self.sandbox.runner.end_by_token(token):
+            return False
 
         async def again() -> None:
             while not run.ended:
                 await asyncio.sleep(0.05)
+            self.sandbox.trouble.revive(token)
             analysis = self.store.analyses.get(run.analysis_id)
             if analysis is not None:
                 await self.sandbox.runner.start(analysis, run.extra, run.scope)
@@ -249,6 +255,7 @@ class Desk:
                 self.sandbox.changes.tell()
 
         self._go(again())
+        return True
 
     def _go(self, work: Any) -> None:
         task = asyncio.create_task(work)

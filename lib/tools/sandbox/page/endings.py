@@ -59,7 +59,7 @@ def _told(known: Known, notes: Mapping[str, Record]) -> str:
         return f"told by {known.outcome.get('channel')}"
     there = told_by(known.steps) & notes.keys()
     closed = any(not notes[note]["buttons_enabled"] for note in there)
-    return ("told once" if known.is_told_now else "told before") + (", closed" if closed else "")
+    return ("told before" if known.is_told_before else "told once") + (", closed" if closed else "")
 
 
 def verdict_of(day: Day, everybody: Sequence[Known], *, is_whole: bool) -> Cell:

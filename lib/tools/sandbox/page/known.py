@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from lib.campaign.key import marked_parts
 from lib.campaign.state import CampaignState
 from lib.tools.sandbox.page.days import Day
 from lib.tools.sandbox.page.journal import Journal
@@ -19,13 +20,15 @@ CHANGES = {"updated", "closed"}  # of a copy that the user has from before
 @dataclass(frozen=True, slots=True)
 class Known:
     """`told`: how often TagoIO has taken the same for them, on this day or before. `is_waiting`: they are in an
-    audience, and nobody has said a last word on them."""
+    audience, and nobody has said a last word on them. `has_older`: they have a copy of one of the day's
+    campaigns that was made before it began."""
 
     user_id: str
     steps: list[Step] = field(default_factory=list)
     outcome: Record = field(default_factory=dict)
     told: int = 0
     is_waiting: bool = False
+    has_older: bool = False
 
     @property
     def status(self) -> str:
@@ -58,9 +61,9 @@ class Known:
         return not self.told and any(step.kind == "dropped" for step in self.steps)
 
     @property
-    def is_told_now(self) -> bool:
-        """On this day; else on one before."""
-        return bool(told_by(self.steps))
+    def is_told_before(self) -> bool:
+        """On a day before, and not on this one."""
+        return not told_by(self.steps) and (bool(self.told) or self.has_older)
 
 
 def told_by(steps: Iterable[Step]) -> set[str]:
@@ -68,14 +71,17 @@ def told_by(steps: Iterable[Step]) -> set[str]:
     return {step.note_id for step in steps if step.kind in TELLS} - {""}
 
 
-def known_of(day: Day, steps: Sequence[Step], journal: Journal) -> list[Known]:
-    """Of whoever had to do with the day; `steps` are those of all days."""
+def known_of(day: Day, steps: Sequence[Step], journal: Journal, notes: Iterable[Record] = ()) -> list[Known]:
+    """Of whoever had to do with the day; `steps` are those of all days, `notes` all that the inboxes show."""
     states = [journal.state(campaign) for campaign in sorted(day.touched)]
     waiting = dict(_waiting(day, states))
     own, told = _by_user(day.steps), _by_user(_tells(day, steps))
     outcomes = {**waiting, **day.outcomes}
+    older = set(_older(day, notes))
     everybody = (
-        Known(user, own.get(user, []), outcomes.get(user, {}), _most(told.get(user, [])), user in waiting)
+        Known(
+            user, own.get(user, []), outcomes.get(user, {}), _most(told.get(user, [])), user in waiting, user in older
+        )
         for user in dict.fromkeys([*outcomes, *own])
     )
     return [each for each in everybody if each.is_of_note]
@@ -108,6 +114,14 @@ def _tells(day: Day, steps: Iterable[Step]) -> Iterator[Step]:
     for step in steps:
         if step.note_id and step.kind in TELLS and (step.campaign in touched or step.run in numbers):
             yield step
+
+
+def _older(day: Day, notes: Iterable[Record]) -> Iterator[str]:
+    """Whose copy of one of the day's campaigns was made before it began."""
+    began, touched = day.runs[0].began, day.touched
+    for note in notes:
+        if note["created_at"] < began and any(marked_parts(str(each["id"]))[1] in touched for each in note["buttons"]):
+            yield str(note["run_user"])
 
 
 def _by_user(steps: Iterable[Step]) -> dict[str, list[Step]]:

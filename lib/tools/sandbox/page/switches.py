@@ -45,6 +45,7 @@ class Switches:
         else:
             self.set_plan(self._usual_plan)
         self.trouble.begin_anew()
+        self.trouble.spare_all()
         return PRESETS[name].says
 
     def set_each(self, form: Form, kinds: list[str]) -> str:

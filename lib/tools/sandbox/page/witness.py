@@ -48,7 +48,7 @@ class Witness:
         request = seen.request
         if not request.path.startswith(INBOX[:-1]):
             return
-        run = self._run(request.headers.get("token", ""))
+        run = self.runner.run_of(request.headers.get("token", ""))
         if run is None:
             return
         subject = request.path.removeprefix(INBOX).strip("/")
@@ -64,13 +64,6 @@ class Witness:
         if step is not None:
             self.steps.append(step)
             self.on_change()
-
-    def _run(self, token: str) -> Run | None:
-        """An external Analysis has a token of its own for all its runs: the newest of them is meant."""
-        whose, runs = self.store.tokens.get(token), list(reversed(self.runner.runs))
-        own = whose.id if whose is not None and whose.kind == "analysis" else ""
-        heard = (run for run in runs if run.is_external and run.is_heard and run.analysis_id == own)
-        return next((run for run in runs if run.token == token), next(heard, None))
 
     def _told(self, seen: Seen, run: Run, given: Any) -> Step | None:
         if not isinstance(given, dict):
@@ -95,11 +88,16 @@ class Witness:
         return Step(run.number, str(given.get("run_user")), kind, time.time(), detail, what, note_id)
 
     def _asked(self, run: Run, user_id: str, seen: Seen) -> Step | None:
-        """Only a question about somebody of whom the run has sent something already, or another run has, is of note."""
-        before = [step for step in self.steps if step.user_id == user_id and step.kind in ("doubt", "sent")]
+        """Only a question about somebody to whom the run has sent something of the same campaign already, or another
+        run has, is of note."""
+        tells = [step for step in self.steps if step.kind in ("doubt", "sent", "killed")]
+        before = [step for step in tells if step.user_id == user_id]
         if not before or seen.status != 200:
             return None
         last = before[-1]
+        own = {step.campaign for step in tells if step.run == run.number} or {tells[-1].campaign}
+        if last.campaign not in own:
+            return None  # it asks about another, of which nothing was sent to them
         if last.kind == "sent" and last.run == run.number:
             return None
         known = {step.note_id for step in before if step.what == last.what} - {""}
