@@ -109,7 +109,7 @@ async def _carry_out(runner: Runner, action: Record, device: Record | None, rows
     target = action.get("action") or {}
     for script in target.get("script", []) if target.get("type") == "script" else []:
         if str(script) in store.analyses:
-            await runner.start(store.analyses[str(script)], extra, rows)
+            await runner.start_from(f"The Action {action['name']}", store.analyses[str(script)], extra, rows)
     texts = {"title": target.get("subject", ""), "message": target.get("message", "")}
     texts = {name: _filled(str(text), state, device, rows) for name, text in texts.items()}
     if target.get("type") == "notification":

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from lib.tools.sandbox.analysis_form import check_analysis, check_runtime, script_in
 from lib.tools.sandbox.app import answered, body, store_of
 from lib.tools.sandbox.records import allow, may_see, page_of
 from lib.tools.sandbox.refusal import Refusal
@@ -29,6 +30,7 @@ async def create_analysis(request: web.Request) -> web.Response:
     allow(request, "create", "analysis")
     if not body(request).get("name"):
         raise Refusal(400, "name: Required")
+    check_analysis(body(request))
     store_of(request).check_room("Analysis", store_of(request).analyses)
     analysis = store_of(request).add_analysis(body(request))
     external = analysis["run_on"] == "external"
@@ -62,9 +64,7 @@ async def edit_analysis(request: web.Request) -> web.Response:
     """PUT cannot change the runtime: that is the last upload's language (C cli). Changing run_on resets the token
     (D creating-analysis.md)."""
     analysis, store = _analysis(request, "edit"), store_of(request)
-    listed = body(request).get("variables", [])
-    if not isinstance(listed, list) or not all(isinstance(each, dict) and each.get("key") for each in listed):
-        raise Refusal(400, "variables: Expected array of key and value")
+    check_analysis(body(request))
     changes = {key: value for key, value in body(request).items() if key not in ("id", "runtime", "token")}
     if changes.get("run_on", analysis["run_on"]) != analysis["run_on"]:
         store.tokens.pop(str(analysis.pop("token", "")), None)
@@ -95,8 +95,10 @@ async def analysis_token(request: web.Request) -> web.Response:
 @routes.post("/analysis/{id}/upload")
 async def upload(request: web.Request) -> web.Response:
     analysis, given = _analysis(request, "upload_analysis_script"), body(request)
-    runner_of(request).keep_upload(analysis["id"], str(given.get("file", "")), str(given.get("file_name", "")))
-    analysis["runtime"] = {"python": "python-rt2025"}.get(given.get("language", ""), given.get("language"))
+    check_runtime(given, "language")
+    language = str(given.get("language") or "")
+    runner_of(request).keep_upload(analysis["id"], script_in(given), str(given.get("file_name", "")))
+    analysis["runtime"] = {"python": "python-rt2025"}.get(language, language) or analysis["runtime"]
     return answered("Analysis Script Successfully Uploaded")
 
 

@@ -158,7 +158,7 @@ async def press_button(runner: Runner, user_id: str, notification_id: str, butto
     for analysis_id in analyses_of(button):
         analysis = runner.store.analyses.get(analysis_id)
         if analysis is not None:
-            await runner.start(analysis, pressed, scope)
+            await runner.start_from("A button", analysis, pressed, scope)
 
 
 def analyses_of(button: Record) -> list[str]:

@@ -1,7 +1,6 @@
 """Runs an Analysis as TagoIO does: in a process of its own, or by an event to whoever listens for an external one."""
 
 import asyncio
-import base64
 import itertools
 import json
 import math
@@ -18,11 +17,13 @@ from typing import Any
 from aiohttp import web
 
 from lib.tools.sandbox.process import command_of, environment_of, kill, merged
+from lib.tools.sandbox.refusal import Refusal
 from lib.tools.sandbox.store import Identity, Record, Store
 
 RUNS_KEPT = 200
 LINES_KEPT = 5000  # of a run's console
 LONGEST_LINE = 2**20  # bytes
+NOT_ACTIVE = "Analysis not found or not active"  # C whl says so of GET /info; of a run TagoIO's words are U
 LAST_LINES = 2.0  # seconds that output may still come after a process has ended
 
 
@@ -82,7 +83,10 @@ class Runner:
         weakref.finalize(self, shutil.rmtree, self._uploads, ignore_errors=True)
 
     async def start(self, analysis: Record, extra: dict[str, str], scope: Any) -> str:
-        """Begin a run and come back at once, as TagoIO does; the token that the run uses."""
+        """Begin a run and come back at once, as TagoIO does; the token that the run uses. Raises Refusal for an
+        Analysis that is switched off."""
+        if not analysis.get("active", True):
+            raise Refusal(400, NOT_ACTIVE)
         run = Run(analysis["id"], extra, scope, is_external=analysis["run_on"] == "external")
         self._begin(run)
         if run.is_external:
@@ -92,6 +96,13 @@ class Runner:
         self._going.add(task)
         task.add_done_callback(self._going.discard)
         return run.token
+
+    async def start_from(self, what: str, analysis: Record, extra: dict[str, str], scope: Any) -> None:
+        """As `start`, for what has nobody to refuse: an Action, a button. A refusal stands in the console."""
+        try:
+            await self.start(analysis, extra, scope)
+        except Refusal as refusal:
+            self.print_line(analysis["id"], f"{what} could not run {analysis['name']}: {refusal.message}")
 
     async def run(self, analysis: Record, run: Run) -> int:
         """Run it to its end; its exit code."""
@@ -171,11 +182,11 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*self._going, return_exceptions=True)
 
-    def keep_upload(self, analysis_id: str, content: str, name: str) -> None:
+    def keep_upload(self, analysis_id: str, content: bytes, name: str) -> None:
         folder = self._uploads / analysis_id
         folder.mkdir(exist_ok=True)
         path = folder / Path(name or "analysis.py").name
-        path.write_bytes(base64.b64decode(content))
+        path.write_bytes(content)
         self.store.scripts[analysis_id] = path
 
     def print_line(self, analysis_id: str, line: str, run: Run | None = None, token: str = "") -> None:

@@ -14,6 +14,7 @@ from lib.tools.sandbox.refusal import Refusal
 
 Record = dict[str, Any]
 
+TYPES = ("mutable", "immutable", "legacy", "hybrid")  # C sdk-js devices.types.ts
 MUTABLE_ROWS = 50_000  # D docs devices/index.md, device-data-management.md
 # D docs data-retention-feature.md, api/edit-device; C tagoio-cli device-create.ts. Not so: 0 to 36 for every period in
 # D docs api/create-new-device and in the SDKs, up to 36,500 in C mcp create-device.ts.
@@ -30,6 +31,8 @@ def check_device(given: Record) -> None:
     for name in ("name", "network", "connector"):
         if not given.get(name):
             raise Refusal(400, f"{name}: Required")
+    if given.get("type") is not None and given["type"] not in TYPES:
+        raise Refusal(400, f"type: Expected one of {', '.join(TYPES)}")
     if given.get("type") != "immutable":
         return
     period, kept = given.get("chunk_period"), given.get("chunk_retention")

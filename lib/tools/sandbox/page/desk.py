@@ -217,7 +217,11 @@ class Desk:
         weather, runs = self.switches.weather, self.sandbox.runner.runs
         is_elsewhere = analysis["run_on"] == "external"
         self.sandbox.trouble.kill_next(None if is_elsewhere else weather.kill_after)
-        await self.sandbox.runner.start(analysis, extra, scope)
+        try:
+            await self.sandbox.runner.start(analysis, extra, scope)
+        except Refusal as refusal:
+            self.sandbox.trouble.kill_next(None)
+            raise BadInput(f"{analysis['name']} does not run: {refusal.message}") from refusal
         says = self.switches.says
         if is_elsewhere and weather.kill_after is not None:
             says = f"{says.rstrip('.')}. It runs elsewhere, where nothing here can kill it"
@@ -250,7 +254,7 @@ class Desk:
             self.sandbox.trouble.revive(token)
             analysis = self.store.analyses.get(run.analysis_id)
             if analysis is not None:
-                await self.sandbox.runner.start(analysis, run.extra, run.scope)
+                await self.sandbox.runner.start_from("The trouble", analysis, run.extra, run.scope)
                 self.again.add(self.sandbox.runner.runs[-1].number)
                 self.sandbox.changes.tell()
 
@@ -268,7 +272,10 @@ class Desk:
         if any(not run.ended and run.extra.get("_action_id") == self._actions["interval"] for run in runs):
             return
         extra = {"_action_id": self._actions["interval"], "_action_type": "interval"}
-        await self._start(self.chosen(self._on_schedule), extra, None)
+        try:
+            await self._start(self.chosen(self._on_schedule), extra, None)
+        except BadInput as refused:
+            self.said = str(refused)
 
     def _action(self, kind: str) -> str:
         """The Action that the page's runs come from: the same after a restart."""

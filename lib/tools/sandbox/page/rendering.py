@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lib.base.text import plain
 from lib.tools.plot import drawn_steps
+from lib.tools.sandbox.analysis_form import MAX_VARIABLES
 from lib.tools.sandbox.page.alarms import alarms_of, clock_of
 from lib.tools.sandbox.page.board import board_of
 from lib.tools.sandbox.page.days import day_with
@@ -20,7 +21,7 @@ from lib.tools.sandbox.page.names import direction_of, name_of
 from lib.tools.sandbox.page.plain import SCRIPT
 from lib.tools.sandbox.page.presets import PRESETS
 from lib.tools.sandbox.page.runs import failure_of, run_view
-from lib.tools.sandbox.page.variables import MAX_VARIABLES, variables_of, version_of
+from lib.tools.sandbox.page.variables import variables_of, version_of
 from lib.tools.sandbox.page.view import phone, pushed
 from lib.tools.sandbox.trouble import KINDS, PLANS
 from lib.tools.sandbox.unknowns import UNKNOWNS

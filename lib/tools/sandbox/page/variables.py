@@ -4,10 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 
+from lib.tools.sandbox.analysis_form import MAX_VARIABLES
 from lib.tools.sandbox.page.forms import BadInput, Outdated
 from lib.tools.sandbox.store import Record
 
-MAX_VARIABLES = 20  # D environment-variables.md
 LONGEST = 20  # characters of a value in a sentence
 
 
