@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from lib.tools.sandbox.server import Sandbox
-from tests.tools.installing import command, install, only, rights
+from lib.tools.sandbox.trouble import Fault
+from tests.tools.installing import command, install, only, rights, secrets, variables
 
 EVERY = ("--every", "15 minutes")
 LIVE = "It is live, and its Actions start it"
@@ -105,3 +106,52 @@ def test_a_right_that_was_narrowed_is_named_before_what_a_run_needs_is_put_there
     ran = install(bare)
     assert "Rights are there with other limits, and what a run needs is put there: Run User / Access, " in ran.out
     assert "is put back" not in ran.out
+
+
+# ---- names, schedules, a profile without Secrets
+
+
+def test_another_name_than_the_installed_one_is_said_and_never_removes_it(bare: Sandbox) -> None:
+    install(bare, "--name", "Fridges")
+    ran = install(bare, "--name", "Freezers", *EVERY)
+    assert "The installed Analysis is named Fridges, not Freezers; it goes on with that one" in ran.out
+    assert [each["name"] for each in bare.store.actions.values()] == ["Fridges: every"]
+    assert "it goes on with that one" not in install(bare).out
+    refused = install(bare, "--name", "Freezers", "--uninstall", "--yes")
+    assert refused.code == 1
+    assert "The installed Analysis is named Fridges, not Freezers: nothing is removed" in refused.err
+    assert only(bare.store.analyses)["name"] == "Fridges"
+    assert install(bare, "--name", "Fridges", "--uninstall", "--yes").code == 0
+    assert not bare.store.analyses
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--name", " "), "--name is empty"),
+        (("--cron", "99 8 * * *", "--timezone", "UTC"), '--cron "99 8 * * *" is no cron expression'),
+        (("--cron", "0 8 30 2 *", "--timezone", "UTC"), '--cron "0 8 30 2 *" is no cron expression'),
+        (("--cron", "0 8 * * mox", "--timezone", "UTC"), "is no cron expression"),
+        (("--region", "evil.example/x#"), "a region has letters, digits and hyphens only"),
+    ],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_what_is_mistyped_is_refused_before_anything_is_made(
+    bare: Sandbox, flags: tuple[str, ...], said: str, dry: tuple[str, ...]
+) -> None:
+    ran = install(bare, *flags, *dry)
+    assert (ran.code, ran.out) == (1, "")
+    assert said in ran.err
+    assert not bare.store.log
+
+
+@pytest.mark.parametrize("kind", ["403", "404"])
+def test_a_profile_that_may_not_read_secrets_gets_variables(bare: Sandbox, kind: str) -> None:
+    faults = [Fault(kind, route=(method, "/secrets"), attempts=99) for method in ("GET", "POST")]
+    bare.trouble.faults = faults
+    ran = install(bare, "--journal")
+    assert ran.code == 0, ran.err
+    assert not secrets(bare)
+    assert variables(bare)["delivery_log_token"]
+    assert "Nothing to change" in install(bare, "--journal").out
+    assert install(bare, "--uninstall", "--yes").code == 0

@@ -31,6 +31,7 @@ from lib.tools.install.probed import costs_of_alarms, known_facts, refusals
 from lib.tools.install.trial import Trial, is_dry
 from lib.tools.install.triggers import Trigger, at_cron, every, tag_of, when
 from lib.tools.install.values import Values
+from lib.tools.install.wanted import NAME
 from lib.tools.terminal import ask, ask_secret, complain, perform, say, typed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,7 +57,7 @@ def _main(arguments: list[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=typed(COMMAND), description=__doc__)
     add = parser.add_argument
-    add("--name", default="Notify TagoRUN users", help="of the Analysis and the Actions")
+    add("--name", help=f"of the Analysis and the Actions, as they are made (default: {NAME})")
     add("--region", default="", help="us-e1, eu-w1, or the id of a TagoDeploy project (default: TAGOIO_API, or us-e1)")
     add("--journal", action="store_true", help="make a device for the journal and set its token")
     add("--every", metavar="INTERVAL", help='an Action on an interval: "15 minutes"')
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
 def _install(options: argparse.Namespace) -> int:
     given = given_variables()
     triggers = _triggers(options)
+    if options.name is not None and not options.name.strip():
+        raise SetupError("--name is empty; leave it out, or give one")
+    name = (options.name or "").strip()
     token = given.get("account_token") or _asked_token()
     hide(token)
     hide(given.get("delivery_log_token", ""))
@@ -94,11 +98,11 @@ def _install(options: argparse.Namespace) -> int:
     hand = Hand(Platform(Client(api), token, time.sleep), partial(admin_link, region), say, dry_run=options.dry_run)
     installer = Installer(hand, ask)
     if options.uninstall:
-        return 0 if installer.uninstall(unasked=options.yes) else 1
+        return 0 if installer.uninstall(name, unasked=options.yes) else 1
     given.pop("region", "")
     facts, probed = known_facts(ROOT, api)
     wanted = Wanted(
-        options.name, bundle(ROOT), ROOT, given, triggers, region=region, journal=options.journal,
+        name, bundle(ROOT), ROOT, given, triggers, region=region, journal=options.journal,
         overwrite=options.overwrite, facts=facts, probed=probed,
     )  # fmt: skip
     values = installer.install(wanted)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.app.edits import probed_text
-from lib.base.errors import Rejected
+from lib.base.errors import Rejected, SetupError
 from lib.tools.bundle.layout import Bundle
 from lib.tools.install.actions import others_stay, put_action
 from lib.tools.install.hand import Hand
@@ -19,7 +19,7 @@ from lib.tools.install.rights import Names, names_a_device, tags_of_users, wishe
 from lib.tools.install.script import put_script
 from lib.tools.install.triggers import Trigger
 from lib.tools.install.values import Values
-from lib.tools.install.wanted import TAG, wanted_analysis, wanted_variables
+from lib.tools.install.wanted import NAME, TAG, wanted_analysis, wanted_variables
 from lib.tools.sandbox.unknowns import Facts
 
 Record = dict[str, Any]
@@ -27,7 +27,8 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the developer asks for. `folder` is where analysis.py is; `given` the variables of .env."""
+    """What the developer asks for. `name` is of an Analysis that is made, "" where they gave none.
+    `folder` is where analysis.py is; `given` the variables of .env."""
 
     name: str
     script: Bundle
@@ -67,14 +68,17 @@ class Installer:
         hand = self.hand
         self.look()
         if not hand.analysis:
-            self._create(wanted.name)
+            self._create(wanted.name or NAME)
         elif SELF not in hand.record:
             hand.remember(**{SELF: hand.analysis_id, LIVE: hand.record.get(LIVE, "no")})
+        name = str(hand.analysis.get("name") or wanted.name or NAME)
+        if wanted.name and wanted.name != name:
+            hand.say(f"The installed Analysis is named {name}, not {wanted.name}; it goes on with that one")
         self._look_whether_it_runs(overwrite=wanted.overwrite)
         put_script(hand, wanted.script.text, wanted.folder, overwrite=wanted.overwrite)
         names = Names(hand.platform.catalog())
         values = Values(hand, names)
-        self._put_values(wanted, values)
+        self._put_values(wanted, values, name)
         code, document = wanted.script.edit_me, values.variables.get("notification", "")
         put_policy(
             hand,
@@ -90,7 +94,7 @@ class Installer:
             overwrite=wanted.overwrite,
         )
         for trigger in wanted.triggers:
-            put_action(hand, wanted.name, trigger, overwrite=wanted.overwrite)
+            put_action(hand, name, trigger, overwrite=wanted.overwrite)
         others_stay(hand, wanted.triggers)
         return values
 
@@ -116,12 +120,12 @@ class Installer:
         if hand.analysis.get("run_on", "tago") != "tago":
             hand.note_obstacle("the Analysis is set to run external on TagoIO, so this script does not run there")
 
-    def _put_values(self, wanted: Wanted, values: Values) -> None:
+    def _put_values(self, wanted: Wanted, values: Values, name: str) -> None:
         given = wanted_variables(wanted.given, wanted.region)
         if wanted.journal:
             standing = values.variables.get("delivery_log_token", "")
             token = put_journal(
-                self.hand, wanted.name, standing, has_secret="delivery_log_token" in values.secrets,
+                self.hand, name, standing, has_secret="delivery_log_token" in values.secrets,
                 overwrite=wanted.overwrite,
             )  # fmt: skip
             given.pop("delivery_log_token", "")
@@ -136,10 +140,14 @@ class Installer:
 
     # ---- away again
 
-    def uninstall(self, *, unasked: bool) -> bool:
-        """Remove what the record names, what starts it first; False where it was not to be."""
+    def uninstall(self, name: str, *, unasked: bool) -> bool:
+        """Remove what the record names, what starts it first; False where it was not to be. Raises SetupError where
+        what is installed has another `name` than was given."""
         self.look()
         hand = self.hand
+        if name and hand.analysis and hand.analysis.get("name") != name:
+            named = hand.analysis.get("name")
+            raise SetupError(f"The installed Analysis is named {named}, not {name}: nothing is removed")
         plan = self._recorded() if hand.analysis else []
         if not plan:
             hand.say("Nothing to remove: nothing here was installed by this command")

@@ -66,6 +66,7 @@ class Kind:
     module: Any
     listing: Callable[[Record], Any]
     title: str = "name"  # the field that names one
+    is_optional: bool = False  # a profile may have none of the kind, or no right to it
 
 
 class Platform:
@@ -87,7 +88,7 @@ class Platform:
             "action": Kind("Action", "actions", self.actions, self.actions.list),
             "policy": Kind("Policy", "am", self.access, self.access.list),
             "journal": Kind("Journal device", "devices", self.devices, self.devices.listDevice),
-            "secret": Kind("Secret", "secrets", self.secrets, self.secrets.list, "key"),
+            "secret": Kind("Secret", "secrets", self.secrets, self.secrets.list, "key", is_optional=True),
         }
 
     def ask(self, question: Callable[[], Any]) -> Any:

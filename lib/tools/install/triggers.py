@@ -6,7 +6,10 @@ Each flag is an Action of its own: `--every`, `--cron`, `--when` and `--clear` l
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from cronsim import CronSim, CronSimError
 
 from lib.base.errors import SetupError
 from lib.message.placeholders import zone_of
@@ -59,6 +62,10 @@ def at_cron(cron: str, timezone: str) -> Trigger:
         raise SetupError(
             f'--cron "{cron}" has {len(cron.split())} fields; it needs five: "0 8 * * 1-5" is 8:00, Mon to Fri'
         )
+    try:
+        next(CronSim(cron, datetime.now(UTC)))
+    except (CronSimError, StopIteration) as error:
+        raise SetupError(f'--cron "{cron}" is no cron expression, or never due; use such as "0 8 * * 1-5"') from error
     if zone_of(timezone) is None:
         raise SetupError(f"--cron needs --timezone, such as America/Sao_Paulo{f', not {timezone}' if timezone else ''}")
     return Trigger("cron", [{"cron": cron, "timezone": timezone}])

@@ -7,6 +7,7 @@ from lib.app.settings import VARIABLES
 from lib.base.log import redact
 
 TAG = {"key": "installed_by", "value": "tagorun-notify"}
+NAME = "Notify TagoRUN users"
 RUNTIME = "python-rt2025"
 
 # D api/create-new-device: the network and the connector of its examples (TagoIO's Custom HTTPS).
