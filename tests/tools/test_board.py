@@ -233,14 +233,85 @@ def test_why_a_run_failed_names_the_reason_and_the_users_first(story: Story) -> 
         ([], ""),
         (["3 of 7 users"], "Run 1 says: 3 of 7 users"),
         (["Watching 16 s whether it is still at it"], "Run 1 says: Watching 16 s whether it is still at it"),
-        (["Watching", "0 of 3 users", "1 of 3 users, 6 a minute"], "Run 1 says: Watching"),
+        (["Watching 16 s", "0 of 3 users", "1 of 3 users, 6 a minute"], "Run 1 says: Watching 16 s"),
+        (["Watching", "1 of 3 users, 6 a minute"], "Run 1 says: 1 of 3 users, 6 a minute"),
+        (["Watching 0 s", "1 of 3 users, 6 a minute"], "Run 1 says: 1 of 3 users, 6 a minute"),
         (["Watching", "0 of 3 users; rate limit reached, going on in 7 s"],
          "Run 1 says: 0 of 3 users; rate limit reached, going on in 7 s"),
     ],
 )  # fmt: skip
 def test_the_board_says_what_a_run_waits_for(story: Story, lines: list[str], said: str) -> None:
     run = story.run(is_going=True)
-    run.lines.extend(lines)
+    for line in lines:
+        run.say(line)
     assert waits_for([run]) == said
+    run.said_at = dict.fromkeys(run.said_at, 1.0)
+    assert waits_for([run]) == (f"Run 1 says: {lines[-1]}" if lines else ""), "what was waited for is over"
     run.ended = 1.0
     assert waits_for([run]) == ""
+
+
+@pytest.mark.parametrize(
+    "note", [f"campaign {KEY} is being delivered by another run; left to it",
+             f"campaign {KEY} was dealt with by another run", f"this event was dealt with before, as campaign {KEY}"],
+)  # fmt: skip
+def test_a_run_that_leaves_its_event_to_another_shows_whom_that_one_tells(story: Story, note: str) -> None:
+    story.journal(story.users)
+    first = story.run(is_going=True)
+    story.told(first, story.users[:2])
+    second = story.run()
+    second.lines.extend(["Notified nobody: there was nobody to tell, in 17.0 s", f"  note: {note}"])
+    assert story.board().verdict.text == "Left to run 1, which is telling them"
+    assert story.board().is_going
+    assert [row.end.text for row in story.board().rows] == ["told once"] * 2 + ["waiting"] * 5
+    assert [len(row.chips) for row in story.board().rows] == [1] * 2 + [0] * 5
+    story.told(first, story.users[2:])
+    first.ended, first.code = 1.0, 0
+    assert story.board().verdict.text == "Left to run 1: nobody lost, nobody told twice"
+    assert set(story.ends().values()) == {"told once"}
+    assert story.board(0).verdict.text == "Nobody lost, nobody told twice"
+
+
+def test_an_event_that_comes_again_belongs_to_the_day_of_its_run(story: Story) -> None:
+    story.without_journal()
+    killed = story.run(-9)
+    story.told(killed, story.users[:3])
+    story.told(story.run(), story.users, OTHER)
+    again = story.run()
+    story.desk.again[again.number] = killed.number
+    story.told(again, story.users)
+    first, second = story.board(0), story.board(1)
+    assert (first.runs, first.verdict.text) == ("Runs 1 and 3", "3 told twice")
+    assert (second.runs, second.verdict.text) == ("Run 2", "Nobody lost, nobody told twice")
+    assert {len(row.chips) for row in second.rows} == {1}
+
+
+def test_copies_that_were_never_made_are_not_counted_as_copies(story: Story) -> None:
+    run = story.run()
+    story.journal(story.users, sent=story.users, alarm="temperature")
+    event = {"run": RUN, "event": KEY, "priority": 1, "place": 1}
+    story.write({"variable": "notify_alarm", "value": "holds", "group": OTHER, "metadata": event})
+    story.told(run, story.users[:3])
+    (alarm,) = alarms_of(story.desk.store, journal_of(story.desk.store, story.desk.analyses[0])).open
+    assert (alarm.open_copies, alarm.copies, alarm.missing) == (3, 3, 1)  # all of the journal bear one id
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Dry run: nobody was notified.", "dry run"),
+        ('  note: the alarm "t" of this device is open, and was answered as campaign c; this is event 2',
+         "the alarm was answered already"),
+        ('  note: nothing to end: no alarm "t" of this device is open', "no alarm was open"),
+        ("Notified nobody: there was nobody to tell, in 0.0 s", "see its console"),
+    ],
+)  # fmt: skip
+def test_where_nobody_was_told_the_board_says_why(story: Story, line: str, said: str) -> None:
+    story.run().lines.append(line)
+    assert story.board().verdict.text == f"Nobody was told: {said}"
+
+
+def test_where_all_are_held_the_board_says_how_many(story: Story) -> None:
+    run = story.run()
+    run.outcomes = {(KEY, user): {"status": "held", "reason": "at night"} for user in story.users}
+    assert story.board().verdict.text == "Nobody was told: 7 held until later"

@@ -107,9 +107,9 @@ def test_every_answer_keeps_scripts_and_frames_out(desk: Desk, path: str) -> Non
 # ---- what its forms do
 
 
-def alarms_on(desk: Desk) -> str:
+def alarms_on(desk: Desk, path: str = "/") -> str:
     """The words of the section."""
-    page = get(desk).text
+    page = get(desk, path).text
     section = page[page.index('<section id="alarms"') :].partition("</section>")[0]
     return " ".join(re.sub("<[^>]*>", " ", section).split())
 
@@ -132,6 +132,37 @@ def test_each_device_has_an_alarm_of_its_own_and_one_that_nobody_clears_is_let_g
     post(desk, "/page/clock", {"minutes": "1441"})
     assert "None is open." in alarms_on(desk)
     assert "The last that ended: Refrigerator 7: temperature let go after a day; 1 event since" in alarms_on(desk)
+
+
+def test_the_alarms_are_those_of_the_analysis_whose_run_is_shown(desk: Desk) -> None:
+    """Another than the page's own may have a journal of its own, or the only one."""
+    reads(desk, 9)
+    other = desk.store.add_analysis({"name": "Installed", "variables": []})
+    assert "temperature open since" in alarms_on(desk, f"/?run=1&analysis={other['id']}")
+
+
+def test_why_nobody_is_told_is_what_the_analysis_says(desk: Desk) -> None:
+    verdicts = []
+
+    def read(degrees: float) -> None:
+        reads(desk, degrees)
+        verdicts.append(board_of(desk, desk.days()[-1]).verdict.text)
+
+    read(4)
+    read(9)
+    user = next(user for user in desk.store.users if desk.store.inbox(user))
+    (note,) = desk.store.inbox(user)
+    post(desk, "/page/press", {"user": user, "note": note["id"], "button": note["buttons"][0]["id"]})
+    desk.sandbox.call(desk.sandbox.runner.settled())
+    read(10)
+    set_variable(desk, "dry_run", "true")
+    read(10)
+    assert verdicts == [
+        "Nobody was told: no alarm was open",
+        "Nobody lost, nobody told twice",
+        "Nobody was told: the alarm was answered already",
+        "Nobody was told: dry run",
+    ]
 
 
 def ends(desk: Desk, place: int = -1) -> list[str]:

@@ -22,6 +22,7 @@ from lib.tools.sandbox.store import Identity, Record, Store
 
 RUNS_KEPT = 200
 LINES_KEPT = 5000  # of a run's console
+TIMES_KEPT = 100  # of the newest lines
 LONGEST_LINE = 2**20  # bytes
 NOT_ACTIVE = "Analysis not found or not active"  # C whl says so of GET /info; of a run TagoIO's words are U
 LAST_LINES = 2.0  # seconds that output may still come after a process has ended
@@ -41,6 +42,7 @@ class Run:
     is_external: bool = False
     is_heard: bool = True
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    said_at: dict[str, float] = field(default_factory=dict)  # by line, the newest of each
     outcomes: dict[tuple[str, str], Record] = field(default_factory=dict)
     token: str = ""
     given: frozenset[str] = frozenset()  # other tokens that its variables bring along
@@ -55,6 +57,13 @@ class Run:
     def seconds_billed(self) -> int:
         """By the second, one at least; external runs are free (D analysis-service.md)."""
         return 0 if self.is_external else max(math.ceil((self.ended or time.time()) - self.started), 1)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+        self.said_at.pop(line.strip(), None)
+        self.said_at[line.strip()] = time.time()
+        if len(self.said_at) > TIMES_KEPT:
+            self.said_at.pop(next(iter(self.said_at)))
 
 
 class Runner:
@@ -195,7 +204,7 @@ class Runner:
         runs = [each for each in reversed(self.runs) if each.analysis_id == analysis_id]
         run = run or next((each for each in runs if each.token == token), next(iter(runs), None))
         if run is not None:
-            run.lines.append(line)
+            run.say(line)
         event = {"message": line, "timestamp": int(self.store.clock() * 1000)}  # C cli analysis-console.ts
         self.publish(f"analysis_console.{analysis_id}", {"payload": event})
         self.say(line)

@@ -15,7 +15,8 @@ from lib.tools.sandbox.store import Store
 
 @dataclass(frozen=True, slots=True)
 class AlarmView:
-    """An alarm of a device: raised `since`, of so many `events`; `open_copies` of the `copies` can still be pressed.
+    """An alarm of a device: raised `since`, of so many `events`; `open_copies` of the `copies` can still be pressed;
+    `missing` are told of and not there: dropped by TagoIO, or deleted.
     `answered` says by whom, `ended` how; both are "" while nobody has, and it is open."""
 
     campaign: str
@@ -25,6 +26,7 @@ class AlarmView:
     events: int
     open_copies: int
     copies: int
+    missing: int
     answered: str
     ended: str
     ended_at: float
@@ -83,7 +85,8 @@ def _view(
         since=since,
         events=events,
         open_copies=sum(bool(note["buttons_enabled"]) for note in there),
-        copies=len(copies),
+        copies=len(there),
+        missing=len(copies) - len(there),
         answered=_answered(state),
         ended=ended,
         ended_at=ended_at,

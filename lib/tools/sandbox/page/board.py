@@ -35,11 +35,11 @@ class LoopHead:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Of the runs `number` to `last`; `count` says the verdict as that of the loops is said, `waits` what a run that is
-    under way says it waits for."""
+    """Of the day that began with run `number`; `runs` names all of its runs, `count` says the verdict as that of the
+    loops is said, `waits` what a run that is under way says it waits for."""
 
     number: int
-    last: int
+    runs: str
     is_going: bool
     verdict: Cell
     count: Cell
@@ -78,10 +78,11 @@ def board_of(desk: Desk, day: Day) -> Board:
     if len(rows) > LONG and not day.is_going:
         rows.sort(key=lambda row: row.end.kind not in URGENT)
     told = [known for known in present if not known.is_left_out]
-    verdict = verdict_of(day, told, is_whole=is_whole(day, journal))
+    held = sum(known.status == "held" for known in present if known.is_left_out)
+    verdict = verdict_of(day, told, is_whole=is_whole(day, journal), held=held)
     return Board(
         number=day.number,
-        last=day.runs[-1].number,
+        runs=_named([run.number for run in day.runs]),
         is_going=day.is_going,
         verdict=verdict,
         count=Cell("good", "0 lost, 0 told twice") if verdict.kind == "good" else verdict,
@@ -92,6 +93,14 @@ def board_of(desk: Desk, day: Day) -> Board:
         loops=[LoopHead(LOOPS[loop.tries], _loop_verdict(loop)) for loop in loops],
         can_compare=_can_compare(day, audience_of(day, told), loops),
     )
+
+
+def _named(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"Run {numbers[0]}"
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"Runs {numbers[0]} to {numbers[-1]}"
+    return f"Runs {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _can_compare(day: Day, audience: Sequence[str], loops: Sequence[PlainDay]) -> bool:

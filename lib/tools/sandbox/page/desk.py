@@ -44,7 +44,7 @@ class Desk:
         self.said = ""  # what was done last
         self.switches = Switches(sandbox)
         self.witness = Witness(self.store, sandbox.runner, sandbox.changes.tell)
-        self.again: set[int] = set()  # the runs to which an event was handed once more
+        self.again: dict[int, int] = {}  # the runs to which the event of a run was handed once more, and that run
         self.weathers: dict[int, Weather] = {}  # by the run with which a day began
         self.weather_said: dict[int, str] = {}
         self.beside: dict[int, str] = {}  # the form with which a day began
@@ -254,8 +254,10 @@ class Desk:
             self.sandbox.trouble.revive(token)
             analysis = self.store.analyses.get(run.analysis_id)
             if analysis is not None:
+                newest = self._newest
                 await self.sandbox.runner.start_from("The trouble", analysis, run.extra, run.scope)
-                self.again.add(self.sandbox.runner.runs[-1].number)
+                if self._newest is not None and self._newest is not newest:
+                    self.again[self._newest.number] = run.number
                 self.sandbox.changes.tell()
 
         self._go(again())

@@ -8,6 +8,7 @@ from lib.base.text import counted
 from lib.tools.sandbox.page.chips import WORDS
 from lib.tools.sandbox.page.days import Day
 from lib.tools.sandbox.page.known import LEFT_OUT, Known, told_by
+from lib.tools.sandbox.page.reasons import why_nobody
 from lib.tools.sandbox.page.runs import is_cut_off
 from lib.tools.sandbox.store import Record
 
@@ -62,8 +63,18 @@ def _told(known: Known, notes: Mapping[str, Record]) -> str:
     return ("told before" if known.is_told_before else "told once") + (", closed" if closed else "")
 
 
-def verdict_of(day: Day, everybody: Sequence[Known], *, is_whole: bool) -> Cell:
-    """`is_whole`: it is known whom the day was to tell."""
+def verdict_of(day: Day, everybody: Sequence[Known], *, is_whole: bool, held: int = 0) -> Cell:
+    """`is_whole`: it is known whom the day was to tell; `held` users are left out for now."""
+    if day.left_to is None or not all(run.ended for run in day.runs):
+        return _verdict(day, everybody, is_whole=is_whole, held=held)
+    left = f"Left to run {day.left_to.number}"
+    if not day.left_to.ended:
+        return Cell("wait", f"{left}, which is telling them")
+    cell = _verdict(day, everybody, is_whole=is_whole, held=held)
+    return Cell(cell.kind, f"{left}: {cell.text[0].lower()}{cell.text[1:]}")
+
+
+def _verdict(day: Day, everybody: Sequence[Known], *, is_whole: bool, held: int) -> Cell:
     changes = Counter(each.changed for each in everybody if each.changed)
     users = [each for each in everybody if not each.changed]
     twice = sum(each.told > 1 for each in users)
@@ -80,8 +91,10 @@ def verdict_of(day: Day, everybody: Sequence[Known], *, is_whole: bool) -> Cell:
     if day.is_external:
         return _verdict_elsewhere(len(users), sum(each.told > 0 for each in users))
     if not users:
-        failed = any(run.code for run in day.runs)
-        return Cell("bad" if failed else "", f"{'The run failed' if failed else 'Nobody was told'}: see its console")
+        if any(run.code for run in day.runs):
+            return Cell("bad", "The run failed: see its console")
+        why = why_nobody(day.runs) or (f"{held} held until later" if held else "see its console")
+        return Cell("", f"Nobody was told: {why}")
     return _verdict_at_last(users, knows_all=is_whole or not is_cut_off(day.runs))
 
 

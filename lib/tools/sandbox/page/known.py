@@ -9,11 +9,10 @@ from lib.campaign.key import marked_parts
 from lib.campaign.state import CampaignState
 from lib.tools.sandbox.page.days import Day
 from lib.tools.sandbox.page.journal import Journal
-from lib.tools.sandbox.page.witness import LOOKS, Step
+from lib.tools.sandbox.page.witness import LOOKS, TELLS, Step
 from lib.tools.sandbox.store import Record
 
 LEFT_OUT = ("skipped", "held")
-TELLS = ("sent", "doubt", "wait")
 CHANGES = {"updated", "closed"}  # of a copy that the user has from before
 
 

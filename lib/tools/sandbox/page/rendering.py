@@ -76,7 +76,7 @@ def rendered(
         tab=tab if tab in TABS else "run",
         people=list(desk.store.users.values())[:USERS_SHOWN],
         phones=[phone(desk.store, each, runs) for each in _shown(desk, request)],
-        alarms=alarms_of(desk.store, journal_of(desk.store, chosen)),
+        alarms=alarms_of(desk.store, desk.journal_of(day) if day else journal_of(desk.store, chosen)),
         is_telling=any(not each.ended for each in runs),
         board=board_of(desk, day) if day else None,
         is_newest_day=day is not None and runs[-1] in day.runs,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from lib.tools.sandbox.store import Store
 MEND = "Nobody was notified"
 ENDINGS = (MEND, "Notified ", "Stopped by")  # what the console says at last
 BARE_PROGRESS = re.compile(r"\d+ of \d+ users[^;]*")  # which does not say what is waited for (lib/app/console.py)
+SECONDS = re.compile(r"(\d+) s\b")
 WRONG = ("failed", "unknown", "pending")
 LONGEST = 200  # characters
 
@@ -114,13 +116,19 @@ def is_cut_off(runs: Sequence[Run]) -> bool:
 
 
 def waits_for(runs: Sequence[Run]) -> str:
-    """What the newest of the runs under way that has said anything says last; how far it is says the verdict."""
+    """What the newest of the runs under way that has said anything says last; how far it is says the verdict, so that a
+    sentence before stays for as many seconds as it names."""
     for run in reversed(runs):
         lines = [] if run.ended else _said(run)
         if lines:
-            why = next((line for line in reversed(lines) if not BARE_PROGRESS.fullmatch(line)), lines[-1])
-            return _cut(f"Run {run.number} says: {why}")
+            sentence = next((line for line in reversed(lines) if not BARE_PROGRESS.fullmatch(line)), lines[-1])
+            return _cut(f"Run {run.number} says: {sentence if _is_on(run, sentence) else lines[-1]}")
     return ""
+
+
+def _is_on(run: Run, sentence: str) -> bool:
+    named = [int(each) for each in SECONDS.findall(sentence)]
+    return bool(named) and time.time() - run.said_at.get(sentence, 0.0) < max(named)
 
 
 def _cut(text: str) -> str:

@@ -14,6 +14,7 @@ from lib.tools.sandbox.trouble import Seen
 
 Kind = Literal["sent", "wait", "refused", "doubt", "found", "absent", "updated", "closed", "killed", "dropped"]
 LOOKS = {"found", "absent"}  # in an inbox
+TELLS = ("sent", "doubt", "wait")
 INBOX = "/run/notification/"
 
 
