@@ -125,6 +125,7 @@ WORDS = (
         (
             Mutation("lib.fallback.channels", 'return address.partition("://")[0].lower()', "return address"),
             Mutation("lib.base.log", "if len(secret) < SHORTEST:", "if True:"),
+            Mutation("lib.base.log", 'USERINFO.sub(f"{HIDDEN}@", TOKEN.sub(HIDDEN, text))', "text"),
         ),
     ),
 )

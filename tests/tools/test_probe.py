@@ -78,7 +78,10 @@ def test_it_finds_out_what_the_platform_does_and_leaves_nothing(peopled: Sandbox
     ran = probe(peopled, tmp_path / "facts.json", "--yes")
     assert ran.code == 0, ran.out + ran.err
     found = json.loads((tmp_path / "facts.json").read_text())
-    assert found["facts"] == {name: value for name, value in peopled.store.facts.items() if name not in FLAGGED}
+    expected = {name: value for name, value in peopled.store.facts.items() if name not in FLAGGED}
+    for name in ASKED:  # what is measured takes longer on a busy machine, and never less
+        assert float(found["facts"].pop(name)) >= float(expected.pop(name)), name
+    assert found["facts"] == expected
     assert found["api"] == peopled.api
     assert found["probed_at"].startswith("20")
     assert what_is_there(peopled) == before
