@@ -580,3 +580,10 @@ def test_closing_an_alarm_by_hand_names_the_older_campaigns_whose_copies_stay(jo
     ran = run_python("-m", "lib.tools.campaign", "close", "last", "--dry-run", env={**BARE, **given}, cwd=ROOT)
     assert ran.code == 0, ran.out + ran.err
     assert re.search(r"Of the same alarm, \d+ copies of campaign \w{10} stay: do that too", ran.out)
+
+
+def test_no_cooldown_swallows_the_end_of_an_alarm(journaled: Journaled) -> None:  # noqa: F811
+    telling = {**WARM, "priority": "high", "all_clear_tell": True}
+    for value in (9, 4, 9, 4):
+        assert reads(journaled, value, telling, cooldown="1h").code == 0
+    assert times_told(journaled) == dict.fromkeys(MAINTENANCE, 4)

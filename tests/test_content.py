@@ -45,6 +45,16 @@ def test_the_value_in_a_text_is_that_of_the_variable_in_its_condition() -> None:
                 assert [each.message for each in content(text).all_clears(trigger)] == ["now 4"]
 
 
+def test_the_subject_of_a_cooldown_names_the_device_and_not_what_was_measured() -> None:
+    text = '{"title": "$DEVICE.NAME$ is at $VALUE$", "message": "m"}'
+    subjects = set()
+    for device, value in (("d1", 9), ("d1", 10), ("d2", 9)):
+        given = content(text)(Trigger("action", (DataPoint("t", value, device=device),)), User("u", "Ana"))
+        assert isinstance(given, Notification)
+        subjects.add(given.subject)
+    assert subjects == {"d1 is at $VALUE$", "d2 is at $VALUE$"}
+
+
 def test_composes_result_is_sent_and_none_leaves_the_user_out() -> None:
     given = content()(Trigger(), User("u", "Ana"))
     assert isinstance(given, Notification)

@@ -199,7 +199,7 @@ class Alarms:
             others = [state for _, state in states[:-1]]
             self.judged.append(Judged(all_clear.alarm, own.trigger.device, turn, newest, others=others))
         for _, state in states:
-            ends = f"campaign {state.key} ends" if state.started else "nobody had been told of it"
+            ends = f"campaign {state.key} ends" if state.started else "nobody is known to have been told of it"
             self._note(f'the alarm "{all_clear.alarm}" of this device is over: {ends}')
             yield from self._changed(state, own)
 

@@ -39,8 +39,9 @@ class AlarmFacts:
         known = self.ends.get(all_clear.alarm)
         if known is None:
             self.ends[all_clear.alarm] = known = all_clear
-        if language and known.in_language(language) != all_clear.message:
-            lines = {**known.translations, language.lower().replace("_", "-"): all_clear.message}
+        said = all_clear.in_language(language)
+        if language and known.in_language(language) != said:
+            lines = {**known.translations, language.lower().replace("_", "-"): said}
             self.ends[all_clear.alarm] = replace(known, translations=lines)
 
 
@@ -135,7 +136,7 @@ class Sorting:
         alarm was repeated is below its text."""
         if job.all_clear:
             line = job.all_clear.for_reader(user.language)
-            return Notification(line, line, priority=PRIORITIES[-1])
+            return Notification(line, line, priority=PRIORITIES[-1], subject=job.key)  # no cooldown swallows an end
         notification = self.content(job.trigger, user)
         if isinstance(notification, Notification) and job.event_number:
             local = datetime.fromtimestamp(job.started_at, UTC).astimezone(zone_of(user.timezone) or UTC)

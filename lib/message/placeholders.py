@@ -79,7 +79,18 @@ def fill(notification: Notification, values: Values) -> Notification:
         for button in notification.buttons
     )
     title, message = fill_words(notification.title, values), fill_words(notification.message, values)
-    return replace(notification, title=title, message=message, buttons=buttons)
+    subject = _with_device(notification.subject, values)
+    return replace(notification, title=title, message=message, buttons=buttons, subject=subject)
+
+
+def _with_device(subject: str, values: Values) -> str:
+    """What a cooldown goes by: as written, whatever was measured, but of which device."""
+
+    def found(match: re.Match[str]) -> str:
+        is_device = match[1] is not None and match[1].upper() in ("DEVICE", DEVICE_NAME)
+        return (values(match[1].upper()) if is_device else None) or match[0]
+
+    return PLACEHOLDER.sub(found, subject)
 
 
 def fill_words(text: str, values: Values) -> str:
