@@ -1061,3 +1061,26 @@ def test_the_page_shows_the_step_of_an_escalation_and_the_channel_of_a_fallback(
     expect(card).to_contain_text("step 1 of the escalation")
     card.get_by_role("button", name="Acknowledge").click()
     expect(newest(page.locator("#phone-1"))).to_contain_text("Acknowledge: Jon O'Neil")
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 800, 390])
+def test_no_badge_moves_the_red_button(desk: Desk, open_page: OpenPage, width: int) -> None:
+    page = open_page()
+    page.set_viewport_size({"width": width, "height": 900})
+
+    def place() -> list[int]:
+        box = page.locator("#ring").bounding_box()
+        assert box is not None
+        return [round(box[side]) for side in ("x", "y", "width", "height")]
+
+    before = place()
+    page.get_by_role("button", name="502").click()
+    expect(page.locator("#badges .badge")).to_have_count(1)
+    places = [place()]
+    for waiting in ("unsaved", "unapplied"):
+        page.locator(f"#{waiting}").evaluate("each => each.hidden = false")
+        places.append(place())
+    page.goto(f"{desk.sandbox.api}/?analysis={desk.analyses[1]['id']}")
+    expect(page.locator("#badges .badge")).to_have_count(2)
+    places.append(place())
+    assert places == [before] * 4
