@@ -86,12 +86,13 @@ class Notification:
     by language code, a `title`, a `message` and `buttons` (label by button id), each optional. `priority` never goes to
     TagoIO: `high` goes first, whatever the quiet hours and the cooldown; `low` goes last.
     `answers`: with `first` the first press of a button that runs an Analysis settles it for everybody, with `each`
-    every user's counts. `escalate` says who is told next when nobody has decided: `[("15m", "supervisors"), …]`, or as
-    objects with `after` and `to`; it needs the journal. `subject` is what the cooldown goes by: the title as
-    written, with the device, unless given. `alarm` is the name of an alarm of the triggering device, of which one is open at a time: a `repeat`
-    brings the open copies up to date with the text and the line `repeated` ($NTH$ or $COUNT$, $SINCE$), or with `again`
-    tells everybody again. In the JSON, `all_clear` is the line that every copy gets when no condition of it holds any
-    more; with `all_clear_tell` who had been told is also told that. docs/alarms.md tells it all.
+    every user's counts. `escalate` says who is told next when nobody has decided: `[("15m", "supervisors"), …]`, or
+    as objects with `after` and `to`; it needs the journal. `subject` is what the cooldown goes by: the title as
+    written, with the device, unless given. `alarm` is the name of an alarm of the triggering device, of which one
+    is open at a time: a `repeat` brings the open copies up to date with the text and the line `repeated` ($NTH$ or
+    $COUNT$, $SINCE$), or with `again` tells everybody again. In the JSON, `all_clear` is the line that every copy
+    gets when no condition of it holds any more; with `all_clear_tell` who had been told is also told that.
+    docs/alarms.md tells it all.
     """
 
     title: str
