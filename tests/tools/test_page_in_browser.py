@@ -747,7 +747,7 @@ def test_errors_of_settings_are_shown_as_the_analysis_prints_them(desk: Desk, op
     open_tab(page, "Run")
     run_by_hand(page)
     expect(page.locator("#console")).to_contain_text("8 users match; 7 would be told")
-    expect(verdict(page)).to_have_text("Nobody was told: see its console")
+    expect(verdict(page)).to_have_text("Nobody was told: dry run")
     assert desk.store.notifications == {}
 
 
