@@ -103,6 +103,15 @@ class Sandbox:
             yield self
         finally:
             self.call(server.cleanup())
+            self.call(_no_task_left())
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(5)
             self._loop.close()
+
+
+async def _no_task_left() -> None:
+    """What still waits, such as a stream that nobody has closed, ends with the loop."""
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
