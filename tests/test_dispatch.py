@@ -82,6 +82,19 @@ def test_the_journal_says_what_became_of_each(journaled: Journaled) -> None:
     assert sent_ids == set(journaled.sandbox.store.notifications)
 
 
+def test_who_was_to_be_told_first_when_a_run_was_killed_is_told_though_no_list_had_shown_anything(
+    journaled: Journaled,
+) -> None:
+    assert journaled.run(POINT, **EVENT).code == 0
+    rows = journaled.sandbox.store.data[journaled.device["id"]]
+    rows[:] = [row for row in rows if row["variable"] != "notify_outcome" and row["value"] != "finished"]
+    journaled.sandbox.store.notifications.clear()  # as if it had been killed before it told the first
+    journaled.age()
+    ran = journaled.run(POINT, **EVENT)
+    assert ran.code == 0, ran.out + ran.err
+    assert len(journaled.sandbox.store.notifications) == 7
+
+
 def test_an_event_handed_in_twice_is_one_campaign(journaled: Journaled) -> None:
     assert journaled.run(POINT, **EVENT).code == 0
     again = journaled.run(POINT, **EVENT)

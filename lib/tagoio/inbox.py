@@ -86,6 +86,7 @@ class Inbox:
         self._others: dict[str, str] = {}  # the campaign of each notification without a mark
         self._has_shown = False
         self._proof_asked_at = float("-inf")
+        self._has_created = False
         self._lock = threading.Lock()
 
     def create(self, user_id: str, notification: Notification, key: str) -> str:
@@ -106,6 +107,9 @@ class Inbox:
             raise Doubtful("TagoIO answered without the id of a notification")
         if not notification.buttons:
             self._others[created] = key
+        with self._lock:
+            if not self._has_created:  # from now on there is a list that must show something
+                self._has_created, self._proof_asked_at = True, float("-inf")
         return created
 
     def listed(self, user_id: str) -> list[Listed]:
