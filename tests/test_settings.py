@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.app.settings import VARIABLES, Settings, read_env_file, read_settings
+from lib.app.env_file import read_env_file
+from lib.app.settings import VARIABLES, Settings, read_settings
 from lib.base.errors import SetupError
 
 ROOT = Path(__file__).parent.parent

@@ -72,7 +72,8 @@ class Alarms:
             self.journal.give_up(error.message)  # an alarm goes out all the same
             yield own
             return
-        changed = {each.key: each for each in older}.get(turn.replaced) if turn.kind == "raised" else state
+        replaced = next((each for each in older if each.key == turn.replaced), None)
+        changed = replaced if turn.kind == "raised" else state
         others = [each for each in older if each is not changed]
         self.judged.append(Judged(own.alarm.name, own.trigger.device, turn, changed, own.alarm.again, others))
         if turn.kind == "repeated" and state.ending:
@@ -140,17 +141,18 @@ class Alarms:
         state, *older = self._states([turn.campaign, *older_ones])
         older = [each for each in older if not each.ending]
         is_repeat = turn.kind == "repeated" and state.started and not state.ending
-        repeated = [state] * bool(is_repeat) + [each for each in older if each.started]
-        rows = [row for each in repeated for row in self._repeats(own, each, state)]
+        rows = self._repeats(own, state) if is_repeat else []
+        for each in older:
+            rows += self._repeats(own, each, joins=False) if each.started else []
         if older and not state.started:  # raised by this event, or by a run that came to tell nobody
             why, word = "told anew" if own.alarm.again else "replaced by a worse one", self._came_after(own)
             run, by = self.journal.run, turn.campaign
             rows += [replaced_row(each.key, run, by, why, word.message, word.translations) for each in older]
         return state, older, rows
 
-    def _repeats(self, own: Job, state: CampaignState, open_one: CampaignState | None = None) -> list[Row]:
-        """Only the open campaign tells who has joined."""
-        is_open = open_one in (None, state) and not state.is_over
+    def _repeats(self, own: Job, state: CampaignState, *, joins: bool = True) -> list[Row]:
+        """The rows of an event that repeats it; without `joins` nobody is told of it for the first time."""
+        is_open = joins and not state.is_over
         joined = [each.id for each in own.waiting if state.lacks(each.id)] if is_open else []
         about = {"run": self.journal.run, "event": own.key, "points": len(own.trigger.points), "added": len(joined)}
         repeated = Row(state.key, CHANGE, "repeated", about)

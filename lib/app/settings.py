@@ -1,13 +1,9 @@
 """What the developer configures: environment variables, parsed once into one typed object."""
 
-import codecs
-import difflib
-import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tagoio_sdk.regions import getConnectionURI
@@ -99,7 +95,7 @@ def read_settings(
         problems += _own_token_problems(own_token)
     settings = Settings(**values)
     use_region(settings.region)
-    problems += _misspelt(own)
+    problems += misspelt(own)
     problems += _missing_tags(settings, problems)
     if settings.cooldown and not settings.delivery_log_token:
         problems.append("cooldown needs the journal, which knows who was told when: set delivery_log_token")
@@ -109,44 +105,6 @@ def read_settings(
         problems.append("remind_after needs fallback, the addresses by which a user is told who has not read it")
     one_error(problems)
     return settings
-
-
-def read_env_file(path: Path) -> dict[str, str | None]:
-    """The variables of a .env file; those that address TagoIO itself are put into the process' environment too. Raises
-    SetupError for a file that cannot be read."""
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values  # imported late: inside TagoIO there is no .env, and start-up is billed
-
-    try:
-        content = path.read_bytes()
-        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes a file
-        text = content.decode("utf-16" if is_wide else "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SetupError(f"{path.name} cannot be read: {why}") from error
-    one_error(f"{path.name}, {problem}" for problem in _unread_lines(text))
-    values = dotenv_values(stream=io.StringIO(text))
-    one_error(f"{path.name}: {problem}" for problem in _misspelt(values))
-    for name in ("T_ANALYSIS_TOKEN", "T_ANALYSIS_ID", "TAGOIO_API", "TAGOIO_SSE"):
-        if values.get(name):
-            os.environ.setdefault(name, values[name] or "")
-    return values
-
-
-def _unread_lines(text: str) -> Iterator[str]:
-    """What dotenv would leave out with a warning. Values are not shown: one may be a token."""
-    from dotenv.parser import parse_stream
-
-    for binding in parse_stream(io.StringIO(text)):
-        name = re.match(r"\s*(?:export\s+)?([\w-]*)", binding.original.string)
-        if binding.error or (binding.key and binding.value is None and binding.key.lower() in VARIABLES):
-            begins = f" ({name[1]} …)" if name and name[1] else ""
-            line = binding.original.line + len(re.match(r"\n*", binding.original.string)[0])  # type: ignore[index]
-            yield (
-                f"line {line}{begins} cannot be read: write name=value; a value with quotes, spaces or # goes into "
-                "single quotes, name='…'"
-            )
 
 
 def region_addresses(region: str) -> tuple[str, str]:
@@ -183,14 +141,16 @@ def _missing_tags(settings: Settings, problems: list[str]) -> list[str]:
     ]
 
 
-def _misspelt(own: Mapping[str, Any]) -> Iterator[str]:
+def misspelt(own: Mapping[str, Any]) -> Iterator[str]:
     """A mistyped dry_run would tell real people: so what looks like one of our variables must be one."""
+    from difflib import get_close_matches  # imported late, as start-up is billed
+
     for key in own:
         name = key.strip().lower()
         if name.startswith("_") and name.strip("_") not in VARIABLES:
             continue  # TagoIO's own begin so: _action_id, _user_id
         word = name.replace("-", "_")
-        near = difflib.get_close_matches(word, VARIABLES, 1, 0.8)
+        near = get_close_matches(word, VARIABLES, 1, 0.8)
         near += [new for old, new in RENAMED.items() if old == word]
         near += [known for known in VARIABLES if len(word) >= SHORTEST_NAME and known.startswith(f"{word}_")]
         if near and name not in VARIABLES and name not in FROM_TAGOIO:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lib.app.console import Console
-from lib.app.settings import read_env_file, use_region
+from lib.app.env_file import read_env_file
+from lib.app.settings import use_region
 from lib.base.errors import Rejected, SetupError, TagoIOError
 from lib.base.log import guard_output, hide, redact
 from lib.base.text import tolerant

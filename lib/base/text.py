@@ -44,14 +44,14 @@ def tolerant(stream: TextIO) -> TextIO:
     return stream
 
 
-def did_you_mean(wrong: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`; did you mean "title"?`, or nothing where no known word is near; of words that differ in capitals the first."""
     from difflib import get_close_matches  # imported late: only for who has made a mistake
 
     by_lower: dict[str, str] = {}
     for word in known:
         by_lower.setdefault(word.lower(), word)
-    near = get_close_matches(wrong.lower(), by_lower, 1, cutoff)
+    near = get_close_matches(wrong.lower(), by_lower, 1, 0.6)
     return f'; did you mean "{by_lower[near[0]]}"?' if near else ""
 
 

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lib.app.settings import VARIABLES, read_env_file, region_addresses
+from lib.app.env_file import read_env_file
+from lib.app.settings import VARIABLES, region_addresses
 from lib.base.errors import Refused, SetupError, TagoIOError
 from lib.base.log import hide
 from lib.message.address import ADMIN
