@@ -26,6 +26,7 @@ from lib.campaign.rows import (
     decision_row,
     ended_row,
     fallback_rows,
+    joining_rows,
     outcome_rows,
     outcomes_of,
     point_rows,
@@ -754,3 +755,15 @@ def test_who_is_told_anew_twice_reads_of_the_first() -> None:
             "→ n1": ["u1"],
             "→ n2": ["u2"],
         }
+
+
+def test_users_who_join_what_was_finished_open_it_again() -> None:
+    begun = stamped([campaign_row(KEY, "started", A, size=1), *audience_rows(KEY, ["u1"])], 100)
+    rows = [*begun, *stamped(outcome_rows(KEY, [told("u1")]), 101)]
+    state = fold(rows)
+    finished = stamped([campaign_row(KEY, "finished", A, seen=state.seen)], 103)
+    assert fold([*rows, *finished]).is_finished
+    joined = stamped(joining_rows(KEY, B, ["u2", "u3"]), 102)  # which that run has not seen
+    state = fold([*rows, *joined, *finished])
+    assert not state.is_finished
+    assert list(state.unsettled()) == ["u2", "u3"]

@@ -12,7 +12,7 @@ from lib.base.text import NAMES_SHOWN
 from lib.campaign.alarm import Alarm, alarm_key, all_clear_key
 from lib.campaign.next_steps import Policy, TakeStep, Tell, next_steps, tell_end
 from lib.campaign.outcome import EARLIER, Outcome, Status
-from lib.campaign.rows import audience_rows, campaign_row, told_row
+from lib.campaign.rows import audience_rows, campaign_row, joining_rows, told_row
 from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
 from lib.message.trigger import Trigger
@@ -119,7 +119,7 @@ class Left:
             users = {user for each in ended for user in each.state.told} - begun.audience.keys()
             is_last = self.settings.dry_run or any(each.key in last for each in ended)  # a dry run writes no end
             if users and begun.started and is_last:
-                job.rows += audience_rows(key, users, by=self.policy.run)
+                job.rows += joining_rows(key, self.policy.run, users)
                 begun.take(replace(row, at=self.journal.now()) for row in job.rows)
                 self.journal.states[key] = begun
                 yield from self.jobs(begun, trigger, job)

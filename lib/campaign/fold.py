@@ -204,10 +204,11 @@ class Fold:
 
     def _change(self, row: Row) -> None:
         event = row.text("event")
+        if row.value in ("repeated", "joined"):
+            self._adding[row.run] = row.number("added")
         if row.value == "repeated":
             new = (row.at if row.id else float("inf"), row.id, row.number("points"))  # not shown yet: the newest
             self._repeated[event] = min(self._repeated.get(event, new), new)
-            self._adding[row.run] = row.number("added")
         elif row.value == "ended" and (self.ending is None or (not row.id, row.at) < self._ended_by):
             self._ended_by = not row.id, row.at  # one that is not shown yet bears our clock's time
             self.ending = _ending_in(row)

@@ -10,9 +10,10 @@ All have the campaign's key as `group`, so that a dashboard can show them. `run`
   presses, repeats and the end; `first`: the user whom this run tells before all others; of `escalated`: `step`, `to`.
 - `notify_change`, which a run that is telling people looks for: of an alarm `repeated`, by which `event` with how many
   `points`, and how many users it has `added`; of what is over `ended`: `why`, the `line` (or `lines` by language), and
-  whether to `tell` it, with all that was cleared `by` that event; `told`: that is begun; of an older campaign of an
-  alarm `replaced`: the line of those who are told anew, `by` which campaign, and `anew`: which `users` were; and
-  `late`: what a run that lost its journal wrote down at its end only, as its `sent` outcomes.
+  whether to `tell` it, with all that was cleared `by` that event; `told`: that is begun; `joined`: how many users are
+  `added` to what has begun; of an older campaign of an alarm `replaced`: the line of those who are told anew, `by`
+  which campaign, and `anew`: which `users` were; and `late`: what a run that lost its journal wrote down at its end
+  only, as its `sent` outcomes.
 - `notify_alarm`, in a group of its own for each alarm of a device: an `event` at which it `holds`, or that is to
   `clear` it, with the `line` (or `lines`) and whether to `tell`; metadata of the former: `priority`, `place`, `again`,
   `over` (a campaign seen to be closed), and of the campaign seen to be open: `open`, `since` (milliseconds), `count`,
@@ -42,7 +43,7 @@ No message text and no e-mail address is in them.
 import json
 import math
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -235,6 +236,12 @@ def passed_rows(key: str, run: str, users: Iterable[str]) -> Iterator[Row]:
 def line_about(line: str, lines: Mapping[str, str]) -> dict[str, str]:
     """How a line, or lines by language, stand in the metadata of a row."""
     return {"line": line, "lines": json.dumps(dict(lines), ensure_ascii=False) if lines else ""}
+
+
+def joining_rows(key: str, run: str, users: Collection[str]) -> Iterator[Row]:
+    """Users whom a run adds to a campaign that has begun; it is not finished then, whoever said so."""
+    yield Row(key, CHANGE, "joined", {"run": run, "added": len(users)})
+    yield from audience_rows(key, users, by=run)
 
 
 def told_row(key: str, run: str) -> Row:
