@@ -53,7 +53,9 @@ class PressRun:
                 self._settle(state)
             else:
                 now = self.tago.client.time_at_tagoio()
-                self._settle_by_looking(verify(ids, self.tago.run, self.inbox, now, self._state_of, self.sleep))
+                clock = self.journal.now
+                press = verify(ids, self.tago.run, self.inbox, now, self._state_of, clock, self.sleep)
+                self._settle_by_looking(press)
         except PressRefused as refusal:
             self.lines.append(f"Press refused: {refusal}")
             self.answers.problems += 1

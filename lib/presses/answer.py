@@ -71,7 +71,8 @@ class Answers:
         """Raises PressRefused, TagoIOError, SetupError."""
         button = fact.button + mark_of(state.key, "each" if fact.each else "first")
         ids = PressIds(button, fact.user_id, fact.notification_id)
-        press = verify(ids, self.run, self.inbox, datetime.fromtimestamp(fact.at, UTC), lambda _: state, self.sleep)
+        at, clock = datetime.fromtimestamp(fact.at, UTC), self.journal.now
+        press = verify(ids, self.run, self.inbox, at, lambda _: state, clock, self.sleep)
         about = {"name": press.user.name, "label": press.label}
         self.journal.add([decision_row(state.key, "verified", self.journal.run, fact.run, **about)])
         return press

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 
 from lib.base.text import harmless
 from lib.campaign.key import marked_parts
@@ -37,12 +36,14 @@ def verify(
     ids: PressIds,
     run: RunUsers,
     inbox: Inbox,
-    now: datetime,
+    at: datetime,
     state_of: Callable[[str], CampaignState],
+    clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> Press:
-    """The press, if TagoIO has that notification for that user with that button; where it lists no buttons, or only a
-    part of the notifications, the journal (`state_of` a campaign) tells. Raises PressRefused, TagoIOError."""
+    """The press `at` that time, if TagoIO has that notification for that user with that button; where it lists no
+    buttons, or only a part of the notifications, the journal (`state_of` a campaign) tells. `clock` is TagoIO's, for
+    one that was sent a moment ago may be listed late. Raises PressRefused, TagoIOError."""
     missing = [name for name in ("button_id", "user_id", "notification_id") if not getattr(ids, name)]
     if missing:
         raise PressRefused(f"TagoIO handed over no {' and no '.join(missing)}")
@@ -52,12 +53,10 @@ def verify(
     plain, key, each_counts = marked_parts(ids.button_id)
     listed: list[Listed] = retrying(lambda: inbox.listed(user.id), sleep)
     found = _in(listed, ids)
-    state = None if found else state_of(key) if key else None
-    outcome = state.outcomes.get(user.id) if state else None
-    shows_until = outcome.at + LATE if outcome and outcome.notification_id == ids.notification_id else 0.0
-    for _ in range(ceil(max(shows_until - now.timestamp(), 0.0) / LOOK_AGAIN)):  # sent a moment ago
-        if found:
-            break
+    state = state_of(key) if key and not (found and found.buttons) else None
+    known = state.outcomes.get(user.id) if state else None
+    outcome = known if known and known.notification_id == ids.notification_id else None
+    while outcome and not found and clock() < outcome.at + LATE:
         sleep(LOOK_AGAIN)
         listed = retrying(lambda: inbox.listed(user.id), sleep)
         found = _in(listed, ids)
@@ -70,15 +69,12 @@ def verify(
             raise PressRefused(f"button {ids.button_id} opens a link; it decides nothing")
         label = without_contact(harmless(labels[ids.button_id]), user) or plain
     else:
-        is_shown = found is not None or len(listed) >= WHOLE
-        state = state_of(key) if key and is_shown else None
-        outcome = state.outcomes.get(user.id) if state else None
-        is_known = outcome is not None and outcome.notification_id == ids.notification_id
-        if not (state and outcome and is_known and plain in (state.answer_buttons or [plain])):
+        may_be_there = found is not None or len(listed) >= WHOLE
+        if not (may_be_there and state and outcome and plain in (state.answer_buttons or [plain])):
             raise PressRefused(_why_refused(user, ids, listed, found))
         sent_at = sent_at or outcome.at
-    after = max(now.timestamp() - sent_at, 0.0) if sent_at else None
-    return Press(user, plain, label, key, now, ids.notification_id, after, each_counts)
+    after = max(at.timestamp() - sent_at, 0.0) if sent_at else None
+    return Press(user, plain, label, key, at, ids.notification_id, after, each_counts)
 
 
 def _in(listed: list[Listed], ids: PressIds) -> Listed | None:
