@@ -62,6 +62,8 @@ class Facts:
         ran = self.runs[process]
         if ran.killed is None:
             return "JOURNAL IS GONE" in ran.console or "journal was away" in ran.console
+        if any(row.process == process and row.row["value"] == "late" for row in self.history.server.device.rows):
+            return True
         requests = [each for each in self.history.requests if each.process == process]
         first = min((each.sent_at for each in requests if each.route == "create"), default=0.0)
         has_looked = any(each.route == "inbox" and each.sent_at < first for each in requests)

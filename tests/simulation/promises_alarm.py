@@ -145,6 +145,7 @@ def copies_are_of_the_newest_event(facts: Facts) -> Iterator[Violation]:
         value = _value(facts, campaign, event)
         for note in facts.history.notes():
             is_lost = _is_second(facts, note) or is_unknown(facts, note) or _is_refused(facts, note)
+            is_lost = is_lost or _is_written_over(facts, note)
             is_lost = is_lost or (note.by is not None and note.by.process in blind)
             if (
                 campaign_of(note) == campaign
@@ -265,6 +266,12 @@ def _was_unseen(facts: Facts, note: Note) -> bool:
         return True
     is_late = bool(changes) and changes[-1].sent_at - note.at <= facts.history.scenario.platform.inbox_late
     return is_late or facts.is_unseen(note.user) or _is_refused(facts, note)
+
+
+def _is_written_over(facts: Facts, note: Note) -> bool:
+    """Whether TagoIO carried out a change after one that was sent later: no client can prevent that."""
+    carried = [(max(each.carried_at), each.sent_at) for each in _changes(facts, note) if each.carried_at]
+    return [sent for _, sent in sorted(carried)] != sorted(sent for _, sent in carried)
 
 
 def _is_refused(facts: Facts, note: Note) -> bool:
