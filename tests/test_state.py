@@ -767,3 +767,9 @@ def test_users_who_join_what_was_finished_open_it_again() -> None:
     state = fold([*rows, *joined, *finished])
     assert not state.is_finished
     assert list(state.unsettled()) == ["u2", "u3"]
+
+
+def test_what_it_replaces_is_all_that_any_run_which_began_it_has_seen() -> None:
+    rows = [campaign_row(KEY, "started", run, size=1, replaces=older) for run, older in ((A, "o1"), (B, "o1 o2"))]
+    for order in (rows, rows[::-1]):
+        assert list(fold(stamped(order, 100)).replaces) == ["o1", "o2"]

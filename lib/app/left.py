@@ -68,7 +68,7 @@ class Left:
         for key, alike in ended.items():
             yield from self._all_clear(key, alike)
 
-    def _read(self, keys: list[str]) -> None:
+    def _read(self, keys: Iterable[str]) -> None:
         """The campaigns that one replaces, which may be finished."""
         device, unknown = self.journal.device, [key for key in keys if key not in self.journal.states]
         try:

@@ -133,6 +133,7 @@ class Fold:
         self.ending: Ending | None = None
         self._ended_by = (True, 0.0)
         self.is_end_told = False  # or begun to be, in a campaign of its own
+        self.replaces: dict[str, None] = {}  # the campaigns of its alarm in whose place it was raised, in their order
         self.replaced: dict[str, Ending] = {}  # by campaign of the alarm that was raised in its place
         self.anew: dict[str, tuple[float, str]] = {}  # users whom one of them has told: when, and which
         self._strange: set[str] = set()  # of those, who was not known to be in its audience
@@ -188,6 +189,8 @@ class Fold:
             self.steps_taken.add(row.number("step"))
         elif value == "passed":
             self.passed.update(row.words("users"))
+        if value == "started":
+            self.replaces |= dict.fromkeys(row.words("replaces"))  # of two that begin it one may not have seen them all
         if value == "started" and (self.started is None or row.at < self.started.at):
             self.started = row
         if value in ("started", "resumed"):

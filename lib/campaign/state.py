@@ -125,11 +125,6 @@ class CampaignState(Fold):
         return self.started.text("alarm") if self.started else ""
 
     @property
-    def replaces(self) -> list[str]:
-        """The campaigns of its alarm in whose place it was raised."""
-        return self.started.words("replaces") if self.started else []
-
-    @property
     def told(self) -> set[str]:
         """Users who were told, those left out that another campaign of its alarm has told anew."""
         told = {user for user, outcome in list(self.outcomes.items()) if outcome.status in TOLD}

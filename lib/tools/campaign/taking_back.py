@@ -100,7 +100,7 @@ def _plan(copies: Copies, verb: Verb) -> Iterator[str]:
 def _older(journal: JournalDevice, state: CampaignState, verb: Verb) -> Iterator[str]:
     """Of the same alarm, the campaigns of which users keep a copy, as they were not told anew."""
     with journal_read():
-        older = journal.states(state.replaces) if verb.ends and state.replaces else {}
+        older = journal.states(list(state.replaces)) if verb.ends and state.replaces else {}
     for each in older.values():
         kept = len(each.told) if not each.ending else 0
         if kept:
