@@ -19,7 +19,7 @@ from lib.tools.sandbox.page.forms import BadInput
 from lib.tools.sandbox.runner import Run
 from lib.tools.sandbox.server import Sandbox
 from lib.tools.sandbox.storage import MUTABLE_ROWS, first_kept
-from lib.tools.sandbox.store import Identity
+from lib.tools.sandbox.store import Identity, new_id
 from lib.tools.sandbox.trouble import Fault
 from tests.conftest import MAINTENANCE, ROOT, run_python
 
@@ -417,3 +417,8 @@ def test_a_late_request_is_carried_out_though_nobody_waits_any_more(peopled: San
 
 def test_it_listens_on_loopback_only(peopled: Sandbox) -> None:
     assert peopled.api.startswith("http://127.0.0.1:")
+
+
+def test_of_two_records_of_one_moment_the_later_has_the_greater_id() -> None:
+    ids = [new_id() for _ in range(200)]
+    assert ids == sorted(ids)

@@ -19,6 +19,7 @@ from lib.tools.sandbox.unknowns import Facts, check_fact, default_facts
 
 Record = dict[str, Any]
 
+_process = secrets.token_hex(5)
 _numbers = itertools.count(secrets.randbelow(0xFFFF))
 
 
@@ -32,7 +33,7 @@ class Identity:
 
 def new_id() -> str:
     """24 hex digits, the later the greater."""
-    return f"{int(time.time()):08x}{secrets.token_hex(5)}{next(_numbers) & 0xFFFFFF:06x}"
+    return f"{int(time.time()):08x}{_process}{next(_numbers) & 0xFFFFFF:06x}"
 
 
 @dataclass(frozen=True, slots=True)
