@@ -1,7 +1,6 @@
 """The fold of an alarm's rows, and what a notification may say of an alarm."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -21,11 +20,11 @@ BEGAN = 1_000_000.0
 def holds(alarm: Alarm, event: str, at: float, severity: tuple[int, int] = (1, 0), **about: object) -> Row:
     given = {"again": False, "over": "", **about}
     row = alarm.event(KEY, event, RUN, severity, **given)  # type: ignore[arg-type]  # a row is text
-    return replace(row, at=BEGAN + at, id=f"{event}{at}")
+    return row._replace(at=BEGAN + at, id=f"{event}{at}")
 
 
 def clears(event: str, at: float) -> Row:
-    return replace(clear_row(KEY, event, RUN, "Over", {}), at=BEGAN + at, id=event)
+    return clear_row(KEY, event, RUN, "Over", {})._replace(at=BEGAN + at, id=event)
 
 
 def kinds(*rows: Row) -> dict[str, tuple[str, str]]:

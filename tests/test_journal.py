@@ -1,7 +1,6 @@
 """The journal on a device of the sandbox, over the SDK's `Device`."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,7 +165,7 @@ def test_one_row_that_the_device_refuses_keeps_the_others_from_nothing(kept: Kep
     kept.begin(journal, ["u", "v"])
     kept.fails = [Rejected("together", status=400), Rejected("alone", status=400)]
     journal.record(KEY, sent("u"))
-    journal.record(KEY, replace(sent("v"), status="failed", reason="no"))
+    journal.record(KEY, sent("v")._replace(status="failed", reason="no"))
     journal.close(5)
     assert journal.unwritten == 1
     assert len(kept.state().outcomes) == 1

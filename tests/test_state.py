@@ -46,7 +46,7 @@ TRIGGER = Trigger(
 
 
 def stamped(rows: Any, at: float) -> list[Row]:
-    return [replace(row, at=at + number / 1000, id=f"{at}-{number}") for number, row in enumerate(rows)]
+    return [row._replace(at=at + number / 1000, id=f"{at}-{number}") for number, row in enumerate(rows)]
 
 
 def told(user: str, status: Any = "sent", run: str = A, **more: Any) -> Outcome:
@@ -143,7 +143,7 @@ def test_who_was_told_was_told_whatever_another_run_writes_later() -> None:
 
 def test_an_audience_that_was_cut_is_known_to_be() -> None:
     rows = stamped(started_rows(KEY, A, TRIGGER, ["u1", "u2", "u3"], started_at=1.0, first=""), 100)
-    cut = [replace(row, about={**row.about, "users": "u1"}) if row.kind == "notify_audience" else row for row in rows]
+    cut = [row._replace(about={**row.about, "users": "u1"}) if row.kind == "notify_audience" else row for row in rows]
     assert fold(cut).missing == 2
     assert fold(rows).missing == 0
 
@@ -200,7 +200,7 @@ def test_the_row_of_a_campaign_travels_as_the_readme_says() -> None:
     assert row.wire() == {
         "variable": "notify_closed", "value": 2, "group": KEY, "metadata": {"notifications": "n1 n2", "run": A},
     }  # fmt: skip
-    assert read_row({**row.wire(), "time": "2026-01-01T00:00:00Z", "id": "x"}) == replace(row, at=1767225600.0, id="x")
+    assert read_row({**row.wire(), "time": "2026-01-01T00:00:00Z", "id": "x"}) == row._replace(at=1767225600.0, id="x")
     assert CAMPAIGN == "notify_campaign"
 
 
@@ -215,7 +215,7 @@ def test_the_ids_of_a_large_audience_are_in_memory_once() -> None:
 
 def of(*rows: Row, at: float = 100) -> CampaignState:
     """The state after these rows, each a second after the one before."""
-    return fold(row if row.at else replace(row, at=at + n, id=f"r{n}") for n, row in enumerate(rows))
+    return fold(row if row.at else row._replace(at=at + n, id=f"r{n}") for n, row in enumerate(rows))
 
 
 def mark(value: str, run: str = A, **about: Any) -> Row:
@@ -292,7 +292,7 @@ def test_lines_by_language_are_read_whoever_wrote_them(given: Any, lines: dict[s
 )
 def test_a_run_is_known_by_the_rows_it_wrote(rows: Any, expected: Presence | None) -> None:
     rows = list(rows)
-    given = [replace(row, at=100.0 + n, id=f"r{n}") for n, row in enumerate(rows)]
+    given = [row._replace(at=100.0 + n, id=f"r{n}") for n, row in enumerate(rows)]
     begins = [row.at for row in given if row.value in ("started", "resumed") and row.run == A]
     for order in (given, reversed(given)):
         found = fold(order).presences.get(A)
@@ -320,13 +320,13 @@ def test_the_lease_goes_by_rows_of_those_who_tell(row: Row, sign: bool | None) -
     signs = [(each.run, each.at, each.id, each.is_end) for each in of(row).signs.values()]
     assert signs == ([] if sign is None else [(A, 100, "r0", sign)])
     assert not fold([row]).signs, "a row without a time is none"
-    unseen = replace(beat(), at=5.0)
-    assert len(fold([unseen, replace(unseen, at=6.0)]).signs) == 2, "rows that have no id yet"
+    unseen = beat()._replace(at=5.0)
+    assert len(fold([unseen, unseen._replace(at=6.0)]).signs) == 2, "rows that have no id yet"
 
 
 def test_the_oldest_row_that_begins_a_campaign_is_its_beginning() -> None:
-    first, second = replace(mark("started", device="d1"), at=100), replace(mark("started", B, device="d2"), at=101)
-    for rows in ([first, second], [second, first], [first, replace(second, at=100.0)], [first, mark("left")]):
+    first, second = mark("started", device="d1")._replace(at=100), mark("started", B, device="d2")._replace(at=101)
+    for rows in ([first, second], [second, first], [first, second._replace(at=100.0)], [first, mark("left")]):
         assert fold(rows).trigger.device_id == "d1"
     assert fold([mark("left")]).started is None
 
@@ -422,9 +422,9 @@ def test_another_channel_is_tried_by_the_first_that_claims_it(rows: list[tuple[s
 
 def test_of_two_claims_the_older_counts_whichever_shows_first() -> None:
     (older,), (newer,) = fallback_rows(KEY, ["u"], "begun", A), fallback_rows(KEY, ["u"], "begun", B)
-    older, newer = replace(older, at=100.0), replace(newer, at=101.0)
+    older, newer = older._replace(at=100.0), newer._replace(at=101.0)
     assert fold([newer, older]).tries == fold([older, newer]).tries == {"u": Try(A, 100.0)}
-    same = replace(newer, at=100.0)
+    same = newer._replace(at=100.0)
     assert fold([older, same]).tries == {"u": Try(A, 100.0)}
 
 
@@ -470,8 +470,8 @@ def test_what_was_pressed_is_a_copy_though_no_row_tells_who_sent_it() -> None:
 
 
 def test_the_oldest_end_is_the_end() -> None:
-    first, second = replace(end("cleared", "A", {"de": "a"}), at=100.0), replace(end("closed", "B"), at=101.0)
-    for rows in ([first, second], [second, first], [first, replace(second, at=100.0)]):
+    first, second = end("cleared", "A", {"de": "a"})._replace(at=100.0), end("closed", "B")._replace(at=101.0)
+    for rows in ([first, second], [second, first], [first, second._replace(at=100.0)]):
         state = fold(rows)
         assert state.ending == Ending(100.0, "cleared", Answer("A", {"de": "a"}, B))
         assert (state.is_over, state.is_decided, state.why_over) == (True, False, "cleared meanwhile")
@@ -542,11 +542,11 @@ def test_eleven_points_stay_in_their_order() -> None:
 
 
 def test_an_event_whose_row_has_not_shown_yet_is_the_newest_until_it_shows() -> None:
-    shown = replace(repeat("e2"), at=200.0, id="r2")
-    unseen = replace(repeat("e3"), at=100.0)
+    shown = repeat("e2")._replace(at=200.0, id="r2")
+    unseen = repeat("e3")._replace(at=100.0)
     rows = [shown, *points("e2", 2), *points("e3", 3)]
     assert [point.value for point in fold([*rows, unseen]).trigger.points] == [3]
-    seen = replace(unseen, id="r1")
+    seen = unseen._replace(id="r1")
     for order in ([*rows, unseen, seen], [*rows, seen, unseen]):
         assert [point.value for point in fold(order).trigger.points] == [2]
 
@@ -581,16 +581,16 @@ def test_which_presses_count(rows: list[Row], standing: list[str], decided: str 
 
 
 def test_a_press_in_the_instant_of_the_end_still_stands_and_ties_go_by_id() -> None:
-    state = fold([replace(press(), at=100.0, id="2"), replace(press(D), at=100.0, id="1"), replace(end(), at=100.0)])
+    state = fold([press()._replace(at=100.0, id="2"), press(D)._replace(at=100.0, id="1"), end()._replace(at=100.0)])
     assert [each.run for each in state.standing()] == [D, C]
 
 
 def test_a_press_is_kept_as_tagoio_took_it_first() -> None:
-    row = replace(press(button="off"), at=100.0, id="1")
+    row = press(button="off")._replace(at=100.0, id="1")
     fact = PressFact(100.0, "1", C, "u1", "off", "n-u1", False)
-    assert fold([row, replace(row, at=101.0, id="2")]).presses == {C: fact}
-    assert fold([replace(row, at=101.0, id="2"), row]).presses == {C: fact}
-    assert fold([replace(row, at=90.0, id=""), row]).presses == {C: fact}, "now it has shown"
+    assert fold([row, row._replace(at=101.0, id="2")]).presses == {C: fact}
+    assert fold([row._replace(at=101.0, id="2"), row]).presses == {C: fact}
+    assert fold([row._replace(at=90.0, id=""), row]).presses == {C: fact}, "now it has shown"
     assert fold([press()]).presses[C].button == "ack"
 
 
@@ -690,7 +690,7 @@ def test_until_when_a_notification_of_another_run_may_show(
 
 def test_rows_of_other_campaigns_and_of_nobody_are_let_be() -> None:
     state = of(
-        replace(mark("left"), key="other"), Row(KEY, "temperature", 5, {"run": A}), Row(KEY, CAMPAIGN, "left", {}),
+        mark("left")._replace(key="other"), Row(KEY, "temperature", 5, {"run": A}), Row(KEY, CAMPAIGN, "left", {}),
         *audience_rows(KEY, ["u1"]), Row(KEY, "notify_outcome", "held", {"users": "u1"}),
     )  # fmt: skip
     assert (state.presences, list(state.audience), state.outcomes["u1"].status) == ({}, ["u1"], "held")

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,7 +66,7 @@ def test_a_value_can_be_had_as_text(value: Any, text: str) -> None:
 
 
 def test_the_device_has_a_name_only_where_there_is_a_device() -> None:
-    asked = replace(read_trigger([], POINT), name_of=lambda device: f"Fridge {device}")
+    asked = read_trigger([], POINT)._replace(name_of=lambda device: f"Fridge {device}")
     assert asked.device_name == "Fridge d"
     assert read_trigger([], None).device_name == ""
 

@@ -5,7 +5,7 @@ raise, repeat or clear at once all come to the same (lib/campaign/alarm.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lib.app.job import Job
 from lib.app.left import Left
@@ -22,8 +22,7 @@ from lib.tagoio.journal import Journal
 MOST_LANGUAGES = 7  # so that the lines fit one row
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """What the event is to the alarm of that name, `again` where each is told. `older` is the campaign whose copies
     change by it, and so do those of `others` that are older yet."""
 
@@ -111,7 +110,7 @@ class Alarms:
         facts = own.alarm
         closed = alarm.campaign if is_over else ""
         row = alarm.event(key, own.key, self.journal.run, facts.severity, again=facts.again, over=closed)
-        foreseen = alarm.take(replace(row, at=self.journal.now()))
+        foreseen = alarm.take(row._replace(at=self.journal.now()))
         state, older, rows = self._following(own, alarm, foreseen)
         ended = self._ended(alarm)
         older_ones = alarm.replaced_by(foreseen.campaign)
@@ -129,7 +128,7 @@ class Alarms:
         state = over.get(state.key, state)  # ended by another event meanwhile
         for each in (state, *older):
             known = max((each.at for each in each.presences.values()), default=0.0)  # our clock may be behind
-            each.take(replace(row, at=max(self.journal.now(), known + 0.001)) for row in rows)
+            each.take(row._replace(at=max(self.journal.now(), known + 0.001)) for row in rows)
         return turn, state, older, list(over.values())
 
     def _following(self, own: Job, alarm: Alarm, turn: Turn) -> tuple[CampaignState, list[CampaignState], list[Row]]:
@@ -210,7 +209,7 @@ class Alarms:
         gone after it. Raises TagoIOError."""
         alarm = self._alarm(key)
         row = self._clear_row(key, own.key, all_clear)
-        if alarm.take(replace(row, at=self.journal.now())).kind == "nothing":
+        if alarm.take(row._replace(at=self.journal.now())).kind == "nothing":
             return []
         ended = self._ended(alarm)
         alarm = self._seen(alarm, row, *ended)
@@ -236,13 +235,13 @@ class Alarms:
             if key not in known and state.ending is None:
                 tell, by = cleared.about.get("tell") is True, cleared.text("event")
                 rows.append(ended_row(key, self.journal.run, "cleared", word.line, word.lines, tell=tell, by=by))
-                state.take([replace(rows[-1], at=self.journal.now())])
+                state.take([rows[-1]._replace(at=self.journal.now())])
         return rows
 
     def _over(self, ended: list[Row]) -> list[CampaignState]:
         states = self._states([row.key for row in ended])
         for state, row in zip(states, ended, strict=True):
-            state.take([replace(row, at=self.journal.now())])
+            state.take([row._replace(at=self.journal.now())])
         return states
 
     # ---- an older campaign that changes

@@ -3,7 +3,6 @@ back."""
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from lib.app.edits import probed_facts, said_of_edits
 from lib.app.hand_on import HandOn
@@ -341,7 +340,7 @@ class Dispatch:
         return list(next_steps(lane.state, self.journal.now(), self._policy()))
 
     def _policy(self) -> Policy:
-        return replace(self.plan.policy, is_holder=True)
+        return self.plan.policy._replace(is_holder=True)
 
     def _known(self) -> list[tuple[str, str]]:
         """Some (user, notification) that TagoIO is known to have: of this run, else as the journal says."""

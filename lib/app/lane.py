@@ -1,7 +1,7 @@
 """A campaign as the send loop sees it: who is next, with which text, and whether they may be told now."""
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lib.app.job import Job
 from lib.app.plan import Plan
@@ -149,12 +149,12 @@ class CampaignLane:
         """The last word on a user; callable from any thread."""
         if notification:
             subject, priority = subject_key(notification.subject), notification.priority
-            outcome = replace(outcome, subject=subject, priority=priority)
+            outcome = outcome._replace(subject=subject, priority=priority)
         name = "" if outcome.status == "sent" else outcome.user_name  # the report names the others
         step = outcome.step or self.state.audience.get(outcome.user_id, 0)
-        outcome = replace(outcome, user_name=name, step=step)
+        outcome = outcome._replace(user_name=name, step=step)
         if self.job.is_empty:
-            self.state.settle(replace(outcome, run=self.journal.run, at=self.journal.now()))
+            self.state.settle(outcome._replace(run=self.journal.run, at=self.journal.now()))
         else:
             self.journal.record(self.key, outcome)
         self.tally.done += 1

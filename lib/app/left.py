@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Set
-from dataclasses import replace
 
 from lib.app.job import Job, Sorting
 from lib.app.report import Report
@@ -86,7 +85,7 @@ class Left:
         actions = next_steps(state, now, self.policy)
         if not actions and not before:
             return None
-        job = Job(state, replace(state.trigger, analysis_id=trigger.analysis_id), state.started_at, steps=state.steps)
+        job = Job(state, state.trigger._replace(analysis_id=trigger.analysis_id), state.started_at, steps=state.steps)
         job.event_number = 0 if state.lacks_points else state.repeats  # then the copies are brought up to date later
         if before:
             job.rows = before.rows
@@ -107,7 +106,7 @@ class Left:
     def _all_clear(self, key: str, ended: list[Job]) -> Iterator[Job]:
         """One campaign for all that an event has cleared, whoever begins it; where another run has, who is not in it
         yet joins. Where the alarm was raised again there is nothing to tell."""
-        trigger = replace(ended[0].trigger, points=(), device_id=ended[0].trigger.device)
+        trigger = ended[0].trigger._replace(points=(), device_id=ended[0].trigger.device)
         job = Job(CampaignState(key), trigger, self.journal.now() - 1.0, ended=ended[0].state)
         job.rows = [told_row(each.key, self.policy.run) for each in ended]
         job.about = {"all_clear": ended[0].state.alarm, **job.all_clear.about()} if job.all_clear else {}
@@ -120,7 +119,7 @@ class Left:
             is_last = self.settings.dry_run or any(each.key in last for each in ended)  # a dry run writes no end
             if users and begun.started and is_last:
                 job.rows += joining_rows(key, self.policy.run, users)
-                begun.take(replace(row, at=self.journal.now()) for row in job.rows)
+                begun.take(row._replace(at=self.journal.now()) for row in job.rows)
                 self.journal.states[key] = begun
                 yield from self.jobs(begun, trigger, job)
                 return
@@ -167,7 +166,7 @@ class Left:
     def added_by(self, step: Step, told: Container[str]) -> Audience:
         """Who is not in the campaign yet. Raises SetupError where that cannot be looked up."""
         key, value = step.tag(self.settings.tag_key)
-        choice = replace(self.settings.choice, send_to=("tags",), tag_key=key, tag_value=(value,))
+        choice = self.settings.choice._replace(send_to=("tags",), tag_key=key, tag_value=(value,))
         try:
             audience = choose_audience(self.run_users, choice, sleep=self.sleep)
         except NobodyFound:

@@ -1,7 +1,6 @@
 """A run that a pressed button started, from the ids to the closed copies."""
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from lib.app.plan import LAST_WORDS, open_journal
@@ -189,7 +188,7 @@ class PressRun:
             self.lines.append(f"  closed {number} cop{'y' if number == 1 else 'ies'}")
 
     def _finish(self, state: CampaignState) -> None:
-        now, policy = self.journal.now(), replace(self.policy, is_holder=True)
+        now, policy = self.journal.now(), self.policy._replace(is_holder=True)
         others = any(state.is_alive(run, now) for run in state.presences if run != self.journal.run)
         is_done = not next_steps(state, now, policy) and wakes_at(state, now, policy) is None
         self.journal.end(state.key, "finished" if is_done and not others else "left")
@@ -225,7 +224,7 @@ class PressRun:
         if press.each_counts:
             return
         if not (answer.line or answer.lines):
-            answer = replace(answer, line=f"{press.label}: {who}")  # for the next press to see that it is settled
+            answer = answer._replace(line=f"{press.label}: {who}")  # for the next press to see that it is settled
         at = press.at.timestamp()
         key = press.campaign
         closing = Closing(self.tago.run, self.inbox, key, answer, at, sleep=self.sleep, is_over=self.is_late)

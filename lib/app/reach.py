@@ -3,7 +3,6 @@ before."""
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 from lib.app.job import Job
 from lib.app.plan import Plan
@@ -210,7 +209,7 @@ class Reach:
             self.report.note(f"{name or each.user_id}: {reason}", undone=1)
         else:
             status = status or known.status
-            self.record(replace(known, user_name=name, status=status, reason=reason, channel=channel))
+            self.record(known._replace(user_name=name, status=status, reason=reason, channel=channel))
 
     def _write(self, user_id: str, value: str, *, channel: str = "", reason: str = "") -> None:
         self.journal.add(fallback_rows(self.job.key, [user_id], value, self.journal.run, channel, reason))

@@ -3,8 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tagoio_sdk.regions import getConnectionURI
 
@@ -27,8 +26,7 @@ SHORTEST_NAME = 3  # letters of a name that may be the beginning of one of ours,
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The variables of the Analysis, each documented in the README and in env.example."""
 
     account_token: str = ""

@@ -42,7 +42,7 @@ class Updating:
             return 0
         if state.lacks_points and not self._sees(state, [POINT], lambda _: not state.lacks_points, copies):
             return 0
-        trigger = replace(state.trigger, analysis_id=job.trigger.analysis_id)
+        trigger = state.trigger._replace(analysis_id=job.trigger.analysis_id)
         number = state.repeats
         job = replace(job, trigger=trigger, event_number=number)
         try:

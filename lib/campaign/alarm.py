@@ -27,7 +27,7 @@ HOLDS, CLEAR = "holds", "clear"
 Severity = tuple[int, int]  # the priority's place and the variant's: the lower the worse
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # a tuple has a `count` already
 class Turn:
     """What one event was to the alarm: of the `campaign`, raised `since`, it was the event number `count`; `replaced`
     is the campaign in whose place it was raised."""

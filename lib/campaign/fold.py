@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from lib.campaign.lease import Sign
 from lib.campaign.outcome import TOLD, Outcome
@@ -45,8 +45,7 @@ class Presence:
         return self.left_at >= self.at
 
 
-@dataclass(frozen=True, slots=True)
-class PressFact:
+class PressFact(NamedTuple):
     """A press as TagoIO handed it in to `run`, in the order in which TagoIO took the rows."""
 
     at: float
@@ -58,8 +57,7 @@ class PressFact:
     each: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether TagoIO shows that this user has that button; by whom it was pressed, and what stood on it."""
 
     is_true: bool
@@ -67,12 +65,11 @@ class Verdict:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What `decide` gave for a press, called by `run`: a line, or lines by language."""
 
     line: str = ""
-    lines: Mapping[str, str] = field(default_factory=dict)
+    lines: Mapping[str, str] = {}
     run: str = ""
 
     def for_reader(self, language: str) -> str:
@@ -87,8 +84,7 @@ class Answer:
         return line_about(self.line, self.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """The end of the alarm, or of what somebody closed by hand: `why`, the line that every copy gets, and whether to
     `tell` it to who had been told. `by` is the event that has cleared it, with others."""
 
@@ -99,8 +95,7 @@ class Ending:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """Another channel, tried for a user by `run`: its `result`, "" while it is under way."""
 
     run: str
@@ -227,7 +222,7 @@ class Fold:
             self.is_end_told = True
         elif row.value == "late":
             self._late.add(row.run)
-            self._outcome(replace(row, value="sent"))
+            self._outcome(row._replace(value="sent"))
 
     def _heartbeat(self, row: Row) -> None:
         presence = self.presences.setdefault(row.run, Presence())

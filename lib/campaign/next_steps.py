@@ -24,6 +24,7 @@ clock of its own or does anything.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lib.base.duration import shown_duration
 from lib.campaign.fold import PressFact
@@ -33,8 +34,7 @@ from lib.campaign.state import CampaignState
 from lib.message.escalation import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What the settings ask for; `run` is this run. Without a memory (no journal) nobody comes after this run, so who
     is left is told by fallback at once. The holder of the lease does what another run may be at as well."""
 

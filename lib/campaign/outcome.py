@@ -1,7 +1,6 @@
 """What became of one user of a campaign."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal["sent", "fallback", "skipped", "held", "failed", "unknown", "pending"]
 STATUSES: tuple[Status, ...] = ("sent", "fallback", "skipped", "held", "failed", "unknown", "pending")
@@ -14,8 +13,7 @@ NO_TIME = "time budget used up"
 EARLIER = "an earlier run may have sent it"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`sent`: TagoIO accepted it and gave an id; whether it was seen, nobody knows. `subject` is a hash. `channel` is
     the service that took it instead; `step` that of the escalation which the user belongs to, 0 for the first audience.
     `run` came to it `at` (seconds since the epoch, TagoIO's clock)."""

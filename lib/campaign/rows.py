@@ -44,10 +44,9 @@ import json
 import math
 import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib.campaign.outcome import Outcome
 from lib.message.trigger import DataPoint, Trigger
@@ -67,15 +66,14 @@ WHOLE_TEXTS = ("users", "notifications", "escalate", "lines", "id", "buttons", "
 WireRow = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One fact of a campaign. `at` (seconds since the epoch) and `id` are TagoIO's; those of a row that it has not
     shown yet are this run's."""
 
     key: str
     kind: str
     value: Any
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = {}
     at: float = 0.0
     id: str = ""
     location: Any = None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lib.campaign.fold import Answer, Fold, Presence, PressFact, answer_in
 from lib.campaign.lease import GIVEN_UP, LATE, MARGIN
@@ -12,8 +12,7 @@ from lib.message.escalation import Step, steps_from
 from lib.message.trigger import Trigger
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """What copies are closed with, and the time that stands behind it. With `users` theirs alone, else those of all but
     whom another has told `besides`."""
 

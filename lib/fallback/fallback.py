@@ -5,8 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from lib.base.log import redact
 from lib.fallback.channels import NoAddress, channel_of, filled
@@ -39,8 +38,7 @@ WHY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """How it went: `taken` by a channel (its scheme, never its address), `refused` by all, or in `doubt`."""
 
     result: Literal["taken", "refused", "doubt"]

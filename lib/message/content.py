@@ -2,7 +2,6 @@
 which alarms an event ends."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -92,7 +91,7 @@ class Content:
     def _composed(self, trigger: Trigger, user: User) -> Notification | AllClear | None:
         """Raises SetupError for what is neither, and for a mistake in `compose`."""
         try:
-            composed = self.compose(replace(trigger, name_of=self.name_or_id), user)
+            composed = self.compose(trigger._replace(name_of=self.name_or_id), user)
         except SetupError as error:  # a notification that is not valid
             raise SetupError(*(f"{each}{in_line(error, self.compose)}" for each in error.problems)) from error
         except Exception as error:

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from lib.base.errors import SetupError
 from lib.base.text import MISLEADING, did_you_mean
@@ -18,8 +18,7 @@ AROUND = 40  # characters of a line that are shown before a mistake in the JSON,
 OPERATORS = ("<", ">", "=", "!", "><", "*")  # an Action's, C mcp create-action.ts
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """An Action's condition: whether the newest value of a variable is less (`<`), more (`>`), equal (`=`), other
     (`!`), between (`><`, both ends included), or anything at all (`*`)."""
 
@@ -61,8 +60,7 @@ class Condition:
         return f"{self.variable} is {trigger.text(self.variable)}, not {limits}"
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """A notification and the condition under which it is sent; without one, always."""
 
     notification: Notification

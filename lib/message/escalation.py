@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib.base.duration import read_duration, shown_duration
 
@@ -11,8 +10,7 @@ LATEST = 20 * 3600.0  # seconds: a campaign older than a day is let be (lib/tago
 EXAMPLE = '[{"after": "15m", "to": "supervisors"}]'
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """`after` counts in seconds from the first sending; `to` is a value of `tag_key`, or `key=value` of another tag."""
 
     after: float

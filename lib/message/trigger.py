@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import field
+from typing import Any, Literal, NamedTuple
 
 from lib.base.text import harmless
 
@@ -12,8 +12,7 @@ HAND_ON = "notify_hand_on"  # the variable by which a run that ran out of time t
 SHOWN = 3  # variables that are named to a person
 
 
-@dataclass(frozen=True, slots=True)
-class DataPoint:
+class DataPoint(NamedTuple):
     """One value that set off an Action (`time` is TagoIO's ISO text; `device` the device's id)."""
 
     variable: str = ""
@@ -26,8 +25,7 @@ class DataPoint:
     location: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class PressIds:
+class PressIds(NamedTuple):
     """A button somebody pressed, as TagoIO reports it: not yet verified, and any id may be missing."""
 
     button_id: str
@@ -35,8 +33,7 @@ class PressIds:
     notification_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(NamedTuple):
     """`kind` says why; `points` are the data of an Action; `analysis_id` is this very Analysis, empty on a laptop.
     A `successor` was started by a run that ran out of time, and begins nothing of its own.
 

@@ -1,16 +1,14 @@
 """A TagoRUN user, as `compose` sees them, read from TagoIO's answer."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib.base.errors import Doubtful
 from lib.base.log import HIDDEN
 from lib.base.text import harmless, plain
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """Texts are one line each (base/text.py). `tags` holds (key, value) pairs as TagoIO has them; `timezone` and
     `language` are TagoIO's codes (`America/Sao_Paulo`, `pt-BR`).
 

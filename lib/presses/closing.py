@@ -4,8 +4,8 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from lib.base.errors import OutOfTime, Rejected, SetupError, TagoIOError
 from lib.base.text import few_names
@@ -22,8 +22,7 @@ BATCH = 100  # copies after which it is written down which are closed
 CLOSING_LINE = re.compile(r"\n.+, \d\d:\d\d(?: UTC)?$")  # how a closing line ends a message
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """One user's notification of a campaign."""
 
     user_id: str

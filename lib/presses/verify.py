@@ -1,8 +1,8 @@
 """A press, verified: TagoIO hands in three ids, and only what it shows, or the journal knows, makes them a press."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from lib.base.text import harmless
 from lib.campaign.key import marked_parts
@@ -14,8 +14,7 @@ from lib.tagoio.audience import RunUsers, retrying, users_by_id
 from lib.tagoio.inbox import LOOK_AGAIN, UNPROVEN, WHOLE, Inbox, Listed
 
 
-@dataclass(frozen=True, slots=True)
-class Press:
+class Press(NamedTuple):
     """A verified press, as `decide` sees it. `seconds_after` counts from the sending, None where that is not known."""
 
     user: User

@@ -5,7 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lib.base.errors import Doubtful, OutOfTime, Refused, Rejected, SetupError, TagoIOError
 from lib.base.text import did_you_mean, harmless
@@ -27,8 +27,7 @@ class RunUsers(Protocol):
     def userInfo(self, userID: str) -> dict[str, Any]: ...  # noqa: N802, N803
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Who is to be told, as the settings say it; `token_name` is for messages. `with_login`: ask who has ever logged
     in."""
 

@@ -4,8 +4,8 @@ notification already is asked here and nowhere else."""
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
 
 from lib.base.errors import Doubtful, Rejected, TagoIOError
 from lib.campaign.key import mark_of, marked_parts
@@ -30,8 +30,7 @@ class RunNotifications(Protocol):
     def notificationEdit(self, notificationID: str, data: dict[str, Any]) -> Any: ...  # noqa: N802, N803
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """A notification as TagoIO lists it. `at`: when it was created, in seconds since the epoch, 0 if TagoIO does not
     say."""
 
@@ -50,8 +49,7 @@ class Listed:
         return next((found for id, _ in self.buttons if (found := marked_parts(id)[1])), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What a look into an inbox tells of one campaign's notification: its id, or, where `doubt` is empty, that surely
     it is not there now."""
 

@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -74,7 +73,7 @@ class Journal:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Callable from any thread; returns at once."""
-        stamped = [replace(row, at=row.at or self.now()) for row in rows]
+        stamped = [row._replace(at=row.at or self.now()) for row in rows]
         with self._lock:
             for row in stamped:
                 self.state(row.key).take([row])
@@ -87,7 +86,7 @@ class Journal:
             state = self.state(key)
             known = state.outcomes.get(outcome.user_id)
             after = known.at + 0.001 if known else 0.0  # TagoIO's clock is known to the second only
-            outcome = replace(outcome, run=self.run, at=max(self.now(), after))
+            outcome = outcome._replace(run=self.run, at=max(self.now(), after))
             state.settle(outcome)
             is_new = known is None or (known.status, known.reason) != (outcome.status, outcome.reason)
             if self.device and is_new and not (key in self.lost and outcome.status == "pending"):
@@ -102,7 +101,7 @@ class Journal:
         opening = [row for rows in campaigns.values() for row in rows]
         with self._lock:
             for row in opening:
-                self.state(row.key).take([replace(row, at=self.now())])
+                self.state(row.key).take([row._replace(at=self.now())])
         if self.device is None:
             return set(campaigns)
         if self.gone:
@@ -128,7 +127,7 @@ class Journal:
         must be younger."""
         rows = [campaign_row(key, "left", self.run) for key in keys]
         for row in rows:
-            self.state(row.key).take([replace(row, at=self.now())])
+            self.state(row.key).take([row._replace(at=self.now())])
         try:
             if rows and self.device:
                 self.device.write(rows)
@@ -186,7 +185,7 @@ class Journal:
         for key, outcome in self._outcomes:
             outcomes[key].append(outcome)
         dense = [row for key, listed in outcomes.items() for row in outcome_rows(key, listed)]
-        dense += [replace(row, kind=CHANGE, value="late") for row in dense if row.value == "sent"]
+        dense += [row._replace(kind=CHANGE, value="late") for row in dense if row.value == "sent"]
         try:
             if self.device and (dense or self._rows):
                 self.device.write([*dense, *self._rows], once=True)
@@ -357,7 +356,7 @@ class Journal:
 
     def _numbered(self, rows: list[Row]) -> Iterator[Row]:
         for row in rows:
-            yield replace(row, about={**row.about, "n": self._shown}) if row.kind in SIGNS else row
+            yield row._replace(about={**row.about, "n": self._shown}) if row.kind in SIGNS else row
 
     def _shows(self, keys: list[str]) -> Callable[[list[Row]], bool]:
         """Whether the rows that were numbered last are there."""

@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from lib.base.errors import OutOfTime, Rejected, TagoIOError
@@ -100,7 +100,7 @@ class Copies:
         ids = [fate.notification_id for fate in fates if fate.done]
         rows = closed_rows(self.key, ids, self.run, ended=True)
         try:
-            self.journal.write(replace(row, about={**row.about, "how": how}) for row in rows)
+            self.journal.write(row._replace(about={**row.about, "how": how}) for row in rows)
         except TagoIOError as error:
             self.trouble = error.message
 
