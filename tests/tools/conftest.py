@@ -14,10 +14,10 @@ from lib.tools.sandbox.seed import seed_users
 from lib.tools.sandbox.serve import set_up
 from lib.tools.sandbox.server import Sandbox
 from tests.conftest import ROOT
+from tests.tools.browser import CHROMIUM, launched
 
 PATIENCE = 20_000  # milliseconds for whatever a run brings about: on a busy machine it takes seconds to begin
 REFUSED = "status of 400"  # Chromium's own remark on a form that the sandbox refuses
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("Chromium is not on this machine")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = launched(playwright)
         yield browser
         browser.close()
 

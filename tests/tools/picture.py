@@ -1,7 +1,6 @@
 """`python -m tests.tools.picture FILE`: the picture of the page in the README, taken of the real page in
 Chromium."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from lib.tools.sandbox.page.routes import add_page
 from lib.tools.sandbox.seed import seed_users
 from lib.tools.sandbox.serve import set_up
 from lib.tools.sandbox.server import Sandbox
+from tests.tools.browser import launched
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis.py"
 
@@ -30,8 +30,7 @@ def take(file: Path) -> None:
     seed_users(sandbox.store)
     desk = set_up(sandbox, ANALYSIS, {})
     with sandbox.running(extend=lambda app: add_page(app, desk)), sync_playwright() as playwright:
-        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        browser = launched(playwright)
         page = browser.new_page(viewport={"width": 1280, "height": 880}, color_scheme="light")
         page.goto(desk.address)
         acknowledged(page)
