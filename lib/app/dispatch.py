@@ -1,55 +1,26 @@
-"""Does what a plan says, and what becomes due meanwhile: tells the users, answers presses, closes copies, falls
-back."""
+"""Does what a plan says, round by round: begins its campaigns, tells the users, follows up, falls back, ends them."""
 
+import functools
 import time
-from collections.abc import Callable, Iterator
 
-from lib.app.edits import probed_facts, said_of_edits
+from lib.app.follow_ups import FollowUps
 from lib.app.hand_on import HandOn
 from lib.app.job import Job
 from lib.app.lane import CampaignLane, Tally
 from lib.app.plan import LAST_WORDS, Plan
 from lib.app.reach import Reach
 from lib.app.report import Report
-from lib.app.updating import Updating
 from lib.base.errors import SetupError, TagoIOError
-from lib.base.text import counted
-from lib.campaign.fold import PressFact
-from lib.campaign.next_steps import (
-    Action,
-    Close,
-    Decide,
-    Policy,
-    Replace,
-    SayUnknown,
-    TellOtherwise,
-    Update,
-    next_steps,
-    wakes_at,
-)
-from lib.campaign.outcome import NO_TIME, TOLD, Outcome
-from lib.campaign.rows import (
-    CHANGE,
-    DECISION,
-    PRESS,
-    anew_rows,
-    ended_row,
-    fallback_rows,
-    passed_rows,
-    updated_rows,
-)
+from lib.campaign.next_steps import TellOtherwise
+from lib.campaign.outcome import NO_TIME
 from lib.campaign.state import CampaignState
 from lib.delivery.delivery import BY_HAND, WORKERS, Delivery, Task
 from lib.delivery.window import RateWindow
 from lib.message.notification import PRIORITIES
 from lib.message.trigger import Trigger
-from lib.presses.answer import Answers, DecideFunction
-from lib.tagoio.audience import users_by_id
+from lib.presses.answer import DecideFunction
 from lib.tagoio.inbox import Inbox
 from lib.tagoio.transport import TagoIO
-
-LOOK_EVERY = 5.0  # seconds between two looks for a press while a campaign is under way
-CUT_OFF = "another channel may have told them; the run that tried was cut off"
 
 
 class Dispatch:
@@ -62,13 +33,12 @@ class Dispatch:
         self.journal = plan.journal
         self.inbox = Inbox(plan.tago.run, self._known, self._told_by_others)
         self.window = RateWindow(plan.settings.rate_limit, sleep=time.sleep, on_wait=self._say_wait)
-        self.answers = Answers(plan.tago.run, self.inbox, self.journal, decide, sleep=plan.sleep, is_over=plan.is_late)
+        self.follow_ups = FollowUps(plan, self.inbox, decide)
         self.interrupted = ""
         self.tally = Tally()
         self.lanes: list[CampaignLane] = []
         self.is_out_of_time = False
         self.left: dict[str, CampaignState] = {}  # what this run holds and could not finish
-        self._looked_at = time.monotonic()
 
     def perform(self) -> Report:
         """Everything that is due, until nothing is or time is up, or until Ctrl-C."""
@@ -87,9 +57,9 @@ class Dispatch:
         self._hand_on()
         for note in self.journal.notes():
             self.report.note(note, undone=1)
-        for line in self.answers.lines:
+        for line in self.follow_ups.answers.lines:
             self.report.note(line.strip().removeprefix("note: "))
-        self.report.undone += self.answers.problems
+        self.report.undone += self.follow_ups.answers.problems
         self.report.seconds = time.time() - self.plan.started
         return self.report
 
@@ -136,15 +106,15 @@ class Dispatch:
         lanes = self._begin(sorted(jobs, key=lambda job: job.started_at))
         self.lanes += lanes
         if any(lane.job.all_clear or lane.state.alarm for lane in lanes):
-            self._look_for_presses(lanes)  # it may be raised again, or over by now
+            self.follow_ups.look_for_presses(lanes)  # it may be raised again, or over by now
         for lane in lanes:
             if lane.job.size and lane.is_ours:  # somebody may have decided, and nobody more is told then
-                self._answer_presses(lane)
+                self.follow_ups.answer_presses(lane)
         self._tell(lanes)
         for lane in lanes:
-            self._replace(lane)
+            self.follow_ups.replace(lane)
         for lane in lanes:
-            self._look_after(lane)
+            self.follow_ups.perform(lane)
         self._reach(lanes)
 
     def _begin(self, jobs: list[Job]) -> list[CampaignLane]:
@@ -201,11 +171,10 @@ class Dispatch:
 
         def tick() -> None:
             self._show_progress()
-            if time.monotonic() - self._looked_at >= LOOK_EVERY:
-                self._look_for_presses(lanes)
+            if self.follow_ups.look_now_and_then(lanes):
                 for lane in lanes:  # this run may wait a minute for its next window
-                    self._replace(lane)
-                    self._close(lane)
+                    self.follow_ups.replace(lane)
+                    self.follow_ups.close(lane)
 
         delivery.deliver(tick)
         self.is_out_of_time = self.is_out_of_time or delivery.stopped == NO_TIME
@@ -222,125 +191,27 @@ class Dispatch:
         if self.inbox.icon_refused:
             self.report.note(f"TagoIO refused the icon ({self.inbox.icon_refused}); sent without it")
 
-    def _look_for_presses(self, lanes: list[CampaignLane]) -> None:
-        self._looked_at = time.monotonic()
-        device = self.journal.device
-        keys = [lane.key for lane in lanes if not lane.job.is_empty]
-        if device is None or self.journal.gone or not keys:
-            return
-        try:
-            for row in device.rows({"variables": [PRESS, DECISION, CHANGE], "groups": keys}, once=True):
-                if row.key in self.journal.states:
-                    self.journal.states[row.key].take([row])
-            for lane in lanes:
-                if lane.job.all_clear and not lane.state.is_over and self.plan.left.is_raised_again(lane.job):
-                    self.journal.add([ended_row(lane.key, self.journal.run, "raised again", "", {})])
-        except TagoIOError:
-            return  # it is asked again
-
-    def _look_after(self, lane: CampaignLane) -> None:
-        """Answer and close what was pressed; say of whom nobody knows."""
-        if not lane.is_ours:
-            return
-        self._look_for_presses([lane])
-        self._answer_presses(lane)
-        self.journal.add(updated_rows(lane.key, lane.told_of_repeat, self.journal.run, lane.job.event_number))
-        self._close(lane)
-        for action in self._due(lane):
-            if isinstance(action, Update):
-                self._bring_up_to_date(lane, action)
-            elif isinstance(action, SayUnknown):
-                self._say_unknown(lane, action.users)
-
-    def _replace(self, lane: CampaignLane) -> None:
-        """Write down of the older campaigns of the alarm who was told anew."""
-        for action in self._due(lane) if lane.is_ours and lane.state.replaces else ():
-            if not isinstance(action, Replace):
-                continue
-            run = self.journal.run
-            for older in map(self.journal.state, lane.state.replaces):
-                self.journal.add(anew_rows(older.key, run, lane.key, action.users, older.audience))
-            self.journal.add(passed_rows(lane.key, run, action.users))
-
-    def _close(self, lane: CampaignLane) -> None:
-        for action in self._due(lane) if lane.is_ours else ():
-            if isinstance(action, Close):
-                number = self.answers.close(lane.state, action.copies)
-                self.report.note(f"closed {counted(number, 'copy', 'copies')} of campaign {lane.key}")
-                self._say_price(number)
-
-    def _bring_up_to_date(self, lane: CampaignLane, action: Update) -> None:
-        updating = Updating(self.plan.tago.run, self.inbox, self.journal, self.plan.sorting)
-        number = updating.perform(lane.job, action.copies, self.plan.sleep, self.plan.is_late)
-        self.report.note(f"brought {counted(number, 'copy', 'copies')} of campaign {lane.key} up to date")
-        self._say_price(number)
-        for note in updating.notes():
-            self.report.note(note, undone=1)
-        if lane.state.is_over:  # somebody pressed meanwhile, and what was closed then is written anew
-            self.answers.close(lane.state, action.copies, again=True)
-
-    def _say_price(self, changed: int) -> None:
-        for line in said_of_edits(probed_facts(self.plan.settings.probed), only_costs=True) if changed else ():
-            self.report.note(line)
-
-    def _answer_presses(self, lane: CampaignLane) -> None:
-        """Each once: where one is refused, the next may be due."""
-        tried: set[str] = set()
-        while press := next((each for each in self._presses_due(lane) if each.run not in tried), None):
-            tried.add(press.run)
-            self.answers.take_up(lane.state, press)
-
-    def _presses_due(self, lane: CampaignLane) -> Iterator[PressFact]:
-        return (action.press for action in self._due(lane) if isinstance(action, Decide))
-
-    def _say_unknown(self, lane: CampaignLane, users: tuple[str, ...]) -> None:
-        try:
-            found = users_by_id(self.plan.tago.run, set(users), self.plan.sleep)
-        except SetupError:
-            found = {}  # then they are named by id
-        self.journal.add(fallback_rows(lane.key, users, "doubt", self.journal.run, reason="that run was cut off"))
-        for user in users:
-            name, known = found[user].name if user in found else "", lane.state.outcomes.get(user)
-            if known and known.status in TOLD:  # in TagoRUN: what is not known is whether they were reminded
-                self.report.note(f"{CUT_OFF}: {name or user}", undone=1)
-            else:
-                lane.record(Outcome(user, name, "unknown", CUT_OFF))
-
     def _reach(self, lanes: list[CampaignLane]) -> None:
         """By another channel, whom TagoRUN did not reach: after every notification of the round, for it takes long."""
         self.journal.flush()  # a press meanwhile must find every copy
         for lane in lanes:
-            due = [action for action in self._due(lane) if isinstance(action, TellOtherwise)] if lane.is_ours else []
+            actions = self.follow_ups.due(lane) if lane.is_ours else []
+            due = [action for action in actions if isinstance(action, TellOtherwise)]
             if due:
-                reach = Reach(
-                    self.plan, lane.job, self.inbox, self.tally.undelivered, lane.record, self._tick_for(lane)
-                )
+                tick = functools.partial(self.follow_ups.look_now_and_then, [lane])
+                reach = Reach(self.plan, lane.job, self.inbox, self.tally.undelivered, lane.record, tick)
                 reach.stopped = self.interrupted
                 reach.perform(due)
                 self.interrupted = reach.stopped
-
-    def _tick_for(self, lane: CampaignLane) -> Callable[[], None]:
-        def tick() -> None:
-            if time.monotonic() - self._looked_at >= LOOK_EVERY:
-                self._look_for_presses([lane])
-
-        return tick
 
     def _end(self, lane: CampaignLane) -> None:
         """Finished when nothing is due any more and nothing will be."""
         if lane.job.is_empty:
             return
-        now, policy = self.journal.now(), self._policy()
-        is_done = not next_steps(lane.state, now, policy) and wakes_at(lane.state, now, policy) is None
+        is_done = self.follow_ups.is_done(lane)
         self.journal.end(lane.key, "finished" if is_done else "left")
         if lane.is_ours and not is_done:
             self.left[lane.key] = lane.state
-
-    def _due(self, lane: CampaignLane) -> list[Action]:
-        return list(next_steps(lane.state, self.journal.now(), self._policy()))
-
-    def _policy(self) -> Policy:
-        return self.plan.policy._replace(is_holder=True)
 
     def _known(self) -> list[tuple[str, str]]:
         """Some (user, notification) that TagoIO is known to have: of this run, else as the journal says."""

@@ -35,7 +35,7 @@ class Reach:
         inbox: Inbox,
         undelivered: dict[tuple[str, str], Notification],
         record: Callable[[Outcome], None],
-        tick: Callable[[], None],
+        tick: Callable[[], object],
     ) -> None:
         self.plan = plan
         self.job = job

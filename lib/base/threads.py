@@ -15,7 +15,7 @@ def work_in_threads(
     work: Callable[[], None],
     number: int,
     *,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[], object] = lambda: None,
     is_over: Callable[[], bool] = lambda: False,
     on_interrupt: Callable[[], None] | None = None,
 ) -> bool:
@@ -48,7 +48,7 @@ def each_in_threads(
     do: Callable[[Item], None],
     number: int,
     *,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[], object] = lambda: None,
     is_over: Callable[[], bool] = lambda: False,
     on_interrupt: Callable[[], None] | None = None,
 ) -> list[Item]:

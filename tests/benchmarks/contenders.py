@@ -39,7 +39,8 @@ class Result:
 
 
 def contend(who: str, server: Remote, users: list[str], **options: Any) -> Result:
-    """Run a contender; `options`: `timeout` (seconds to wait for an answer), `window`, `rate_limit`, `api`."""
+    """Run a contender; `options`: `timeout` (seconds to wait for an answer), `window`, `rate_limit`,
+    `time_budget` (seconds), `api`."""
     given = json.dumps({"token": server.token, "users": users, **options})
     env = {**os.environ, "TAGOIO_API": options.get("api") or server.api}
     if server.certificate:
@@ -102,7 +103,8 @@ def _ours(given: dict[str, Any]) -> Work:
 
     set_up_log()
     client = Client(total=given["timeout"]) if given.get("timeout") else Client()
-    settings = Settings(account_token=given["token"], rate_limit=given.get("rate_limit"))
+    budget = given.get("time_budget", 0.0)
+    settings = Settings(account_token=given["token"], rate_limit=given.get("rate_limit"), time_budget=budget)
     content = Content(lambda trigger, user: None, parse_document(json.dumps(BODY)), str)
     plan = Plan(TagoIO(given["token"], client), settings, Console(lambda text: None), content)
     plan.console.hint = plan.console.progress = lambda *_, **__: None  # type: ignore[assignment, method-assign]
