@@ -128,11 +128,11 @@ class Dispatch:
         for job in jobs:
             self.inbox.learn(job.key, (notification for _, notification in job.state.told_ids()))
             first[job.key] = job.waiting[0].id if job is scout else ""
+            if not job.is_new:
+                job.state.share(user.id for users in job.users.values() for user in users)
             if not job.is_empty:
                 openings[job.key] = job.opening(self.journal.run, first[job.key])
         ours = self.journal.begin(openings) if openings else set()
-        for job in jobs:
-            job.state.share(user.id for users in job.users.values() for user in users)
         lanes = []
         for job in jobs:
             if job.is_empty or job.key in ours:

@@ -111,6 +111,7 @@ class Job:
             return [*self.rows, campaign_row(self.key, "resumed", run, first=first)]
         held = [each.user_id for each in self.settled if each.status == "held"]
         users = [*(user.id for user in self.waiting), *held]
+        self.state.audience.update((user, 0) for user in users)  # as the rows will say: so each id is in memory once
         about = {
             "started_at": self.started_at,
             "escalate": steps_text(self.steps),
