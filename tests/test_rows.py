@@ -25,21 +25,25 @@ from lib.campaign.rows import (
     PRESS,
     REASON,
     UPDATED,
-    WORDS,
     Row,
+    anew_rows,
     audience_rows,
     campaign_row,
     closed_rows,
     decision_row,
     ended_row,
     fallback_rows,
+    joining_rows,
     outcome_rows,
     outcomes_of,
+    passed_rows,
     point_of,
     point_rows,
     read_row,
+    replaced_row,
     seconds_of,
     started_rows,
+    told_row,
     updated_rows,
     whole,
 )
@@ -90,6 +94,33 @@ def row(kind: str, value: Any, **metadata: Any) -> dict[str, Any]:
             [ended_row(KEY, RUN, "cleared", "Over", {})],
             [row("notify_change", "ended", run=RUN, why="cleared", line="Over", lines="")],
         ),
+        (
+            [ended_row(KEY, RUN, "cleared", "Over", {}, tell=True), ended_row(KEY, RUN, "", "", {}, tell=True, by="e")],
+            [
+                row("notify_change", "ended", run=RUN, why="cleared", line="Over", lines="", tell=True, by=""),
+                row("notify_change", "ended", run=RUN, why="", line="", lines="", tell=True, by="e"),
+            ],
+        ),
+        (
+            [replaced_row(KEY, RUN, "newer", "worse", "See", {"de": "Da"})],
+            [row("notify_change", "replaced", run=RUN, by="newer", why="worse", line="See", lines='{"de": "Da"}')],
+        ),
+        (
+            anew_rows(KEY, RUN, "newer", ["u1", "u2", "u3"], {"u1", "u3"}),
+            [
+                row("notify_change", "anew", run=RUN, by="newer", users="u1 u3", strange=False),
+                row("notify_change", "anew", run=RUN, by="newer", users="u2", strange=True),
+            ],
+        ),
+        (passed_rows(KEY, RUN, ["u1", "u2"]), [row("notify_campaign", "passed", run=RUN, users="u1 u2")]),
+        (
+            joining_rows(KEY, RUN, ["u1"]),
+            [
+                row("notify_change", "joined", run=RUN, added=1),
+                row("notify_audience", 1, users="u1", step=0, run=RUN),
+            ],
+        ),
+        ([told_row(KEY, RUN)], [row("notify_change", "told", run=RUN)]),
         (
             [decision_row(KEY, "verified", RUN, "p" * 12, name="Ana")],
             [row("notify_decision", "verified", press="p" * 12, run=RUN, name="Ana")],
@@ -177,9 +208,9 @@ def test_of_a_row_that_was_cut_each_user_is_read_with_what_is_left() -> None:
 
 
 def test_words_of_others_are_cut_and_what_is_built_to_fit_is_not() -> None:
-    long = "x" * (WORDS + 1)
+    long = "x" * 501
     about = {"name": long, "users": long, "lines": long, "buttons": long, "count": 12_345}
-    assert Row(KEY, "notify_press", "ack", about).wire()["metadata"] == {**about, "name": "x" * WORDS}
+    assert Row(KEY, "notify_press", "ack", about).wire()["metadata"] == {**about, "name": "x" * 500}
     (failed,) = outcome_rows(KEY, [Outcome("u", "", "failed", reason="y" * (REASON + 1))])
     (begun,) = fallback_rows(KEY, ["u"], "refused", RUN, reason="y" * (REASON + 1))
     assert (failed.text("reason"), begun.text("reason")) == ("y" * REASON, "y" * REASON)
@@ -254,6 +285,12 @@ def test_a_row_is_read_with_all_that_the_device_shows() -> None:
     assert read_row(given) == Row(KEY, "notify_trigger", 9, {"run": RUN}, 5.0, "i", {"lat": 1})
     assert read_row({"variable": "v", "group": 7}) == Row("7", "v", None, {}, 0.0, "", None)
     assert read_row({**row("v", 1), "metadata": "text"}) == Row(KEY, "v", 1)
+
+
+@pytest.mark.parametrize("name", ["users", "notifications", "escalate", "lines", "id", "buttons", "replaces"])
+def test_what_is_built_to_fit_a_row_is_never_cut(name: str) -> None:
+    about = {name: "x" * 501}
+    assert Row(KEY, "any", "kind", about).wire()["metadata"] == about
 
 
 def test_lines_by_language_are_read_again_as_they_were() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.base.text import counted, harmless, one_line, plain, tolerant
+from lib.base.text import counted, did_you_mean, few_names, harmless, one_line, plain, tolerant
 
 ANYTHING = st.text(st.characters())
 
@@ -77,3 +77,22 @@ def test_a_stream_that_is_no_file_is_left_as_it_is() -> None:
 
 def test_an_s_is_enough_for_most_words() -> None:
     assert (counted(1, "user"), counted(2, "user")) == ("1 user", "2 users")
+
+
+@pytest.mark.parametrize(("number", "end"), [(1, "n0"), (20, "n19"), (21, "n19 and 1 more"), (25, "n19 and 5 more")])
+def test_of_many_names_the_first_twenty_are_shown(number: int, end: str) -> None:
+    shown = few_names(f"n{each}" for each in range(number))
+    assert shown.split(", ")[-1] == end
+
+
+@pytest.mark.parametrize(
+    ("wrong", "known", "meant"),
+    [
+        ("titel", ["message", "title"], "title"),
+        ("tag_valeu", ["tag_key", "tag_value"], "tag_value"),
+        ("TITLE", ["title", "Title"], "title"),
+        ("qqq", ["title"], ""),
+    ],
+)
+def test_the_nearest_word_is_proposed_and_no_other(wrong: str, known: list[str], meant: str) -> None:
+    assert did_you_mean(wrong, known) == (f'; did you mean "{meant}"?' if meant else "")
