@@ -70,11 +70,14 @@ def lines_of(text: str) -> list[str]:
 
 def _blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
     """Every list of statements: of the file, of functions, of branches."""
-    for node in ast.walk(tree):
+    holders: list[ast.AST] = [tree]
+    for holder in holders:  # it grows meanwhile
         for part in ("body", "orelse", "finalbody"):
-            block = getattr(node, part, None)
+            block = getattr(holder, part, None)
             if isinstance(block, list):
                 yield block
+                holders += block
+        holders += [*getattr(holder, "handlers", ()), *getattr(holder, "cases", ())]
 
 
 def _ours(path: str, node: ast.Import | ast.ImportFrom) -> ast.ImportFrom | None:
