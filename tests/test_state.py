@@ -29,11 +29,13 @@ from lib.campaign.rows import (
     joining_rows,
     outcome_rows,
     outcomes_of,
+    passed_rows,
     point_rows,
     read_row,
     replaced_row,
     size_of,
     started_rows,
+    told_row,
     updated_rows,
 )
 from lib.campaign.state import CampaignState, Word
@@ -773,3 +775,59 @@ def test_what_it_replaces_is_all_that_any_run_which_began_it_has_seen() -> None:
     rows = [campaign_row(KEY, "started", run, size=1, replaces=older) for run, older in ((A, "o1"), (B, "o1 o2"))]
     for order in (rows, rows[::-1]):
         assert list(fold(stamped(order, 100)).replaces) == ["o1", "o2"]
+
+
+def test_of_one_notification_that_two_runs_have_seen_the_first_counts_and_the_other_is_its_echo() -> None:
+    first, second = told("u1", run=A, at=100.0), told("u1", run=B, at=101.0)
+    for order in ([first, second], [second, first]):
+        state = CampaignState(KEY)
+        for outcome in order:
+            state.settle(outcome)
+        assert state.outcomes == {"u1": first}
+        assert (list(state.echoes(A)), list(state.echoes(B))) == ([], [second])
+
+
+def test_what_one_run_says_twice_or_two_of_two_notifications_is_no_echo() -> None:
+    other = Outcome("u1", "", "sent", notification_id="n-2", run=B, at=101.0)
+    for said in ([told("u1", at=100.0)] * 2, [told("u1", at=100.0), other]):
+        state = CampaignState(KEY)
+        for outcome in said:
+            state.settle(outcome)
+        assert [*state.echoes(A), *state.echoes(B)] == []
+
+
+def test_who_has_passed_to_it_and_that_its_end_is_told_are_rows_of_their_own() -> None:
+    assert (CampaignState(KEY).passed, CampaignState(KEY).is_end_told) == (set(), False)
+    state = fold(stamped([*passed_rows(KEY, A, ["u1", "u2"]), told_row(KEY, A)], 100))
+    assert (state.passed, state.is_end_told) == ({"u1", "u2"}, True)
+    others = [mark("resumed", A, users="u1"), *joining_rows(KEY, A, ["u3"]), end()]
+    state = fold(stamped(others, 100))
+    assert (state.passed, state.is_end_told) == (set(), False)
+
+
+def test_of_two_words_for_one_that_came_in_its_place_the_older_counts() -> None:
+    older, newer = (
+        replaced_row(KEY, A, "n1", "worse", line, {})._replace(at=at, id=line)
+        for line, at in (("a", 100.0), ("b", 101.0))
+    )
+    another = replaced_row(KEY, A, "n2", "worse", "c", {})._replace(at=102.0, id="c")
+    for order in ([older, newer, another], [another, newer, older]):
+        lines = {by: ending.answer.line for by, ending in fold(order).replaced.items()}
+        assert lines == {"n1": "a", "n2": "c"}
+
+
+def test_a_run_is_there_since_it_planned_where_its_row_says_when() -> None:
+    for planned, since in ((90.0, 90.0), (90, 90.0), ("90", 100.0), (None, 100.0)):
+        row = mark("started", A, started_at=planned)._replace(at=100.0, id="r")
+        assert fold([row]).presences[A].since == since
+
+
+def test_what_a_run_says_later_of_other_things_does_not_change_how_many_it_adds() -> None:
+    joined = next(joining_rows(KEY, B, ["u2", "u3"]))
+    assert fold([joined, told_row(KEY, B), end()]).lacks_added
+
+
+def test_all_lines_of_an_answer_are_each_there_once() -> None:
+    answer = Answer("Done", {"de": "Fertig", "en": "Done"})
+    assert answer.all_lines() == ["Done", "Fertig"]
+    assert answer.about() == {"line": "Done", "lines": '{"de": "Fertig", "en": "Done"}'}

@@ -184,8 +184,7 @@ class Fold:
             self.steps_taken.add(row.number("step"))
         elif value == "passed":
             self.passed.update(row.words("users"))
-        if value == "started":
-            self.replaces |= dict.fromkeys(row.words("replaces"))  # of two that begin it one may not have seen them all
+        self.replaces |= dict.fromkeys(row.words("replaces"))  # of two that begin it one may not have seen them all
         if value == "started" and (self.started is None or row.at < self.started.at):
             self.started = row
         if value in ("started", "resumed"):
