@@ -831,3 +831,36 @@ def test_all_lines_of_an_answer_are_each_there_once() -> None:
     answer = Answer("Done", {"de": "Fertig", "en": "Done"})
     assert answer.all_lines() == ["Done", "Fertig"]
     assert answer.about() == {"line": "Done", "lines": '{"de": "Fertig", "en": "Done"}'}
+
+
+def test_whom_a_run_without_its_journal_has_told_is_written_at_its_end_and_counts() -> None:
+    (written,) = outcome_rows(KEY, [told("u1", at=100.0)])
+    state = fold([written._replace(kind=CHANGE, value="late", about={**written.about, "run": A}, at=100.0, id="r1")])
+    assert [(each.user_id, each.status, each.notification_id) for each in state.outcomes.values()] == [
+        ("u1", "sent", "n-u1")
+    ]
+    assert (state.seen, fold([written._replace(at=100.0, id="r1")]).seen) == (1, 0), "it opens what was finished"
+
+
+def test_the_analysis_that_a_press_has_started_is_that_of_the_campaign_where_nothing_else_says_so() -> None:
+    pressed = press(analysis="a1")._replace(at=100.0, id="1")
+    later = press("d" * 12, analysis="a2")._replace(at=101.0, id="2")
+    assert fold([pressed, later]).trigger.analysis_id == "a1"
+    assert fold([mark("started", analysis="a0")._replace(at=99.0), pressed]).trigger.analysis_id == "a0"
+
+
+def test_an_end_that_is_to_be_told_says_so_and_by_which_event() -> None:
+    plain, by = (
+        ended_row(KEY, B, "cleared", "Over", {}, tell=tell, by="e1")._replace(at=9.0) for tell in (False, True)
+    )
+    assert [(each.ending.tell, each.ending.by) for each in (fold([plain]), fold([by])) if each.ending] == [
+        (False, ""),
+        (True, "e1"),
+    ]
+
+
+def test_an_audience_of_which_a_row_was_cut_says_how_many_are_not_known() -> None:
+    (row,) = audience_rows(KEY, ["u1", "u2", "u3"])
+    started = mark("started", size=3)._replace(at=100.0)
+    cut = row._replace(about={**row.about, "users": "u1 u2"}, id="r1")
+    assert [fold([started, each]).missing for each in (row, cut)] == [0, 1]
