@@ -861,6 +861,9 @@ def test_an_end_that_is_to_be_told_says_so_and_by_which_event() -> None:
 
 def test_an_audience_of_which_a_row_was_cut_says_how_many_are_not_known() -> None:
     (row,) = audience_rows(KEY, ["u1", "u2", "u3"])
-    started = mark("started", size=3)._replace(at=100.0)
     cut = row._replace(about={**row.about, "users": "u1 u2"}, id="r1")
-    assert [fold([started, each]).missing for each in (row, cut)] == [0, 1]
+    assert [fold([each]).missing for each in (row, cut)] == [0, 1]
+
+
+def test_a_change_that_nobody_knows_changes_nothing() -> None:
+    assert fold([Row(KEY, CHANGE, "of a later release", {"run": A}, 100.0, "r1")]).seen == 0
