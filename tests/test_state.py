@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lib.campaign.fold import Answer, Ending, Presence, PressFact, Try, Verdict
 from lib.campaign.lease import GIVEN_UP, LATE, MARGIN
-from lib.campaign.outcome import Outcome
+from lib.campaign.outcome import DECIDED, Outcome
 from lib.campaign.rows import (
     CAMPAIGN,
     CHANGE,
@@ -867,3 +867,61 @@ def test_an_audience_of_which_a_row_was_cut_says_how_many_are_not_known() -> Non
 
 def test_a_change_that_nobody_knows_changes_nothing() -> None:
     assert fold([Row(KEY, CHANGE, "of a later release", {"run": A}, 100.0, "r1")]).seen == 0
+
+
+def test_the_alarm_that_it_is_stands_in_the_row_that_began_it() -> None:
+    assert fold([mark("started", alarm="temperature")]).alarm == "temperature"
+    assert (fold([mark("started")]).alarm, fold([mark("resumed", alarm="x")]).alarm) == ("", "")
+
+
+def test_each_user_who_was_told_anew_opens_what_was_finished() -> None:
+    anew = [*anew_rows(KEY, A, "newer", ["u1", "u2"], {"u1", "u2"})]
+    assert fold(stamped(anew, 100)).seen == 2
+
+
+def test_only_who_was_told_counts_as_told() -> None:
+    rows = outcome_rows(KEY, [told("u1"), told("u2", "failed"), told("u3", "fallback"), told("u4", "skipped")])
+    assert fold(stamped(rows, 100)).told == {"u1", "u3"}
+
+
+def test_what_tells_of_an_end_has_its_words_and_no_copy_to_close() -> None:
+    rows = [mark("started", all_clear="temperature", line="Over"), *outcome_rows(KEY, [told("u1")])]
+    state = fold(stamped(rows, 100))
+    assert (state.all_clear, state.copies()) == (Answer("Over", {}, A), {})
+    assert fold([mark("started", line="Over")]).all_clear is None
+
+
+@pytest.mark.parametrize("rows", [[beat("answering", C)], [mark("left", C), beat("answering", C)]])
+def test_a_run_that_has_not_left_answers_its_press_though_it_is_silent(rows: list[Row]) -> None:
+    signs = [row._replace(at=90.0 + number, id=f"r{number}") for number, row in enumerate(rows)]
+    state = fold([*signs, press()._replace(at=110.0, id="p")])
+    assert state.claimant(state.presses[C], 109 + GIVEN_UP) == C
+
+
+def test_whom_another_channel_is_telling_is_settled_though_no_outcome_says_so() -> None:
+    rows = [*audience_rows(KEY, ["u1", "u2"]), *fallback_rows(KEY, ["u1"], "begun", A)]
+    assert list(fold(stamped(rows, 100)).unsettled()) == ["u2"]
+
+
+def test_whom_a_repeat_adds_in_the_instant_in_which_a_run_planned_is_to_be_told() -> None:
+    skipped = [mark("started", A), *outcome_rows(KEY, [told("u1", "skipped", at=100.0)])]
+    rows = [row._replace(at=100.0, id=f"r{number}") for number, row in enumerate(skipped)]
+    (added,) = audience_rows(KEY, ["u1"], by=B)
+    assert list(fold([*rows, added._replace(at=100.0, id="a")]).unsettled()) == ["u1"]
+    assert list(fold([*rows, added._replace(at=99.9, id="a")]).unsettled()) == []
+
+
+def test_a_run_that_showed_itself_when_another_gave_up_may_have_told_since() -> None:
+    (outcome,) = outcome_rows(KEY, [told("u1", "pending", run=B)])
+    rows = [beat(run=A)._replace(at=100.0, id="r1"), outcome._replace(at=100.0, id="r2")]
+    assert fold(rows).may_hide_it("u1", C)
+    assert not fold([rows[0], outcome._replace(at=100.1, id="r2")]).may_hide_it("u1", C)
+
+
+def test_why_nobody_more_is_told_where_it_came_to_nothing_else() -> None:
+    anew = [*anew_rows(KEY, B, "n1", ["u1"], {"u1"})]
+    assert fold(stamped(anew, 100)).why_over == DECIDED, "the word on it has not shown yet"
+    word = replaced_row(KEY, B, "n1", "told anew", "→ Hot", {})
+    assert fold(stamped([word], 100)).last_words == [], "nobody has been told anew yet"
+    decided = fold(stamped([press(), verdict("verified"), word, *anew], 100))
+    assert (decided.is_decided, decided.why_over) == (True, DECIDED)
