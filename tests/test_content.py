@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 import pytest
 
-from lib.base.errors import Rejected, SetupError
+from lib.base.errors import Doubtful, Refused, Rejected, SetupError, TagoIOError
 from lib.message.content import Content
 from lib.message.document import parse_document
 from lib.message.notification import Button, Notification
 from lib.message.trigger import DataPoint, Trigger
 from lib.message.user import User
 from lib.tools.sandbox.server import Sandbox
+from lib.tools.sandbox.trouble import Fault
 from tests.conftest import MAINTENANCE, Ran, names_told
 from tests.test_dispatch import EVENT, POINT, Journaled, journaled  # noqa: F401  # a fixture
 
@@ -147,7 +148,34 @@ def test_a_device_whose_name_cannot_be_had_stops_the_run() -> None:
         content('{"title": "$DEVICE.NAME$", "message": "m"}', denied)(Trigger("action", device_id="d"), User("u"))
 
 
+def test_where_the_name_cannot_be_had_just_now_the_id_stands_for_it() -> None:
+    for error in (Doubtful("502", status=502), Refused("Too many requests", status=429)):
+        asked: list[str] = []
+
+        def fails(device: str, error: TagoIOError = error, asked: list[str] = asked) -> str:
+            asked.append(device)
+            raise error
+
+        chosen = content('{"title": "$DEVICE.NAME$ is warm", "message": "m"}', fails)
+        for number in range(3):
+            given = chosen(Trigger("action", device_id="d"), User(str(number)))
+            assert isinstance(given, Notification)
+            assert given.title == "d is warm"
+        assert asked == ["d"], "for all users"
+
+
 # ---- whole runs
+
+
+def test_answers_that_fail_cost_no_user_though_the_text_has_the_name_of_the_device(
+    peopled: Sandbox, run_inside: Run
+) -> None:
+    device, _ = peopled.store.add_device({"name": "Fridge 7"})
+    peopled.trouble.faults = [Fault("502", route=("GET", "/device"))]
+    ran = run_inside(
+        SCOPE.replace('"d"', f'"{device["id"]}"'), notification='{"title": "$DEVICE.NAME$", "message": "m"}'
+    )
+    assert (ran.code, names_told(peopled)) == (0, MAINTENANCE)
 
 
 def test_each_user_gets_their_own_words(peopled: Sandbox, run_inside: Run) -> None:

@@ -43,7 +43,7 @@ def create(sandbox: Sandbox, **timeouts: float) -> Any:
         (Fault("429", retry_after=""), Refused, 429, "Too many requests"),
         (Fault("400"), Rejected, 400, "400 Sorry, Internal Error"),
         (Fault("404", body="html"), Rejected, 404, "HTTP 404"),
-        (Fault("301", body="empty"), Rejected, 301, "301 redirected to ?; is TAGOIO_API right?"),
+        (Fault("301", body="empty"), Doubtful, 301, "301 redirected to ?; is TAGOIO_API right?"),
         (Fault("408"), Doubtful, 408, "TagoIO answered 408"),
         (Fault("500"), Doubtful, 500, "TagoIO answered 500: Sorry, Internal Error"),
         (Fault("502", body="html"), Doubtful, 502, "TagoIO answered 502: HTTP 502"),

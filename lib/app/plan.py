@@ -14,7 +14,7 @@ from lib.app.settings import Settings
 from lib.base.errors import Rejected, SetupError, TagoIOError, one_error
 from lib.campaign.courtesy import COOLDOWN
 from lib.campaign.key import campaign_key, is_repeatable
-from lib.campaign.lease import GIVEN_UP
+from lib.campaign.lease import GIVEN_UP, MARGIN
 from lib.campaign.next_steps import Policy, TellEnd, is_let_be, next_steps
 from lib.campaign.outcome import ELSEWHERE, NO_TIME, Outcome
 from lib.campaign.state import CampaignState
@@ -109,7 +109,10 @@ class Plan:
             if state.is_finished or not next_steps(state, self.journal.now(), self.policy):
                 self.report.note(f"campaign {key} was dealt with by another run")
             elif state.newest(self.journal.run) > before[key]:
-                self.report.note(f"campaign {key} is being delivered by another run; left to it")
+                if self.journal.now() - state.newest(self.journal.run) > MARGIN:
+                    self.watched.append(state)  # it has shown itself since, but not of late
+                else:
+                    self.report.note(f"campaign {key} is being delivered by another run; left to it")
             elif self.is_late():
                 self.left.leave(state, NO_TIME, self.journal.now())
             else:
@@ -305,7 +308,7 @@ def open_journal(
     tago: TagoIO, settings: Settings, *, sleep: Callable[[float], None], deadline: float = float("inf")
 ) -> Journal:
     """The journal, on the device of `delivery_log_token` where that is set. It has a client, and so connections, of its
-    own. It is waited for, but with a time budget no longer than a third of what is left, and for one answer no longer
+    own. It is waited for, but with a time budget no longer than half of what is left, and for one answer no longer
     than a sixth of it: a run that was frozen while it waited for one has time for another."""
 
     def now() -> float:
@@ -318,6 +321,6 @@ def open_journal(
     module = TagoIO(settings.account_token, client).device(settings.delivery_log_token)
 
     def patience() -> float:
-        return min(JOURNAL_PATIENCE, max((deadline - time.time()) / 3, 0.5))
+        return min(JOURNAL_PATIENCE, max((deadline - time.time()) / 2, 0.5))
 
     return Journal(JournalDevice(module, now, patience=patience, sleep=sleep), now, tago.client.learn_time, sleep=sleep)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from lib.base.errors import SetupError, TagoIOError
+from lib.base.errors import Rejected, SetupError, TagoIOError
 from lib.message.alarm import AllClear
 from lib.message.document import Condition, Variant
 from lib.message.mistake import check_source, explained_mistake, in_line
@@ -114,20 +114,25 @@ class Content:
         try:
             return self._device_name(device_id)
         except SetupError as error:
-            structlog.get_logger().warning("device.name_unknown", device=device_id, why=str(error.__cause__))
-            self._names[device_id] = device_id
+            self._takes_id(device_id, error.__cause__)
             return device_id
 
     def _device_name(self, device_id: str) -> str:
         if device_id not in self._names:
             try:
                 self._names[device_id] = self.name_of_device(device_id)
-            except TagoIOError as error:
+            except Rejected as error:
                 raise SetupError(
                     f"$DEVICE.NAME$ cannot be filled: TagoIO does not give the name of device {device_id} "
                     f"({error.message}); allow Device / Access in Access Management"
                 ) from error
+            except TagoIOError as error:  # nothing to fix: the id stands for the name
+                self._takes_id(device_id, error)
         return self._names[device_id]
+
+    def _takes_id(self, device_id: str, why: BaseException | None) -> None:
+        structlog.get_logger().warning("device.name_unknown", device=device_id, why=str(why))
+        self._names[device_id] = device_id
 
 
 def _ends(variants: Sequence[Variant], trigger: Trigger) -> Variant | None:

@@ -143,14 +143,14 @@ class JournalDevice:
         """The rows of a query, read until our own are among them: TagoIO does not promise that a row shows at once, nor
         that an older one of another run shows before ours. Where ours came late, the others are waited for too;
         `meanwhile` is called before that."""
-        began, missing_at, patience = self.clock(), float("-inf"), Patience(self.clock)
+        began, missing_at, patience, limit = self.clock(), float("-inf"), Patience(self.clock), self.patience()
         while True:
             asked_at = self.clock()
             pages = list(self._pages(query))
             rows = [row for page in pages for row in page]
             if shows(rows):
                 break
-            if patience.is_over(self.patience()):
+            if patience.is_over(limit):
                 raise TagoIOError("the device does not show what was written")
             missing_at = asked_at
             self.sleep(0.25)

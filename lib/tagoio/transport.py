@@ -28,7 +28,7 @@ from lib.tagoio.wire import read_answer, written
 
 CONNECTIONS = 40
 CONNECT_TIME = 5.0  # seconds; the SDK's 60 would use up a serverless run
-NAME_TIME = 5.0  # seconds for the name of a device
+NAME_TIME, NAME_PAUSE = 5.0, 0.5  # seconds for the name of a device, and between two tries
 TOTAL_TIME = 15.0  # seconds for a whole request, connecting included
 LEAST_TIME = 0.2  # seconds; with less left nothing is sent, for it would only leave doubt
 STANDS_STILL = 5.0  # seconds: TagoIO's servers may differ by so much, and then its time waits; more is a clock set anew
@@ -231,10 +231,17 @@ class TagoIO:
         self.analyses = PooledAnalyses(self.client, token)
 
     def name_of_device(self, device_id: str) -> str:
-        """Nobody waits long for a name. Raises TagoIOError."""
+        """It is asked for again, but nobody waits long for a name. Raises TagoIOError."""
         quick = self.client.beside(connections=1, total=NAME_TIME)
         quick.deadline = self.client.deadline
-        return harmless(str(PooledDevices(quick, self.token).info(device_id)["name"]))
+        until = time.monotonic() + NAME_TIME
+        while True:
+            try:
+                return harmless(str(PooledDevices(quick, self.token).info(device_id)["name"]))
+            except (Refused, Doubtful) as error:
+                if isinstance(error, OutOfTime) or time.monotonic() + NAME_PAUSE > until:
+                    raise
+                time.sleep(NAME_PAUSE)
 
     def address_of_run(self) -> str:
         """Where users open this profile's TagoRUN, "" where TagoIO does not say (Access TagoRUN settings)."""
@@ -316,7 +323,7 @@ def _result(status: int, headers: Mapping[str, str], content: bytes) -> Any:
     if status >= 400:
         raise Rejected(f"{status} {message}" if message != f"HTTP {status}" else message, status=status)
     if status >= 300:
-        raise Rejected(f"{status} redirected to {headers.get('location', '?')}; is TAGOIO_API right?", status=status)
+        raise Doubtful(f"{status} redirected to {headers.get('location', '?')}; is TAGOIO_API right?", status=status)
     if _says_false(envelope):
         raise Doubtful(f"TagoIO answered {status}, and yet: {message}", status=status)
     if not isinstance(envelope, dict) or "result" not in envelope:

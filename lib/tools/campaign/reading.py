@@ -133,9 +133,9 @@ def read_campaign(tago: TagoIO, state: CampaignState) -> list[Line]:
     names = {user_id: user.name for user_id, user in users_by_id(tago.run, set(state.outcomes)).items()}
     lines = {user: _line(outcome, names.get(user, "")) for user, outcome in state.outcomes.items()}
     counting = {press.run for press in state.deciding()}
-    for press in sorted(state.presses.values(), key=lambda each: each.at, reverse=True):  # a user's oldest stays
-        line = lines.get(press.user_id)
-        if line:
+    for press in sorted(state.presses.values(), key=lambda each: (each.run in counting, -each.at)):
+        line, verdict = lines.get(press.user_id), state.verdicts.get(press.run)
+        if line and (verdict is None or verdict.is_true):  # the one of a user that counts stays, else the oldest
             line.pressed, line.pressed_at = one_line(press.button), iso(press.at)
             line.counts = "yes" if press.run in counting else "no"
     _add_reads(tago, [line for line in lines.values() if line.notification])
