@@ -612,6 +612,7 @@ def test_a_verdict_says_who_pressed_what() -> None:
         ([press()], 100 + GIVEN_UP, C),
         ([press()], 100.1 + GIVEN_UP, ""),
         ([press(), verdict("taken")], 100.1 + GIVEN_UP, B),
+        ([press(), verdict("taken"), press()], 102 + GIVEN_UP, C),
         ([press(), verdict("taken", run=D), verdict("taken", run=B)], 100.1 + GIVEN_UP, D),
         ([press(), beat("answering", C)], 101 + GIVEN_UP, C),
         ([press(), beat("answering", C), mark("left", C)], 101 + GIVEN_UP, ""),

@@ -183,7 +183,12 @@ class CampaignState(Fold):
         the press comes before any that took it up."""
         claims = sorted([(press.at, press.id, press.run), *self.claims.get(press.run, ())])
         left = {run for run, presence in list(self.presences.items()) if presence.is_over and presence.left_at}
-        fresh = (run for at, _, run in claims if (now - at <= GIVEN_UP and run not in left) or self.is_alive(run, now))
+        shown = {press.run: self._wrote_press.get(press.run, 0.0)}
+        fresh = (
+            run
+            for at, _, run in claims
+            if (now - max(at, shown.get(run, at)) <= GIVEN_UP and run not in left) or self.is_alive(run, now)
+        )
         return next(fresh, "")
 
     def unsettled(self) -> Iterator[str]:

@@ -259,13 +259,13 @@ def _did_not_see(facts: Facts, period: Period) -> bool:
 
 def _was_unseen(facts: Facts, note: Note) -> bool:
     """When it was closed, TagoIO did not list it, so that its text was not known, or refused the text; the run
-    says so. Or a run was frozen in the very call that writes a line, and wrote over a newer one."""
+    says so. Or a run was frozen in the very call that writes a line, and wrote over a newer one, or TagoIO did."""
     changes = _changes(facts, note)
     written = [each for each in changes if "message" in each.body and each.carried_at]
     if written and facts.runs[max(written, key=lambda each: max(each.carried_at)).process].process.frozen_for:
         return True
     is_late = bool(changes) and changes[-1].sent_at - note.at <= facts.history.scenario.platform.inbox_late
-    return is_late or facts.is_unseen(note.user) or _is_refused(facts, note)
+    return is_late or facts.is_unseen(note.user) or _is_refused(facts, note) or _is_written_over(facts, note)
 
 
 def _is_written_over(facts: Facts, note: Note) -> bool:
