@@ -122,6 +122,20 @@ def test_what_a_journal_that_was_away_has_missed_is_written_at_the_end(kept: Kep
     assert (state.outcomes["u"].notification_id, list(state.unsettled())) == ("n-u", ["v"])
 
 
+def test_what_a_device_refuses_in_mid_run_is_written_at_the_end(kept: Kept) -> None:
+    journal = kept.journal()
+    kept.begin(journal, ["u", "v"])
+    kept.fails = [Rejected("bad", status=400)] * 99
+    journal.record(KEY, sent("u"))
+    journal.flush()
+    assert journal.gone == "bad"
+    kept.fails = []
+    journal.record(KEY, sent("v"))
+    journal.close(5)
+    assert {each.notification_id for each in kept.state().outcomes.values()} == {"n-u", "n-v"}
+    assert "wrote down at its end whom" in next(journal.notes())
+
+
 def test_a_run_that_was_frozen_while_it_read_the_journal_reads_it_again_before_it_tells(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -268,21 +268,23 @@ class Journal:
                 self._beaten_at = now
 
     def _send(self, rows: list[Row]) -> None:
-        """Where the device refuses some, the others are written all the same."""
+        """Where the device refuses some, the others are written all the same; where it refuses all, they are kept for
+        the end. Raises TagoIOError."""
         assert self.device is not None  # noqa: S101  # callers have asked `keeps`
         try:
             self.device.write(rows, once=True)
         except Rejected as error:
-            taken = 0
+            refused = []
             for row in rows:
                 try:
                     self.device.write([row], once=True)
-                    taken += 1
                 except Rejected:
-                    self.unwritten += len(row.words("users")) if row.kind == OUTCOME else 1
-                    self._error = error.message
-            if not taken:
+                    refused.append(row)
+            if len(refused) == len(rows):
                 self.give_up(error.message)
+                raise
+            self.unwritten += sum(len(row.words("users")) if row.kind == OUTCOME else 1 for row in refused)
+            self._error = error.message
 
     def _come_back(self) -> None:
         """After a time without a confirmed heartbeat nobody is told before it is seen that no other run has taken
