@@ -40,7 +40,7 @@ CUT_OFF = "another channel may have told them; the run that tried was cut off"
 
 
 class FollowUps:
-    """Performs them for the lanes of a run, each when it is asked to."""
+    """Does it for the lanes of one run, of each what is asked for."""
 
     def __init__(self, plan: Plan, inbox: Inbox, decide: DecideFunction) -> None:
         self.plan = plan

@@ -106,7 +106,8 @@ class Job:
         return self.ended.ending.answer if self.ended and self.ended.ending else self.state.all_clear
 
     def opening(self, run: str, first: str) -> list[Row]:
-        """The rows by which a run begins or resumes it; `first` is told before anybody else is."""
+        """The rows by which a run begins or resumes it, and which the state takes next; `first` is told before anybody
+        else is."""
         if not self.is_new:
             return [*self.rows, campaign_row(self.key, "resumed", run, first=first)]
         held = [each.user_id for each in self.settled if each.status == "held"]

@@ -110,7 +110,7 @@ class Plan:
                 self.report.note(f"campaign {key} was dealt with by another run")
             elif state.newest(self.journal.run) > before[key]:
                 if self.journal.now() - state.newest(self.journal.run) > MARGIN:
-                    self.watched.append(state)  # it has shown itself since, but not of late
+                    self.step_back(state)  # it has shown itself since, but not of late: it may be gone by now
                 else:
                     self.report.note(f"campaign {key} is being delivered by another run; left to it")
             elif self.is_late():

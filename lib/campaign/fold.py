@@ -121,7 +121,7 @@ class Fold:
         self.tries: dict[str, Try] = {}
         self.presses: dict[str, PressFact] = {}  # by run
         self._pressed_in = ""  # the Analysis that a press has started
-        self._wrote_press: dict[str, float] = {}  # when a run wrote its press last: once more where an answer was lost
+        self._wrote_press: dict[str, float] = {}  # when a run wrote its press last: then it was alive
         self.verdicts: dict[str, Verdict] = {}  # by the run of the press; none yet where it is still to be verified
         self.answers: dict[str, Answer] = {}  # by the run of the press
         self.claims: dict[str, list[tuple[float, str, str]]] = {}  # who takes a press up: (at, id, run)
